@@ -1,0 +1,342 @@
+"""Exponential families: a law of y in five facts, and all that follows from them."""
+
+from __future__ import annotations
+
+import itertools
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from families._links import Link, get_link, known_links
+from families._support import Array, Interval, Simplex
+
+_FAMILIES: dict[str, type[ExponentialFamily]] = {}
+
+
+@dataclass(frozen=True)
+class ExponentialFamily(ABC):
+    r"""A law f(y | theta, tau) = h(y, tau) exp{ (theta . y - A(theta)) / d(tau) }.
+
+    *Contract*: five facts, which every law states.
+
+    ========================  ====================================================
+    ``support``                where y may live
+    ``canonical_link``         g with theta = g(mu), the inverse of A'
+    ``log_partition(theta)``   A, convex; A' = mu, A'' = V
+    ``variance(mu)``           V, so that Var[y] = V(mu) d(tau)
+    ``conjugate(y)``           A*(y) = sup_theta theta . y - A(theta)
+    ========================  ====================================================
+
+    With ``dispersion(tau)`` = d and ``log_saturated(y, phi)`` = log h + A*(y) / phi, the
+    log-density at mu = y, it is a full probability law. (log h alone is
+    ``log_base_measure``; the saturated form is the fact because it can be stated
+    without cancellation: for the Normal law log h contains -y^2 / 2 phi.)
+
+    *What follows*: mean, loss, error, Fisher information, deviance, log-likelihood.
+    A scalar law works element by element on arrays of any shape; a vector law
+    (``event_ndim = 1``) has its components on the last axis.
+
+    Parameters
+    ----------
+    link : str or Link, default="auto"
+        Link function; "auto" is the canonical one.
+
+    Raises
+    ------
+    ValueError
+        The link is unknown, or its means cannot be means of this law.
+
+    References
+    ----------
+    McCullagh and Nelder (1989), Generalized Linear Models, chapter 2.
+    Barndorff-Nielsen (1978), Information and Exponential Families, chapter 9
+    (A* and the closure of the mean domain).
+    """
+
+    link: Link | str = "auto"
+
+    name: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+    support: ClassVar[Interval | Simplex]
+    mean_domain: ClassVar[Interval | Simplex]
+    canonical_link: ClassVar[Link]
+    has_dispersion: ClassVar[bool] = False
+    event_ndim: ClassVar[int] = 0
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" in cls.__dict__:
+            _FAMILIES.update(dict.fromkeys((cls.name, *cls.aliases), cls))
+
+    def __post_init__(self) -> None:
+        link = self.canonical_link if self.link == "auto" else get_link(self.link)
+        if not self.allows(link):
+            names = sorted(known.name for known in self.allowed_links())
+            raise ValueError(
+                f"link {link.name!r} does not give means of the {type(self).__name__} family; "
+                f"use one of {names}."
+            )
+        object.__setattr__(self, "link", link)
+
+    # ------------------------------------------------------------- contract
+
+    @abstractmethod
+    def log_partition(self, theta: Array) -> Array:
+        """Return A(theta)."""
+
+    @abstractmethod
+    def variance(self, mu: Array) -> Array:
+        """Return V(mu) = A''(theta)."""
+
+    @abstractmethod
+    def conjugate(self, y: Array) -> Array:
+        """Return A*(y) = sup_theta theta . y - A(theta)."""
+
+    @abstractmethod
+    def log_saturated(self, y: Array, phi: Array | float = 1.0) -> Array:
+        """Return the log-density at mu = y, log h(y, tau) + A*(y) / phi."""
+
+    @abstractmethod
+    def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
+        """Draw one y for each mean mu at dispersion phi."""
+
+    def dispersion(self, tau: Array | float) -> Array | float:
+        """Return phi = d(tau); 1 for the laws without a scale."""
+        return np.ones_like(tau, dtype=float)
+
+    # ---------------------------------------------------------- what follows
+
+    @classmethod
+    def allows(cls, link: Link) -> bool:
+        """Tell whether some means that the link can produce are means of this law."""
+        if isinstance(cls.mean_domain, Simplex) or isinstance(link.domain, Simplex):
+            return link.domain == cls.mean_domain
+        low = max(cls.mean_domain.low, link.domain.low)
+        return low < min(cls.mean_domain.high, link.domain.high)
+
+    @classmethod
+    def allowed_links(cls) -> list[Link]:
+        """Return every known link that this law allows."""
+        return [link() for link in known_links().values() if cls.allows(link())]
+
+    @property
+    def is_canonical(self) -> bool:
+        """Whether theta = eta."""
+        return self.link == self.canonical_link
+
+    @property
+    def is_location_scale(self) -> bool:
+        """Whether c y has the same law with eta and sqrt(phi) times c."""
+        return False
+
+    @property
+    def _link(self) -> Link:
+        assert isinstance(self.link, Link)  # __post_init__ has replaced any name
+        return self.link
+
+    def mean(self, eta: Array) -> Array:
+        """Return mu = g^-1(eta)."""
+        return self._link.inverse(eta)
+
+    def link_of(self, mu: Array) -> Array:
+        """Return eta = g(mu)."""
+        return self._link.link(mu)
+
+    def natural(self, eta: Array) -> Array:
+        """Return theta as a function of the linear predictor."""
+        if self.is_canonical:
+            return np.asarray(eta, dtype=float)
+        return self.canonical_link.link(self.mean(eta))
+
+    def natural_slope(self, eta: Array) -> Array:
+        """Return d theta / d eta = (d mu / d eta) / V(mu); 1 for the canonical link."""
+        if self.is_canonical:
+            return np.ones_like(eta, dtype=float)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self._link.inverse_slope(eta) / self.variance(self.mean(eta))
+
+    def is_feasible(self, eta: Array) -> np.bool_:
+        """Tell whether every eta has a mean that this law can have.
+
+        False only for links such as identity with Poisson, whose linear
+        predictor may leave the domain of means.
+        """
+        image = self._link.image
+        at_infinity = np.isinf(eta) & ((eta == image.low) | (eta == image.high))
+        inside = np.all(image.contains(eta) | at_infinity)
+        if self._covers_mean_domain:
+            return np.bool_(inside)
+        return np.bool_(inside and np.all(self.mean_domain.contains(self.mean(eta))))
+
+    @property
+    def _covers_mean_domain(self) -> bool:
+        """Whether every mean that the link can produce is a mean of this law."""
+        ours, theirs = self.mean_domain, self._link.domain
+        if isinstance(ours, Simplex) or isinstance(theirs, Simplex):
+            return True
+        return ours.low <= theirs.low and theirs.high <= ours.high
+
+    def divergence(self, y: Array, mu: Array) -> Array:
+        """Return half the unit deviance, A*(y) + A(theta) - theta . y >= 0; 0 at mu = y."""
+        return self._generic_loss(y, self.canonical_link.link(mu))
+
+    def loss(self, y: Array, eta: Array) -> Array:
+        """Return A(theta) - theta . y + A*(y) at the linear predictor eta."""
+        return self._generic_loss(y, self.natural(eta))
+
+    def _generic_loss(self, y: Array, theta: Array) -> Array:
+        product = np.asarray(theta * y)
+        if self.event_ndim:
+            product = product.sum(axis=-1)
+        return self.conjugate(y) + self.log_partition(theta) - product
+
+    def error(self, y: Array, eta: Array) -> Array:
+        """Return d loss / d eta = (mu - y) d theta / d eta: the seed of the recursion."""
+        with np.errstate(over="ignore"):
+            error = self.mean(eta) - y
+            return error if self.is_canonical else error * self.natural_slope(eta)
+
+    def fisher_weight(self, eta: Array) -> Array:
+        """Return E[d^2 loss / d eta^2] = (d mu / d eta)^2 / V(mu), per component.
+
+        For a vector law this is the diagonal of the Fisher information of eta.
+        """
+        if self.is_canonical:
+            return self.variance(self.mean(eta))
+        with np.errstate(over="ignore"):
+            return self._link.inverse_slope(eta) * self.natural_slope(eta)
+
+    def fisher_root(self, eta: Array, jacobian: Array) -> Array:
+        """Return S J with S'S the Fisher information of eta.
+
+        ``eta`` is (n, K) and ``jacobian`` (n, K, P). For independent components
+        S is diagonal, with entries sqrt(fisher_weight).
+        """
+        return np.sqrt(self.fisher_weight(eta))[..., None] * jacobian
+
+    def pearson(self, y: Array, eta: Array) -> Array:
+        """Return r with S' r = -error: the Pearson residual (y - mu) / sqrt(V(mu)).
+
+        Its sign is that of (y - mu) d mu / d eta. With :meth:`fisher_root` one
+        scoring step is a least-squares problem: the delta that minimises
+        |S J delta - r|. Where S underflows to 0, r is 0.
+        """
+        mu, positive = self.mean(eta), self.fisher_weight(eta) > 0
+        root = np.sqrt(np.where(positive, self.variance(mu), 1.0))
+        with np.errstate(over="ignore", invalid="ignore"):
+            residual = np.sign(self._link.inverse_slope(eta)) * (y - mu) / root
+        return np.where(positive, residual, 0.0)
+
+    def unit_deviance(self, y: ArrayLike, mu: ArrayLike) -> Array:
+        """Return 2 [A*(y) + A(theta) - theta . y], twice the log-likelihood lost by mu."""
+        return 2.0 * self.divergence(np.asarray(y, dtype=float), np.asarray(mu, dtype=float))
+
+    def log_likelihood(self, y: ArrayLike, mu: ArrayLike, phi: Array | float = 1.0) -> Array:
+        """Return log f(y | mu, phi), the saturated value less divergence / phi."""
+        y, mu = np.asarray(y, dtype=float), np.asarray(mu, dtype=float)
+        return self.log_saturated(y, phi) - self.divergence(y, mu) / phi
+
+    def log_base_measure(self, y: ArrayLike, phi: Array | float = 1.0) -> Array:
+        """Return log h(y, tau), the part of the log-density free of theta."""
+        y = np.asarray(y, dtype=float)
+        return self.log_saturated(y, phi) - self.conjugate(y) / phi
+
+    def flat_direction(self, n_outputs: int) -> Array | None:
+        """Return the unit vector v with loss(y, eta + t v) = loss(y, eta), if there is one."""
+        return None
+
+    def escape_cone(self, y: Array) -> Array:
+        """Return C, (n, m, K): eta may run off along v without loss iff C_i v >= 0.
+
+        Along such a v the loss never rises, and so has no minimum. That is so exactly
+        if y maximises v . m over the means m; for a scalar law v may be positive only
+        where y is at or beyond the mean that the link approaches at eta = inf, negative
+        only for the one at -inf. Rows of zeros state nothing.
+        Source: Barndorff-Nielsen (1978), chapter 9; Geyer (2009), "Likelihood
+        inference in exponential families and directions of recession".
+        """
+        up = np.where(self._is_beyond_mean_at(np.inf, y), 0.0, -1.0)
+        down = np.where(self._is_beyond_mean_at(-np.inf, y), 0.0, 1.0)
+        outputs = np.eye(y.shape[1])
+        return np.concatenate([up[:, :, None] * outputs, down[:, :, None] * outputs], axis=1)
+
+    def _is_beyond_mean_at(self, end: float, y: Array) -> NDArray[np.bool_]:
+        """Tell where y is at or beyond the finite mean that eta -> end, +-inf, approaches."""
+        image, domain = self._link.image, self._link.domain
+        assert isinstance(domain, Interval)
+        if end not in (image.low, image.high):
+            return np.zeros(np.shape(y), dtype=bool)
+        with np.errstate(all="ignore"):
+            limit = float(self.mean(np.array(end)))
+        below = (limit == domain.low) & (y <= limit)
+        above = (limit == domain.high) & (y >= limit)
+        return np.asarray(np.isfinite(limit) & (below | above))
+
+    def check_response(self, y: Array) -> None:
+        """Raise ValueError, with rule, evidence and remedy, if a y is outside the support."""
+        y = np.atleast_1d(y)
+        inside = self.support.contains(y)
+        if np.all(inside):
+            return
+        where = np.unravel_index(int(np.argmin(inside)), inside.shape)
+        at = where[0] if inside.ndim == 1 or inside.shape[-1] == 1 else tuple(map(int, where))
+        value = y[where]
+        shown = f"{value.item()!r}" if value.size == 1 else f"{value.tolist()}"
+        raise ValueError(
+            f"{type(self).__name__} needs {self.support}, but y[{at}] = {shown} "
+            f"({int(np.sum(~inside))} such in all). Remove or correct such rows."
+        )
+
+
+def get_family(
+    family: str | ExponentialFamily, link: str | Link | None = None, **parameters: object
+) -> ExponentialFamily:
+    """Return the family of that name or alias, with that link.
+
+    Parameters
+    ----------
+    family : str or ExponentialFamily
+        A name ("normal", "bernoulli", "multinoulli", "poisson", ...), an alias
+        ("gaussian", "binomial", "multinomial", "categorical") or a family object.
+    link : str or Link, optional
+        Its link; None leaves an object as it is and means "auto" for a name.
+    **parameters
+        Parameters of the family beside the link.
+
+    Raises
+    ------
+    ValueError
+        The family or link is unknown, or they do not go together.
+    TypeError
+        Neither a name nor a family.
+
+    Examples
+    --------
+    >>> get_family("poisson", link="log") == get_family("poisson")
+    True
+    """
+    if isinstance(family, ExponentialFamily):
+        if link is None and not parameters:
+            return family
+        kept = {} if link is None else {"link": link}
+        return type(family)(**{**vars(family), **kept, **parameters})
+    if not isinstance(family, str):
+        raise TypeError(f"family must be a name or an ExponentialFamily, but got {family!r}.")
+    if family not in _FAMILIES:
+        raise ValueError(f"family must be one of {sorted(_FAMILIES)}, but got {family!r}.")
+    return _FAMILIES[family](link="auto" if link is None else link, **parameters)
+
+
+def known_families() -> list[type[ExponentialFamily]]:
+    """Return every family class, once each, by name."""
+    classes = {family.name: family for family in _FAMILIES.values()}
+    return [classes[name] for name in sorted(classes)]
+
+
+def known_pairs() -> list[ExponentialFamily]:
+    """Return every family with every link that it allows."""
+    pairs = ((family, family.allowed_links()) for family in known_families())
+    return list(itertools.chain.from_iterable((f(link) for link in ls) for f, ls in pairs))

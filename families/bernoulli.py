@@ -1,0 +1,109 @@
+"""The Bernoulli law."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from scipy import special
+
+from families._base import ExponentialFamily
+from families._links import Link, Logit
+from families._special import log1pexp, poisson_divergence, times
+from families._support import CLOSED_UNIT, UNIT, Array, Interval
+
+
+@dataclass(frozen=True)
+class Bernoulli(ExponentialFamily):
+    """y ~ Bernoulli(mu):  A = log(1 + e^theta),  mu = 1 / (1 + e^-theta),  V = mu (1 - mu),
+    A* = y log y + (1 - y) log(1 - y),  d = 1.
+
+    y in [0, 1]: 0 and 1, or proportions whose numbers of trials are the weights.
+
+    Examples
+    --------
+    The loss is finite and exact far in the tail:
+
+    >>> float(Bernoulli().loss(np.array(1.0), np.array(-800.0)))
+    800.0
+    """
+
+    name: ClassVar[str] = "bernoulli"
+    aliases: ClassVar[tuple[str, ...]] = ("binomial",)
+    support: ClassVar[Interval] = CLOSED_UNIT
+    mean_domain: ClassVar[Interval] = UNIT
+    canonical_link: ClassVar[Link] = Logit()
+
+    def log_partition(self, theta: Array) -> Array:
+        return log1pexp(theta)
+
+    def variance(self, mu: Array) -> Array:
+        return np.asarray(mu * (1.0 - np.asarray(mu)))
+
+    def conjugate(self, y: Array) -> Array:
+        return np.asarray(special.xlogy(y, y) + special.xlog1py(1.0 - y, -y))
+
+    def log_saturated(self, y: Array, phi: Array | float = 1.0) -> Array:
+        """A*(y): 0 for y = 0 and 1; h = 1."""
+        return self.conjugate(y)
+
+    def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
+        return rng.binomial(1, mu).astype(float)
+
+    def divergence(self, y: Array, mu: Array) -> Array:
+        return _divergence(y, mu, 1.0 - mu)
+
+    def natural(self, eta: Array) -> Array:
+        """log mu - log(1 - mu), by the tails of the link."""
+        if self.is_canonical:
+            return super().natural(eta)
+        return self._link.log_inverse(eta) - self._link.log_complement(eta)
+
+    def natural_slope(self, eta: Array) -> Array:
+        """d log mu / d eta - d log(1 - mu) / d eta, both terms positive."""
+        if self.is_canonical:
+            return super().natural_slope(eta)
+        return self._link.log_inverse_slope(eta) + self._link.log_complement_slope(eta)
+
+    def error(self, y: Array, eta: Array) -> Array:
+        """-y d log mu / d eta - (1 - y) d log(1 - mu) / d eta: mu - y for the logit link.
+
+        Unlike mu - y it keeps its digits where mu rounds to y = 1.
+        """
+        gained = times(y, self._link.log_inverse_slope(eta))
+        return times(1.0 - y, self._link.log_complement_slope(eta)) - gained
+
+    def fisher_weight(self, eta: Array) -> Array:
+        """(d log mu / d eta) (-d log(1 - mu) / d eta), without rounding mu (1 - mu)."""
+        link = self._link
+        return times(link.log_inverse_slope(eta), link.log_complement_slope(eta))
+
+    def pearson(self, y: Array, eta: Array) -> Array:
+        """-error / sqrt(fisher_weight): y - mu and mu (1 - mu) as their tails have them."""
+        weight = self.fisher_weight(eta)
+        positive = weight > 0
+        root = np.sqrt(np.where(positive, weight, 1.0))
+        return np.where(positive, -self.error(y, eta) / root, 0.0)
+
+    def loss(self, y: Array, eta: Array) -> Array:
+        """The divergence, with log mu and log(1 - mu) by the tails of the link."""
+        link = self._link
+        logs = link.log_inverse(eta), link.log_complement(eta)
+        return _divergence(y, link.inverse(eta), link.complement(eta), *logs)
+
+
+def _divergence(
+    y: Array,
+    mu: Array,
+    complement: Array,
+    log_mu: Array | None = None,
+    log_complement: Array | None = None,
+) -> Array:
+    """y log(y / mu) + (1 - y) log((1 - y) / (1 - mu)) as two Poisson divergences.
+
+    mu - y is taken on the side where it is exact: near 1 between the complements.
+    """
+    gap = np.where(np.minimum(y, mu) > 0.5, (1.0 - y) - complement, mu - y)
+    ones = poisson_divergence(y, mu, gap=gap, log_mu=log_mu)
+    return ones + poisson_divergence(1.0 - y, complement, gap=-gap, log_mu=log_complement)

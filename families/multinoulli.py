@@ -1,0 +1,104 @@
+"""The Multinoulli (categorical) law."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from scipy import special
+
+from families._base import ExponentialFamily
+from families._links import Link, Softmax
+from families._special import poisson_divergence
+from families._support import Array, Simplex
+
+
+@dataclass(frozen=True)
+class Multinoulli(ExponentialFamily):
+    """One of K classes:  A = log sum_k e^theta_k,  mu = softmax(theta),
+    V = diag(mu) - mu mu',  A* = sum_k y_k log y_k,  d = 1.
+
+    y is a row of K indicators or proportions. The components lie on the last
+    axis; theta and theta + constant are the same law.
+
+    Examples
+    --------
+    Two classes are a Bernoulli law in theta_2 - theta_1:
+
+    >>> from families import Bernoulli
+    >>> eta = np.array([0.3, 1.5])
+    >>> print(f"{Multinoulli().loss(np.array([0.0, 1.0]), eta):.15g}")
+    0.263282467338031
+    >>> print(f"{Bernoulli().loss(np.array(1.0), np.array(1.2)):.15g}")
+    0.263282467338031
+    """
+
+    name: ClassVar[str] = "multinoulli"
+    aliases: ClassVar[tuple[str, ...]] = ("multinomial", "categorical")
+    support: ClassVar[Simplex] = Simplex()
+    mean_domain: ClassVar[Simplex] = Simplex()
+    canonical_link: ClassVar[Link] = Softmax()
+    event_ndim: ClassVar[int] = 1
+
+    def log_partition(self, theta: Array) -> Array:
+        """By log1p of the sum without its largest term, which keeps the small rest."""
+        return np.asarray(np.max(theta, axis=-1) + _log_total(theta))
+
+    def variance(self, mu: Array) -> Array:
+        """Return the (..., K, K) covariance diag(mu) - mu mu'."""
+        return mu[..., :, None] * (np.eye(mu.shape[-1]) - mu[..., None, :])
+
+    def conjugate(self, y: Array) -> Array:
+        return np.asarray(special.xlogy(y, y).sum(axis=-1))
+
+    def log_saturated(self, y: Array, phi: Array | float = 1.0) -> Array:
+        """A*(y): 0 for indicators; h = 1."""
+        return self.conjugate(y)
+
+    def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
+        return rng.multinomial(1, mu).astype(float)
+
+    def divergence(self, y: Array, mu: Array) -> Array:
+        return np.asarray(poisson_divergence(y, mu).sum(axis=-1))
+
+    def loss(self, y: Array, eta: Array) -> Array:
+        """sum_k of y_k log(y_k / mu_k) - (y_k - mu_k), with log mu = theta - A(theta)."""
+        with np.errstate(over="ignore"):
+            shifted = eta - np.max(eta, axis=-1, keepdims=True)
+        log_mu = shifted - _log_total(eta)[..., None]
+        return np.asarray(poisson_divergence(y, np.exp(log_mu), log_mu=log_mu).sum(axis=-1))
+
+    def fisher_weight(self, eta: Array) -> Array:
+        """mu_k (1 - mu_k), the diagonal of V, 1 - mu_k as the sum of the others."""
+        mu = self.mean(eta)
+        others = mu @ (1.0 - np.eye(mu.shape[-1]))
+        return np.asarray(mu * others)
+
+    def fisher_root(self, eta: Array, jacobian: Array) -> Array:
+        """S = diag(sqrt(mu)) (I - 1 mu'), since S'S = diag(mu) - mu mu'."""
+        mu = self.mean(eta)
+        centred = jacobian - np.einsum("nk,nkp->np", mu, jacobian)[:, None, :]
+        return np.asarray(np.sqrt(mu)[..., None] * centred)
+
+    def pearson(self, y: Array, eta: Array) -> Array:
+        """(y_k - mu_k) / sqrt(mu_k); S' maps it to y - mu as both sum to one."""
+        mu = self.mean(eta)
+        positive = mu > 0
+        return np.where(positive, (y - mu) / np.sqrt(np.where(positive, mu, 1.0)), 0.0)
+
+    def flat_direction(self, n_outputs: int) -> Array | None:
+        return np.full(n_outputs, n_outputs**-0.5)
+
+    def escape_cone(self, y: Array) -> Array:
+        """v . y >= v_k for every class k."""
+        return y[:, None, :] - np.eye(y.shape[1])
+
+
+def _log_total(theta: Array) -> Array:
+    """log sum_k e^(theta_k - max theta), by log1p of the terms but the largest."""
+    top = np.argmax(theta, axis=-1, keepdims=True)
+    with np.errstate(over="ignore"):
+        grown = np.exp(theta - np.take_along_axis(np.asarray(theta), top, axis=-1))
+    np.put_along_axis(grown, top, 0.0, axis=-1)
+    return np.asarray(np.log1p(grown.sum(axis=-1)))

@@ -1,0 +1,73 @@
+"""The Poisson law."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from scipy import special
+
+from families._base import ExponentialFamily
+from families._links import Link, Log
+from families._special import log_poisson_mode, poisson_divergence
+from families._support import NON_NEGATIVE, POSITIVE, Array, Interval
+
+
+@dataclass(frozen=True)
+class Poisson(ExponentialFamily):
+    """y ~ Poisson(mu):  A = e^theta,  mu = e^theta,  V = mu,  A* = y log y - y,  d = 1.
+
+    y may be any number >= 0, as a rate is (quasi-likelihood); the log-likelihood
+    is then that of the density with y! = Gamma(y + 1).
+
+    Examples
+    --------
+    The digits of the deviance survive at large counts:
+
+    >>> print(f"{Poisson().unit_deviance(1e8, 1e8 + 1):.14g}")
+    9.9999999333333e-09
+    """
+
+    name: ClassVar[str] = "poisson"
+    support: ClassVar[Interval] = NON_NEGATIVE
+    mean_domain: ClassVar[Interval] = POSITIVE
+    canonical_link: ClassVar[Link] = Log()
+
+    def log_partition(self, theta: Array) -> Array:
+        with np.errstate(over="ignore"):
+            return np.exp(theta)
+
+    def variance(self, mu: Array) -> Array:
+        return np.asarray(mu, dtype=float)
+
+    def conjugate(self, y: Array) -> Array:
+        with np.errstate(over="ignore"):
+            return np.asarray(special.xlogy(y, y) - y)
+
+    def log_saturated(self, y: Array, phi: Array | float = 1.0) -> Array:
+        """y log y - y - log y!, by Stirling's series: y log y never appears."""
+        return log_poisson_mode(y)
+
+    def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
+        return rng.poisson(mu).astype(float)
+
+    def natural(self, eta: Array) -> Array:
+        """log mu, by the tail of the link: finite where mu underflows."""
+        return self._link.log_inverse(eta)
+
+    def natural_slope(self, eta: Array) -> Array:
+        return self._link.log_inverse_slope(eta)
+
+    def pearson(self, y: Array, eta: Array) -> Array:
+        """(y - mu) / sqrt(mu), which is -sqrt(mu) = -e^(theta / 2) where mu overflows."""
+        with np.errstate(over="ignore"):
+            root = np.exp(0.5 * self.natural(eta))
+        return np.where(np.isposinf(self.mean(eta)), -root, super().pearson(y, eta))
+
+    def divergence(self, y: Array, mu: Array) -> Array:
+        return poisson_divergence(y, mu)
+
+    def loss(self, y: Array, eta: Array) -> Array:
+        """The divergence, with log mu = theta where mu is far below y or underflows."""
+        return poisson_divergence(y, self.mean(eta), log_mu=self.natural(eta))

@@ -1,0 +1,307 @@
+"""What the regressor and the classifier share: parameters, fit, linear predictor."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from families import Array, ExponentialFamily, Link, known_links
+from glmnet_nn.estimators import _choices
+from glmnet_nn.estimators._fit import Fit, Specification, fit_network
+from glmnet_nn.estimators._validation import check_estimable, check_offset, check_weight
+from glmnet_nn.exceptions import RankWarning, SeparationWarning
+from glmnet_nn.network import Network, known_activations
+from glmnet_nn.training.solvers import SOLVERS
+
+
+class BaseDeepGLM(BaseEstimator):
+    """Parameters, the common part of fit, and the linear predictor."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "link": [StrOptions({"auto", *known_links()}), Link],
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(set(known_activations()))],
+        "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), "array-like"],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "fit_intercept": ["boolean"],
+        "standardize": [StrOptions({"auto"}), "boolean"],
+        "solver": [StrOptions({"auto", *SOLVERS})],
+        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "tol": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        link: str | Link = "auto",
+        hidden_layer_sizes: tuple[int, ...] = (32, 16),
+        activation: str = "tanh",
+        alpha: str | float | ArrayLike = "auto",
+        l1_ratio: float = 0.0,
+        fit_intercept: bool = True,
+        standardize: str | bool = "auto",
+        solver: str = "auto",
+        max_iter: str | int = "auto",
+        tol: str | float = "auto",
+        batch_size: str | int = "auto",
+        learning_rate_init: float = 1e-2,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        n_init: int = 1,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.link = link
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.n_init = n_init
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # ------------------------------------------------------------------ fit
+
+    def _fit(
+        self,
+        X: Array,
+        y: Array,
+        family: ExponentialFamily,
+        sample_weight: ArrayLike | None,
+        offset: ArrayLike | None,
+        exposure: ArrayLike | None,
+    ) -> None:
+        """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent."""
+        weight = check_weight(sample_weight, X)
+        known = check_offset(offset, exposure, family, *y.shape)
+        present = weight > 0
+        if not present.all():
+            X, y, weight = X[present], y[present], weight[present]
+            known = None if known is None else known[present]
+        check_estimable(family, y, weight)
+        hidden = self._hidden_sizes()
+        alpha = self._alpha(len(hidden) + 1)
+        penalised = bool(self.l1_ratio > 0 and (hidden if alpha is None else np.any(alpha)))
+        solver = _choices.choose_solver(self, hidden, len(X), penalised)
+        specification = Specification(
+            family=family,
+            hidden=hidden,
+            activation=self.activation,
+            alpha=alpha,
+            l1_ratio=self.l1_ratio,
+            fit_intercept=self.fit_intercept,
+            standardize=self.standardize,
+            solver=solver,
+            max_iter=_choices.iterations(self, solver, len(X)),
+            tol=_choices.tolerance(self, solver),
+            batch_size=_choices.batch_size(self, len(X)),
+            learning_rate=self.learning_rate_init,
+            validation_fraction=self.validation_fraction if self.early_stopping else 0.0,
+            patience=self.n_iter_no_change,
+            n_init=self.n_init,
+            start=self._previous_weights(X.shape[1], hidden, y.shape[1]),
+            seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
+            report=self._report(solver),
+        )
+        self._store(fit_network(X, y, weight, known, specification), specification)
+
+    def _hidden_sizes(self) -> tuple[int, ...]:
+        sizes = self.hidden_layer_sizes
+        hidden = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
+        if not all(isinstance(size, Integral) and size >= 1 for size in hidden):
+            raise ValueError(
+                f"hidden_layer_sizes must hold integers >= 1, but got {sizes!r}. "
+                "Use () for the classical GLM."
+            )
+        return tuple(int(size) for size in hidden)
+
+    def _alpha(self, n_layers: int) -> list[float] | None:
+        """Return one coefficient per layer, or None for "auto"."""
+        if isinstance(self.alpha, str):
+            return None
+        alpha = np.atleast_1d(np.asarray(self.alpha, dtype=float))
+        if alpha.shape not in ((1,), (n_layers,)) or not np.all((alpha >= 0) & (alpha < np.inf)):
+            raise ValueError(
+                f"alpha must be 'auto', a number >= 0 or {n_layers} of them, one per layer, "
+                f"but got {self.alpha!r}."
+            )
+        return [float(a) for a in np.broadcast_to(alpha, n_layers)]
+
+    def _previous_weights(
+        self, n_features: int, hidden: tuple[int, ...], n_outputs: int
+    ) -> Array | None:
+        """Return the fitted parameters to start from, under ``warm_start``."""
+        if not (self.warm_start and hasattr(self, "_weights")):
+            return None
+        sizes = (n_features, *hidden, n_outputs)
+        layout = self._network.layout
+        if layout.sizes != sizes or layout.fit_intercept != self.fit_intercept:
+            raise ValueError(
+                f"warm_start=True continues a network of sizes {layout.sizes} with "
+                f"fit_intercept={layout.fit_intercept}, but now they are {sizes} and "
+                f"{self.fit_intercept}. Set warm_start=False to start anew."
+            )
+        return self._weights
+
+    def _report(self, solver: str) -> Any:
+        if not self.verbose:
+            return None
+        print(f"[{type(self).__name__}] solver={solver}")
+        return lambda n_iter, value: print(
+            f"[{type(self).__name__}] iteration {n_iter}: objective {value:.10g}"
+        )
+
+    def _store(self, fit: Fit, specification: Specification) -> None:
+        """Keep what was learned, and warn of what was found."""
+        solution = fit.solution
+        self.family_ = specification.family
+        self.link_ = self.family_.link
+        self.solver_ = specification.solver
+        self._network: Network = fit.network
+        self._weights: Array = fit.weights
+        self._inputs = fit.inputs
+        self.alpha_ = fit.alpha
+        self.n_iter_ = solution.n_iter
+        self.loss_ = fit.loss
+        self.loss_curve_ = list(solution.loss_curve)
+        self.validation_loss_curve_ = list(solution.validation_curve)
+        self.converged_ = solution.converged
+        self.deviance_ = fit.deviance
+        self.null_deviance_ = fit.null_deviance
+        self.dispersion_ = fit.dispersion
+        self.n_layers_ = fit.network.depth + 2
+        self.n_outputs_ = fit.network.layout.sizes[-1]
+        self.out_activation_ = self.link_.name
+        self.rank_ = fit.rank
+        self.separated_rows_ = fit.separated_rows
+        self.infinite_coef_ = fit.infinite
+        self._warn(fit)
+
+    def _warn(self, fit: Fit) -> None:
+        if len(fit.dependent):
+            warnings.warn(
+                f"X has rank {fit.rank} but {self.n_features_in_} columns: the columns "
+                f"{self._names(fit.dependent)} are linearly dependent"
+                f"{' (with the intercept)' if self.fit_intercept else ''}. The coefficients of "
+                "minimum norm are reported; predictions do not depend on that choice. Drop "
+                "columns, or set alpha > 0, for a unique solution.",
+                RankWarning,
+                stacklevel=5,
+            )
+        if len(fit.separated_rows):
+            infinite = np.flatnonzero(fit.infinite.any(axis=0))
+            warnings.warn(
+                f"The data are separated: the means of {len(fit.separated_rows)} rows (the "
+                f"first: {fit.separated_rows[:5].tolist()}) tend to the end of their range, and "
+                f"the coefficients of {self._names(infinite)} have no finite maximum likelihood "
+                "estimate. They are reported where those means are at their end to rounding; "
+                "all other coefficients, the predictions and the deviance are those of the "
+                "limit. Set alpha > 0 for finite estimates.",
+                SeparationWarning,
+                stacklevel=5,
+            )
+        if not fit.solution.converged:
+            warnings.warn(
+                f"{self.solver_} did not converge after {self.n_iter_} iterations: "
+                f"{fit.solution.message}. Raise max_iter or tol, or change solver.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+    def _names(self, columns: Array) -> str:
+        """Return the names of columns in words; number p is the intercept."""
+        known = getattr(self, "feature_names_in_", None)
+        p = self.n_features_in_
+        labels = [
+            "the intercept" if j == p else repr(str(known[j])) if known is not None else f"x{j}"
+            for j in columns
+        ]
+        more = f" and {len(labels) - 10} more" if len(labels) > 10 else ""
+        return ", ".join(labels[:10]) + more
+
+    # -------------------------------------------------------------- predict
+
+    def _eta(
+        self, X: ArrayLike, offset: ArrayLike | None, exposure: ArrayLike | None
+    ) -> tuple[Array, Array | None]:
+        """Return the network's output, (n, K), and the offset to be added."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=np.float64)
+        known = check_offset(offset, exposure, self.family_, len(X), self.n_outputs_)
+        eta = self._network.forward(self._weights, X)[1]
+        return eta, known
+
+    def _linear_predictor(
+        self, X: ArrayLike, offset: ArrayLike | None, exposure: ArrayLike | None
+    ) -> Array:
+        eta, known = self._eta(X, offset, exposure)
+        return eta if known is None else eta + known
+
+    # --------------------------------------------------------------- fitted
+
+    @property
+    def coefs_(self) -> list[Array]:
+        """Weights of each layer for X as given, (n_in, n_out): views of one vector."""
+        check_is_fitted(self)
+        return [layer.W.T for layer in self._network.layout.layers(self._weights)]
+
+    @property
+    def intercepts_(self) -> list[Array]:
+        """Offsets of each layer for X as given, (n_out,)."""
+        check_is_fitted(self)
+        layers = self._network.layout.layers(self._weights)
+        return [np.zeros(len(layer.W)) if layer.b is None else layer.b for layer in layers]
+
+    @property
+    def coef_(self) -> Array:
+        """Coefficients without a hidden layer: (n_features,), or (n_outputs, n_features)."""
+        self._check_no_hidden("coef_")
+        W = self._network.layout.layers(self._weights)[0].W
+        return W[0] if len(W) == 1 else W
+
+    @property
+    def intercept_(self) -> float | Array:
+        """The intercept without a hidden layer: a number, or (n_outputs,)."""
+        self._check_no_hidden("intercept_")
+        b = self.intercepts_[0]
+        return float(b[0]) if len(b) == 1 else b
+
+    def _check_no_hidden(self, name: str) -> None:
+        if not hasattr(self, "_network"):
+            raise AttributeError(f"{name} is there after fit.")
+        if self._network.depth:
+            raise AttributeError(
+                f"{name} belongs to a model without hidden layers; this one has "
+                f"{self._network.depth}. See coefs_ and intercepts_."
+            )

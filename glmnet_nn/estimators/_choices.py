@@ -1,0 +1,71 @@
+"""What "auto" means: solver, iterations, tolerance, batch size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from glmnet_nn.training.solvers import SOLVERS
+
+if TYPE_CHECKING:
+    from glmnet_nn.estimators._base import BaseDeepGLM
+
+_SMALL = 5000  # rows up to which all of them are used in every step
+_WHOLE_BATCH = 256
+_DEFAULT_TOL = {"newton": 1e-9, "lbfgs": 1e-6, "adam": 1e-4}
+_DEFAULT_MAX_ITER = {"newton": 100, "lbfgs": 2000, "adam": 30}
+_LEAST_STEPS = 1000
+
+
+def choose_solver(estimator: BaseDeepGLM, hidden: tuple[int, ...], n_rows: int, l1: bool) -> str:
+    """Return the name of the solver, and raise if the one asked for cannot do the task."""
+    name = estimator.solver
+    if name == "auto":
+        if estimator.early_stopping:
+            return "adam"
+        if not hidden:
+            return "lbfgs" if l1 else "newton"
+        return "lbfgs" if n_rows <= _SMALL else "adam"
+    solver = SOLVERS[name]
+    if hidden and not solver.handles_hidden_layers:
+        raise ValueError(
+            f"solver={name!r} fits models without hidden layers, but hidden_layer_sizes="
+            f"{hidden}. Use solver='lbfgs', 'adam' or 'auto'."
+        )
+    if l1 and not solver.handles_l1:
+        raise ValueError(
+            f"solver={name!r} needs a penalty with a derivative, but l1_ratio="
+            f"{estimator.l1_ratio}. Use solver='lbfgs', 'adam' or 'auto'."
+        )
+    if estimator.early_stopping and name != "adam":
+        raise ValueError(
+            f"early_stopping=True needs mini-batches, but solver={name!r}. "
+            "Use solver='adam' or 'auto'."
+        )
+    return name
+
+
+def tolerance(estimator: BaseDeepGLM, solver: str) -> float:
+    """Return tol, by default that of the solver."""
+    return _DEFAULT_TOL[solver] if estimator.tol == "auto" else float(estimator.tol)
+
+
+def batch_size(estimator: BaseDeepGLM, n_rows: int) -> int:
+    """Return the rows of one step: all of small data, else about a hundredth, 128 to 2048."""
+    if estimator.batch_size != "auto":
+        return min(int(estimator.batch_size), n_rows)
+    if n_rows <= _WHOLE_BATCH:
+        return n_rows
+    size = 128
+    while size < 2048 and 100 * size < n_rows:
+        size *= 2
+    return size
+
+
+def iterations(estimator: BaseDeepGLM, solver: str, n_rows: int) -> int:
+    """Return max_iter; for Adam 30 epochs, or as many as make 1000 steps."""
+    if estimator.max_iter != "auto":
+        return int(estimator.max_iter)
+    if solver != "adam":
+        return _DEFAULT_MAX_ITER[solver]
+    steps = -(-n_rows // batch_size(estimator, n_rows))
+    return max(_DEFAULT_MAX_ITER[solver], -(-_LEAST_STEPS // steps))

@@ -1,0 +1,92 @@
+"""The door: weights, offset, exposure and response, checked once.
+
+Every complaint names the argument, the rule, the evidence and the remedy.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import _check_sample_weight, check_array
+
+from families import Array, ExponentialFamily
+
+
+def check_weight(sample_weight: ArrayLike | None, X: Array) -> Array:
+    """Return the weights, (n,), finite, >= 0 and not all 0."""
+    weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+    if np.any(weight < 0):
+        at = int(np.argmin(weight))
+        raise ValueError(
+            f"sample_weight must be >= 0, but sample_weight[{at}] = {weight[at].item()!r}. "
+            "Use 0 to leave a row out."
+        )
+    if not np.any(weight > 0):
+        raise ValueError(
+            f"sample_weight must have a positive entry, but all {len(weight)} are 0: "
+            "no row is left to fit."
+        )
+    return weight
+
+
+def check_offset(
+    offset: ArrayLike | None,
+    exposure: ArrayLike | None,
+    family: ExponentialFamily,
+    n_rows: int,
+    n_outputs: int,
+) -> Array | None:
+    """Return offset + log(exposure), (n, 1) or (n, n_outputs); None if both are absent."""
+    total = None
+    if offset is not None:
+        total = _column(offset, "offset", n_rows, n_outputs)
+    if exposure is not None:
+        link = family.link
+        if link.name != "log":
+            raise ValueError(
+                f"exposure multiplies the mean, so it needs the log link, but the link is "
+                f"{link.name!r}. Use link='log', or pass offset on the scale of the linear "
+                "predictor."
+            )
+        time = _column(exposure, "exposure", n_rows, n_outputs)
+        if np.any(time <= 0):
+            at = int(np.flatnonzero((time <= 0).any(axis=1))[0])
+            raise ValueError(
+                f"exposure must be > 0, but exposure[{at}] = {float(time[at].min())!r}. "
+                "Remove rows that were not exposed."
+            )
+        total = np.log(time) if total is None else total + np.log(time)
+    return total
+
+
+def _column(values: ArrayLike, name: str, n_rows: int, n_outputs: int) -> Array:
+    array = check_array(
+        values, ensure_2d=False, dtype=np.float64, input_name=name, ensure_min_samples=0
+    )
+    if array.ndim == 0:
+        array = np.full(n_rows, float(array))
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.shape[0] != n_rows or array.shape[1] not in (1, n_outputs):
+        shapes = {f"({n_rows},)", f"({n_rows}, {n_outputs})"}
+        raise ValueError(
+            f"{name} must have shape {' or '.join(sorted(shapes))}, "
+            f"but its shape is {np.shape(values)}. Give one value for each row of X."
+        )
+    return array
+
+
+def check_estimable(family: ExponentialFamily, y: Array, weight: Array) -> None:
+    """Raise if no parameters give the mean of y: all counts 0, a class without rows, ..."""
+    mean = weight / weight.sum() @ y
+    with np.errstate(all="ignore"):
+        possible = np.isfinite(family.link_of(mean)) & family.mean_domain.contains(mean)
+    if np.all(possible):
+        return
+    output = "" if y.shape[1] == 1 else f" of output {int(np.argmin(possible))}"
+    raise ValueError(
+        f"The weighted mean of y{output} is {mean[np.argmin(possible)].item()!r}, which the "
+        f"{type(family).__name__} family with link {family.link.name!r} reaches for no finite "
+        "parameters (every y at the end of its range?). Such data determine no model: add rows "
+        "in which y varies."
+    )

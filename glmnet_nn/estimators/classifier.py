@@ -1,0 +1,177 @@
+"""The classifier: Bernoulli for two classes and for labels, Multinoulli for more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.metrics import accuracy_score
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import column_or_1d, validate_data
+
+from families import Array, ExponentialFamily, get_family
+from glmnet_nn.estimators._base import BaseDeepGLM
+from glmnet_nn.estimators._validation import check_weight
+
+
+class DeepGLMClassifier(ClassifierMixin, BaseDeepGLM):
+    r"""A feed-forward network whose output layer is a logistic regression.
+
+    Two classes: Bernoulli with the logit link (or probit, cloglog, ...), one output,
+    the log odds of ``classes_[1]``. More classes: Multinoulli with softmax, one output
+    a class. A y of several 0/1 columns (multilabel): one Bernoulli output a column.
+    With ``hidden_layer_sizes=()`` it is the classical model, and by default its
+    maximum likelihood estimate (scikit-learn's LogisticRegression has a penalty).
+
+    Parameters
+    ----------
+    link : str or Link, default="auto"
+        The link of a Bernoulli output; "auto" is the canonical one.
+    hidden_layer_sizes, activation, alpha, l1_ratio, fit_intercept, standardize, solver, \
+max_iter, tol, batch_size, learning_rate_init, early_stopping, validation_fraction, \
+n_iter_no_change, n_init, warm_start, random_state, verbose
+        As in :class:`DeepGLMRegressor`.
+
+    Attributes
+    ----------
+    classes_ : array
+        The labels; for a multilabel y the numbers of its columns.
+    coef_, intercept_
+        Without a hidden layer: (n_features,) and a number for one output; for
+        Multinoulli (n_classes, n_features) and (n_classes,), the representative whose
+        rows sum to zero.
+    coefs_, intercepts_, deviance_, null_deviance_, family_, link_, solver_, alpha_, \
+n_iter_, converged_, loss_, loss_curve_, validation_loss_curve_, rank_, separated_rows_, \
+infinite_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
+        As in :class:`DeepGLMRegressor`.
+
+    Examples
+    --------
+    Fitted and observed totals of each class agree without hidden layers:
+
+    >>> import numpy as np
+    >>> from glmnet_nn import DeepGLMClassifier
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]])
+    >>> y = np.array(["no", "no", "yes", "no", "yes", "yes"])
+    >>> glm = DeepGLMClassifier(hidden_layer_sizes=()).fit(X, y)
+    >>> [f"{total:.6f}" for total in glm.predict_proba(X).sum(axis=0)]
+    ['3.000000', '3.000000']
+    """
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        exposure: ArrayLike | None = None,
+    ) -> DeepGLMClassifier:
+        """Fit to X, (n, p), and labels y, (n,), or indicators (n, n_labels).
+
+        Parameters
+        ----------
+        X : array-like of shape (n, p)
+        y : array-like of shape (n,) or (n, n_labels)
+        sample_weight : array-like of shape (n,), optional
+            >= 0; a weight of k is k rows, 0 is no row.
+        offset : array-like of shape (n,) or (n, n_outputs), optional
+            Known part of the linear predictor.
+        exposure : array-like of shape (n,), optional
+            > 0, log link only: offset += log(exposure).
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Input outside the rules above, or fewer than two classes.
+        """
+        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True)
+        check_classification_targets(y)
+        self._multilabel = type_of_target(y) == "multilabel-indicator"
+        if self._multilabel:
+            columns = np.asarray(y, dtype=float)
+            self.classes_: NDArray[Any] = np.arange(columns.shape[1])
+        else:
+            labels = column_or_1d(y, warn=True)
+            columns = self._encode(labels, check_weight(sample_weight, X) > 0)
+        self._fit(X, columns, self._law(), sample_weight, offset, exposure)
+        return self
+
+    def _encode(self, labels: NDArray[Any], present: NDArray[np.bool_]) -> Array:
+        """Return indicators of the classes, or of the second of two; rows without weight any."""
+        self.classes_ = np.unique(labels[present])
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"DeepGLMClassifier needs at least two classes, but y has 1 class: "
+                f"{self.classes_[0]!r} (rows of weight 0 do not count)."
+            )
+        indicators = (labels[:, None] == self.classes_).astype(float)
+        return indicators[:, 1:] if len(self.classes_) == 2 else indicators
+
+    def _law(self) -> ExponentialFamily:
+        if self._multilabel or len(self.classes_) == 2:
+            return get_family("bernoulli", self.link)
+        return get_family("multinoulli", self.link)
+
+    def linear_predictor(
+        self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
+    ) -> Array:
+        """Return eta = network(x) + offset: (n,) for two classes, else (n, n_outputs)."""
+        eta = self._linear_predictor(X, offset, exposure)
+        return eta if self._multilabel or eta.shape[1] > 1 else eta[:, 0]
+
+    def decision_function(
+        self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
+    ) -> Array:
+        """Return the linear predictor."""
+        return self.linear_predictor(X, offset, exposure)
+
+    def predict_proba(
+        self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
+    ) -> Array:
+        """Return the probability of each class, (n, n_classes); of each label if multilabel."""
+        mu = self.family_mean(self._linear_predictor(X, offset, exposure))
+        return mu if self._multilabel or mu.shape[1] > 1 else np.hstack([1.0 - mu, mu])
+
+    def family_mean(self, eta: Array) -> Array:
+        """Return mu = g^-1(eta) of the fitted family."""
+        return self.family_.mean(eta)
+
+    def predict_log_proba(
+        self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
+    ) -> Array:
+        """Return the logarithm of the probabilities."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X, offset, exposure))
+
+    def predict(
+        self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
+    ) -> NDArray[Any]:
+        """Return the most probable class of each row; 0/1 for each label if multilabel."""
+        probability = self.predict_proba(X, offset, exposure)
+        if self._multilabel:
+            return (probability > 0.5).astype(int)
+        return self.classes_[probability.argmax(axis=1)]
+
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        exposure: ArrayLike | None = None,
+    ) -> float:
+        """Return the accuracy: the share of rows (all labels right, if multilabel)."""
+        predicted = self.predict(X, offset, exposure)
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

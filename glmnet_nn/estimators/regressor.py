@@ -1,0 +1,280 @@
+"""The regressor: any exponential family."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.utils.validation import check_array, validate_data
+
+from families import Array, ExponentialFamily, get_family
+from glmnet_nn.estimators._base import BaseDeepGLM
+from glmnet_nn.estimators._validation import check_offset, check_weight
+from glmnet_nn.training.data import Rows
+from glmnet_nn.training.start import null_model
+
+
+class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
+    r"""A feed-forward network whose output layer is a generalized linear model.
+
+        eta = network(x) + offset,   mu = g^-1(eta),   y ~ family(mu, phi)
+
+    minimises, over weights W_l and offsets b_l,
+
+        F = sum_i w_i [A(theta_i) - theta_i y_i + A*(y_i)] / sum_i w_i
+            + sum_l alpha_l [ l1_ratio |W_l|_1 + (1 - l1_ratio) / 2 |W_l|_2^2 ],
+
+    half the mean deviance and an elastic net. With ``hidden_layer_sizes=()`` it is
+    the classical GLM, and by default its maximum likelihood estimate.
+
+    Parameters
+    ----------
+    family : str or ExponentialFamily, default="normal"
+        The law of y: "normal", "poisson", "bernoulli" (y in [0, 1]), "multinoulli"
+        (rows of y are probabilities), or an object of :mod:`families`.
+    link : str or Link, default="auto"
+        The link; "auto" is the family's own (canonical by default).
+    hidden_layer_sizes : tuple of int, default=(32, 16)
+        Units of each hidden layer; () for the classical GLM.
+    activation : {"identity", "logistic", "tanh", "relu", "softplus"}, default="tanh"
+        Activation of the hidden layers.
+    alpha : "auto", float or one float per layer, default="auto"
+        Strength of the penalty, on the scale of F. "auto" is 0 without hidden
+        layers; with them it is a Gaussian prior of precision 10 on the summed
+        log-likelihood, alpha = 10 phi / sum w, with phi from a preliminary GLM
+        (1 if the law has no dispersion); for the Normal law with identity link
+        the output weights are measured in standard deviations of y.
+    l1_ratio : float, default=0.0
+        Share of the absolute values in the penalty; weights become exactly 0 by a
+        proximal step.
+    fit_intercept : bool, default=True
+        Whether the output layer has an intercept. It is never penalised.
+    standardize : "auto" or bool, default="auto"
+        Whether the penalty and the random start see columns of mean 0 and variance
+        1 (columns of 0 and 1 stay as they are with hidden layers). "auto" is True
+        with hidden layers and False without, as in scikit-learn's GLMs. Without
+        hidden layers the solver always scales inside, which changes no estimate.
+        All fitted parameters are for X as given.
+    solver : {"auto", "newton", "lbfgs", "adam"}, default="auto"
+        "newton" is Fisher scoring (IRLS), without hidden layers; "lbfgs" uses all
+        rows in each step; "adam" mini-batches on a one-cycle schedule. "auto":
+        newton without hidden layers (lbfgs if l1_ratio > 0), lbfgs up to 5,000
+        rows, else adam. ``solver_`` tells the choice.
+    max_iter : "auto" or int, default="auto"
+        Iterations, epochs for adam: 100 (newton), 2000 (lbfgs), 30 or at least 1,000
+        steps (adam).
+    tol : "auto" or float, default="auto"
+        newton: the largest score in standard errors, 1e-9. lbfgs: the largest
+        gradient component, in units of phi if the law has a scale, 1e-6. adam: the
+        improvement of the held-out deviance that counts, 1e-4.
+    batch_size : "auto" or int, default="auto"
+        Rows per step of adam: all up to 256, else 128 to 2,048, about n / 100.
+    learning_rate_init : float, default=0.01
+        The peak rate of adam's one-cycle schedule.
+    early_stopping : bool, default=False
+        Hold out ``validation_fraction`` of the rows and stop adam when their
+        deviance has not improved for ``n_iter_no_change`` epochs; the best is kept.
+    validation_fraction : float, default=0.1
+    n_iter_no_change : int, default=10
+    n_init : int, default=1
+        Random starts with hidden layers; the one of the lowest F is kept.
+    warm_start : bool, default=False
+        Start from the parameters of the previous fit.
+    random_state : int, RandomState or None, default=None
+        Seed of the start, of the batches and of the held-out rows.
+    verbose : int, default=0
+        Print the chosen solver and F after every iteration.
+
+    Attributes
+    ----------
+    coef_, intercept_
+        Coefficients without a hidden layer, for X as given: (n_features,) and a
+        number for one output, (n_outputs, n_features) and (n_outputs,) else.
+    coefs_, intercepts_ : list of arrays
+        Weights (n_in, n_out) and offsets (n_out,) of every layer, for X as given.
+    deviance_, null_deviance_ : float
+        sum w d(y, mu) of the fit and of the model with an intercept (and offset).
+    dispersion_ : float
+        Pearson chi^2 / (sum w - parameters) where the law has a dispersion, else 1;
+        with hidden layers the parameters are not subtracted.
+    family_, link_, solver_, alpha_, n_iter_, converged_
+        What was used, one alpha per layer, and how it ended.
+    loss_, loss_curve_, validation_loss_curve_
+        F at the end and after every iteration; mean held-out deviance per epoch.
+    rank_ : int
+        Rank of X (with the intercept taken out) without hidden layers.
+    separated_rows_ : array of int
+        Rows (of those with a positive weight) whose mean is at the end of its range.
+    infinite_coef_ : array of bool, (n_outputs, n_features + 1)
+        Which coefficients, the intercept last, have no finite estimate.
+    n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
+
+    References
+    ----------
+    McCullagh and Nelder (1989), Generalized Linear Models. Rao, "Recursive
+    formulation of the gradient in a dense feed-forward deep neural network".
+
+    Examples
+    --------
+    Without hidden layers and with the canonical link, fitted and observed totals agree:
+
+    >>> import numpy as np
+    >>> from glmnet_nn import DeepGLMRegressor
+    >>> X = np.arange(12.0)[:, None]
+    >>> y = np.array([0, 1, 0, 2, 1, 3, 2, 4, 6, 5, 9, 11])
+    >>> glm = DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X, y)
+    >>> print(f"{glm.predict(X).sum():.6f}")
+    44.000000
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseDeepGLM._parameter_constraints,
+        "family": [str, ExponentialFamily],
+    }
+
+    def __init__(
+        self,
+        family: str | ExponentialFamily = "normal",
+        *,
+        link: Any = "auto",
+        hidden_layer_sizes: tuple[int, ...] = (32, 16),
+        activation: str = "tanh",
+        alpha: Any = "auto",
+        l1_ratio: float = 0.0,
+        fit_intercept: bool = True,
+        standardize: str | bool = "auto",
+        solver: str = "auto",
+        max_iter: str | int = "auto",
+        tol: str | float = "auto",
+        batch_size: str | int = "auto",
+        learning_rate_init: float = 1e-2,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        n_init: int = 1,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            link=link,
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            alpha=alpha,
+            l1_ratio=l1_ratio,
+            fit_intercept=fit_intercept,
+            standardize=standardize,
+            solver=solver,
+            max_iter=max_iter,
+            tol=tol,
+            batch_size=batch_size,
+            learning_rate_init=learning_rate_init,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            n_init=n_init,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.family = family
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        exposure: ArrayLike | None = None,
+    ) -> DeepGLMRegressor:
+        """Fit to X, (n, p), and y, (n,) or (n, n_outputs).
+
+        Parameters
+        ----------
+        X : array-like of shape (n, p)
+        y : array-like of shape (n,) or (n, n_outputs)
+            With ``exposure``, the count, not the rate.
+        sample_weight : array-like of shape (n,), optional
+            >= 0; a weight of k is k rows, 0 is no row.
+        offset : array-like of shape (n,) or (n, n_outputs), optional
+            Known part of the linear predictor.
+        exposure : array-like of shape (n,), optional
+            > 0, log link only: offset += log(exposure).
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Input outside the rules above, or a y that no finite parameters fit.
+        """
+        link = None if isinstance(self.link, str) and self.link == "auto" else self.link
+        family = get_family(self.family, link)
+        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
+        y = np.asarray(y, dtype=float)
+        columns = y[:, None] if y.ndim == 1 else y
+        if family.event_ndim and y.ndim == 1:
+            raise ValueError(
+                f"{type(family).__name__} needs y of shape (n, K), a row of probabilities each, "
+                f"but y has shape {y.shape}. For labels use DeepGLMClassifier."
+            )
+        family.check_response(columns)
+        self._y_ndim = y.ndim
+        self._fit(X, columns, family, sample_weight, offset, exposure)
+        return self
+
+    def linear_predictor(
+        self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
+    ) -> Array:
+        """Return eta = network(x) + offset, shaped as y was."""
+        return self._shaped(self._linear_predictor(X, offset, exposure))
+
+    def predict(
+        self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
+    ) -> Array:
+        """Return the mean mu: with ``exposure`` the expected count, without it the rate."""
+        return self._shaped(self.family_mean(self._linear_predictor(X, offset, exposure)))
+
+    def family_mean(self, eta: Array) -> Array:
+        """Return mu = g^-1(eta) of the fitted family."""
+        return self.family_.mean(eta)
+
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        exposure: ArrayLike | None = None,
+    ) -> float:
+        """Return D^2 = 1 - deviance / null deviance, the null model fitted to this y.
+
+        1 is perfect, 0 no better than the mean (with the offset), negative worse.
+        """
+        eta = self._linear_predictor(X, offset, exposure)
+        observed = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        observed = observed.reshape(len(eta), -1)
+        self.family_.check_response(observed)
+        weight = check_weight(sample_weight, eta)
+        known = check_offset(offset, exposure, self.family_, *observed.shape)
+        present = weight > 0
+        rows = Rows(np.empty((len(eta), 0)), observed, weight, known).take(present)
+        loss = self.family_.loss(rows.y, eta[present]).reshape(len(rows), -1).sum(axis=1)
+        deviance = float(rows.weight @ loss) / float(rows.weight.sum())
+        null = null_model(rows, self.family_)[1]
+        if null <= 0:
+            return 1.0 if deviance <= 0 else 0.0
+        return 1.0 - deviance / null
+
+    def _shaped(self, values: Array) -> Array:
+        return values[:, 0] if self._y_ndim == 1 else values
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

@@ -1,0 +1,9 @@
+"""Warnings about what was found in the data while fitting."""
+
+
+class RankWarning(UserWarning):
+    """Columns of X are linearly dependent: the minimum-norm solution is reported."""
+
+
+class SeparationWarning(UserWarning):
+    """Some fitted means lie at the end of their domain: some coefficients are infinite."""

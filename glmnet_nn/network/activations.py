@@ -1,0 +1,74 @@
+"""Activations of the hidden layers, each with its slope as a function of the OUTPUT."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from families import Array
+
+_ACTIVATIONS: dict[str, Activation] = {}
+
+
+@dataclass(frozen=True)
+class Activation:
+    """O = value(S), elementwise, and a'(S) written as slope(O).
+
+    ``value`` may overwrite its argument. That the slope needs only the output is
+    what lets the recursion forget S (THEORY: P_l = (P_{l+1} W_{l+1}) o a_l'(O_l)).
+
+    Examples
+    --------
+    >>> tanh = get_activation("tanh")
+    >>> output = tanh.value(np.array([0.0, 1.0]))
+    >>> bool(np.allclose(tanh.slope(output), np.cosh([0.0, 1.0]) ** -2.0))
+    True
+    """
+
+    name: str
+    value: Callable[[Array], Array]
+    slope: Callable[[Array], Array]
+
+    def __post_init__(self) -> None:
+        _ACTIVATIONS[self.name] = self
+
+    def __reduce__(self) -> tuple[Callable[[str], Activation], tuple[str]]:
+        return get_activation, (self.name,)
+
+
+def _logistic(s: Array) -> Array:
+    """1 / (1 + e^-s) = 1/2 + tanh(s / 2) / 2: no overflow, one fast pass."""
+    s *= 0.5
+    np.tanh(s, out=s)
+    s *= 0.5
+    s += 0.5
+    return s
+
+
+Activation("identity", lambda s: s, np.ones_like)
+Activation("logistic", _logistic, lambda o: o * (1.0 - o))
+Activation("tanh", lambda s: np.tanh(s, out=s), lambda o: 1.0 - o * o)
+Activation("relu", lambda s: np.maximum(s, 0.0, out=s), lambda o: (o > 0).astype(o.dtype))
+Activation("softplus", lambda s: np.logaddexp(0.0, s, out=s), lambda o: -np.expm1(-o))
+
+
+def get_activation(name: str | Activation) -> Activation:
+    """Return the activation of that name; an Activation passes through.
+
+    Raises
+    ------
+    ValueError
+        The name is not known.
+    """
+    if isinstance(name, Activation):
+        return name
+    if name not in _ACTIVATIONS:
+        raise ValueError(f"activation must be one of {sorted(_ACTIVATIONS)}, but got {name!r}.")
+    return _ACTIVATIONS[name]
+
+
+def known_activations() -> list[str]:
+    """Return the names of all activations."""
+    return sorted(_ACTIVATIONS)

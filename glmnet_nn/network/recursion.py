@@ -1,0 +1,119 @@
+"""The proxy-error recursion: one backward pass, several seeds.
+
+With I_0 = X and, for hidden layers, O_l = a_l(I_l W_l' + b_l), I_{l+1} = O_l, the
+linear predictor is eta = I_L W_L' + b_L. Backwards from a seed P_L,
+
+    P_l = (P_{l+1} W_{l+1}) o a_l'(O_l)
+
+and dF/dW_l = P_l' I_l, dF/db_l = sum of the rows of P_l. Rows are observations.
+
+========================  ======================================
+seed                      result
+========================  ======================================
+w (mu - y) dtheta/deta    gradient of the loss
+e_k                       Jacobian of eta_k, row by row
+e_k, carried to the input d eta_k / d x
+========================  ======================================
+
+Source: Rao, "Recursive formulation of the gradient in a dense feed-forward deep
+neural network", section 3, corrected as listed in the documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from families import Array
+from glmnet_nn.network.activations import Activation
+from glmnet_nn.network.layout import Layout
+
+
+class Network:
+    """A dense feed-forward network with a linear output layer.
+
+    Parameters
+    ----------
+    layout : Layout
+        Sizes of the layers and their places in the flat vector.
+    activation : Activation
+        The activation a of every hidden layer.
+
+    Examples
+    --------
+    The slopes of eta are the weights, if there is no hidden layer:
+
+    >>> from glmnet_nn.network import get_activation
+    >>> network = Network(Layout((2, 1)), get_activation("tanh"))
+    >>> w = np.array([3.0, -1.0, 0.5])
+    >>> inputs, eta = network.forward(w, np.array([[1.0, 2.0]]))
+    >>> eta
+    array([[1.5]])
+    >>> network.input_slopes(w, inputs)
+    array([[[ 3., -1.]]])
+    """
+
+    def __init__(self, layout: Layout, activation: Activation) -> None:
+        self.layout = layout
+        self.activation = activation
+
+    @property
+    def depth(self) -> int:
+        """The number of hidden layers."""
+        return self.layout.n_layers - 1
+
+    def forward(self, w: Array, X: Array) -> tuple[list[Array], Array]:
+        """Return the inputs [I_0, ..., I_L] of all layers, and eta, (n, K)."""
+        inputs = [X]
+        *hidden, output = self.layout.layers(w)
+        for W, b in hidden:
+            inputs.append(self.activation.value(inputs[-1] @ W.T + b))
+        eta = inputs[-1] @ output.W.T
+        return inputs, eta if output.b is None else eta + output.b
+
+    def backward(self, w: Array, inputs: list[Array], seed: Array) -> Iterator[tuple[int, Array]]:
+        """Yield l, P_l for l = L, ..., 0, started from P_L = seed."""
+        layers = self.layout.layers(w)
+        P = seed
+        yield self.depth, P
+        for below in reversed(range(self.depth)):
+            P = (P @ layers[below + 1].W) * self.activation.slope(inputs[below + 1])
+            yield below, P
+
+    def gradient(self, w: Array, inputs: list[Array], seed: Array) -> Array:
+        """Return the flat gradient: P_l' I_l and the column sums of P_l for every layer."""
+        flat = np.empty(self.layout.size)
+        views = self.layout.layers(flat)
+        for at, P in self.backward(w, inputs, seed):
+            np.matmul(P.T, inputs[at], out=views[at].W)
+            if views[at].b is not None:
+                P.sum(axis=0, out=views[at].b)
+        return flat
+
+    def jacobian(self, w: Array, inputs: list[Array]) -> Array:
+        """Return d eta / d w, (n, K, number of parameters)."""
+        n, K = len(inputs[0]), self.layout.sizes[-1]
+        J = np.zeros((n, K, self.layout.size))
+        for k in range(K):
+            for at, P in self.backward(w, inputs, self._unit_seed(n, k)):
+                W, b = self.layout.slices[at]
+                products = P[:, :, None] * inputs[at][:, None, :]
+                J[:, k, W] = products.reshape(n, -1)
+                J[:, k, b] = P[:, : b.stop - b.start]
+        return J
+
+    def input_slopes(self, w: Array, inputs: list[Array]) -> Array:
+        """Return d eta / d x = P_0 W_0, (n, K, n_features)."""
+        W_0 = self.layout.layers(w)[0].W
+        n, K = len(inputs[0]), self.layout.sizes[-1]
+        slopes = np.empty((n, K, W_0.shape[1]))
+        for k in range(K):
+            *_, (_, P_0) = self.backward(w, inputs, self._unit_seed(n, k))
+            slopes[:, k, :] = P_0 @ W_0
+        return slopes
+
+    def _unit_seed(self, n: int, k: int) -> Array:
+        seed = np.zeros((n, self.layout.sizes[-1]))
+        seed[:, k] = 1.0
+        return seed

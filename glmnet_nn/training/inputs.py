@@ -1,0 +1,126 @@
+"""Standardised inputs, the rank of a design, and the way back to the user's columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from families import Array
+
+_EPS = np.finfo(float).eps
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Z = (X - center) / scale, or that times an orthonormal ``basis`` (p, r).
+
+    Weights on Z are turned into weights on X by :meth:`fold`; with a basis these
+    are the ones of minimum norm.
+
+    Examples
+    --------
+    >>> X = np.array([[1.0, 10.0], [3.0, 30.0], [5.0, 20.0]])
+    >>> inputs = standardized(X, np.ones(3))
+    >>> W, b = inputs.fold(np.array([[2.0, -1.0]]), np.array([0.5]))
+    >>> bool(np.allclose(X @ W.T + b, inputs.transform(X) @ [[2.0], [-1.0]] + 0.5))
+    True
+    """
+
+    center: Array
+    scale: Array
+    basis: Array | None = None
+
+    @property
+    def rank(self) -> int:
+        """The number of columns of Z."""
+        return len(self.center) if self.basis is None else self.basis.shape[1]
+
+    def transform(self, X: Array) -> Array:
+        """Return Z."""
+        Z = X - self.center
+        Z /= self.scale
+        return Z if self.basis is None else Z @ self.basis
+
+    def fold(self, W: Array, b: Array | None) -> tuple[Array, Array | None]:
+        """Return W and b of X, from those of Z; without an intercept nothing is centred."""
+        if self.basis is None:
+            raw = W / self.scale
+        else:
+            # b_raw = M g with M = diag(scale) basis spans the rows of X - center;
+            # M'b_raw = W makes the predictions those of Z, and b_raw has no more.
+            M = self.scale[:, None] * self.basis
+            raw = np.linalg.lstsq(M.T, W.T, rcond=None)[0].T
+        return raw, None if b is None else b - raw @ self.center
+
+    def unfold(self, W: Array, b: Array | None) -> tuple[Array, Array | None]:
+        """Return W and b of Z from those of X, the inverse of :meth:`fold`."""
+        scaled = W * self.scale
+        if self.basis is not None:
+            scaled = scaled @ self.basis
+        return scaled, None if b is None else b + W @ self.center
+
+    def names_of_null_space(self, n_features: int) -> NDArray[np.intp]:
+        """Return the columns that take part in a linear dependency."""
+        if self.basis is None:
+            return np.zeros(0, dtype=np.intp)
+        outside = np.eye(n_features) - self.basis @ self.basis.T
+        return np.flatnonzero(np.diagonal(outside) > 1e-9)
+
+
+def unscaled(n_features: int) -> Inputs:
+    """Return inputs that are the columns themselves."""
+    return Inputs(np.zeros(n_features), np.ones(n_features))
+
+
+def standardized(
+    X: Array, weight: Array, center: bool = True, keep_binary: bool = False
+) -> Inputs:
+    """Return inputs of weighted mean 0 and variance 1.
+
+    Parameters
+    ----------
+    X : array of shape (n, p)
+    weight : array of shape (n,)
+    center : bool, default=True
+        False: no mean is taken out, and the mean square is 1.
+    keep_binary : bool, default=False
+        Leave columns that hold nothing but 0 and 1 as they are. (A rare level,
+        standardised, would be an input of many standard deviations.)
+    """
+    share = weight / weight.sum()
+    size = np.abs(X).max(axis=0, initial=0.0)
+    size[size == 0] = 1.0  # squares of columns near 1e200 must not overflow
+    middle = share @ (X / size) * size if center else np.zeros(X.shape[1])
+    deviation = (X - middle) / size
+    scale = np.sqrt(share @ np.square(deviation)) * size
+    constant = scale <= 16 * _EPS * size if center else scale == 0
+    scale[constant] = 1.0
+    if keep_binary:
+        binary = ((X == 0) | (X == 1)).all(axis=0)
+        middle[binary], scale[binary] = 0.0, 1.0
+    if center:
+        middle[constant] = X[0, constant] if len(X) else 0.0
+    return Inputs(middle, scale)
+
+
+def full_rank(inputs: Inputs, X: Array) -> Inputs:
+    """Return the inputs, restricted to the row space of Z if its columns are dependent.
+
+    The rank is that of Z, so it does not depend on units; a singular value counts
+    as 0 when it is below the rounding of the columns.
+    """
+    Z = inputs.transform(X)
+    n, p = Z.shape
+    gram = Z.T @ Z / max(n, 1)
+    if n >= p and p and linalg.eigvalsh(gram, subset_by_index=[0, 0])[0] > 1e-9 * np.trace(gram):
+        return inputs
+    R = linalg.qr(Z, mode="r", check_finite=False)[0][:p] if n > p else Z
+    _, s, Vt = linalg.svd(R, full_matrices=False)
+    noise = np.max(np.abs(inputs.center) / inputs.scale, initial=1.0)
+    rank = int(np.sum(s > _EPS * max(n, p, noise) * s.max(initial=0.0)))
+    if rank == p:
+        return inputs
+    return Inputs(inputs.center, inputs.scale, Vt[:rank].T)

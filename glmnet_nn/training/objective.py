@@ -1,0 +1,145 @@
+"""The objective: sums over rows of a family's loss of a network, and a penalty.
+
+    F(w) = sum_i w_i [ A(theta_i) - theta_i . y_i + A*(y_i) ] / sum_i w_i + penalty(w)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from families import Array, ExponentialFamily
+from glmnet_nn.network import Network
+from glmnet_nn.training.data import Rows
+from glmnet_nn.training.penalties import ElasticNet
+
+_BLOCK_BYTES = 2**25  # of the largest array formed for one block of rows
+
+
+class Objective:
+    """The problem that a solver sees: a function of one flat vector.
+
+    Parameters
+    ----------
+    rows : Rows
+    family : ExponentialFamily
+    network : Network
+    penalty : ElasticNet
+    """
+
+    def __init__(
+        self, rows: Rows, family: ExponentialFamily, network: Network, penalty: ElasticNet
+    ) -> None:
+        self.rows = rows
+        self.family = family
+        self.network = network
+        self.penalty = penalty
+        self.n_rows = len(rows)
+        self.total_weight = float(rows.weight.sum())
+
+    # ------------------------------------------------------------ one block
+
+    def linear_predictor(self, w: Array, rows: Rows) -> tuple[list[Array], Array]:
+        """Return the inputs of all layers and eta = network(X) + offset."""
+        inputs, eta = self.network.forward(w, rows.X)
+        return inputs, eta if rows.offset is None else eta + rows.offset
+
+    def _loss(self, rows: Rows, eta: Array) -> float:
+        """Return sum_i w_i loss_i, infinite if some eta_i has no mean of this law."""
+        if not self.family.is_feasible(eta):
+            return np.inf
+        loss = self.family.loss(rows.y, eta)
+        return float(rows.weight @ loss.reshape(len(rows), -1).sum(axis=1))
+
+    def _seed(self, rows: Rows, eta: Array) -> Array:
+        """Return P_L = w (mu - y) d theta / d eta, over the total weight."""
+        share = rows.weight / self.total_weight
+        return self.family.error(rows.y, eta) * share[:, None]
+
+    # ------------------------------------------------------- sums over rows
+
+    def mean_loss(self, w: Array) -> float:
+        """Return the data term of F: half the mean deviance."""
+        total = sum(
+            self._loss(rows, self.linear_predictor(w, rows)[1])
+            for rows in self.rows.blocks(self._block_size())
+        )
+        return total / self.total_weight
+
+    def value(self, w: Array) -> float:
+        """Return F(w)."""
+        return self.mean_loss(w) + self.penalty.value(w)
+
+    def smooth_value_and_gradient(self, w: Array) -> tuple[float, Array]:
+        """Return F(w) and its gradient, both without the l1 part of the penalty."""
+        total, gradient = 0.0, self.penalty.smooth_gradient(w)
+        for rows in self.rows.blocks(self._block_size()):
+            inputs, eta = self.linear_predictor(w, rows)
+            total += self._loss(rows, eta)
+            if not np.isfinite(total):
+                return np.inf, np.full_like(w, np.nan)
+            gradient += self.network.gradient(w, inputs, self._seed(rows, eta))
+        return total / self.total_weight + self.penalty.smooth_value(w), gradient
+
+    def batch_gradient(self, w: Array, index: NDArray) -> Array:
+        """Return the smooth gradient estimated from the rows at ``index``."""
+        rows = self.rows.take(index)
+        inputs, eta = self.linear_predictor(w, rows)
+        seed = self._seed(rows, eta) * (self.n_rows / len(index))
+        return self.network.gradient(w, inputs, seed) + self.penalty.smooth_gradient(w)
+
+    def scoring_blocks(self, w: Array) -> Iterator[tuple[Array, Array]]:
+        """Yield (A, r) with A'A summing to the Fisher information, A'r to -gradient.
+
+        A = sqrt(w_i / sum w) S J for the data, S'S the Fisher information of eta and
+        J its Jacobian, r the Pearson residuals; and one block for the ridge. One
+        scoring step is then the least-squares problem min |A delta - r|^2.
+        """
+        for rows in self.rows.blocks(self._block_size(self.network.layout.size)):
+            inputs, eta = self.linear_predictor(w, rows)
+            root = np.sqrt(rows.weight / self.total_weight)
+            A = self.family.fisher_root(eta, self.network.jacobian(w, inputs))
+            A *= root[:, None, None]
+            r = self.family.pearson(rows.y, eta) * root[:, None]
+            yield A.reshape(-1, A.shape[-1]), r.ravel()
+        ridge = np.flatnonzero(self.penalty.l2)
+        if len(ridge):
+            A = np.zeros((len(ridge), w.size))
+            A[np.arange(len(ridge)), ridge] = np.sqrt(self.penalty.l2[ridge])
+            yield A, -np.sqrt(self.penalty.l2[ridge]) * w[ridge]
+
+    def flat_directions(self) -> Array:
+        """Return orthonormal rows along which the data term does not change.
+
+        Non-empty for laws whose eta is determined up to a shift (Multinoulli): the
+        same shift may be added to every column of the output layer.
+        """
+        layout = self.network.layout
+        shift = self.family.flat_direction(layout.sizes[-1])
+        if shift is None:
+            return np.zeros((0, layout.size))
+        n_in = layout.sizes[-2]
+        W, b = layout.slices[-1]
+        has_intercept = b.stop > b.start
+        rows = np.zeros((n_in + has_intercept, layout.size))
+        rows[:n_in, W] = np.kron(shift, np.eye(n_in))
+        if has_intercept:
+            rows[-1, b] = shift
+        return rows
+
+    def score_scale(self, w: Array) -> float:
+        """Return n / phi: times g' H^-1 g, the squared score in standard errors.
+
+        n counts rows, not weight, and phi is the mean deviance where the law has a
+        dispersion, so that neither the scale of the weights nor of y matters.
+        """
+        if not self.family.has_dispersion:
+            return float(self.n_rows)
+        phi = 2.0 * self.mean_loss(w)
+        return self.n_rows / phi if phi > 0 else np.inf
+
+    def _block_size(self, width: int = 0) -> int:
+        widest = max(max(self.network.layout.sizes), width * self.network.layout.sizes[-1])
+        return max(256, _BLOCK_BYTES // (8 * widest))

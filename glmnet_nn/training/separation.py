@@ -1,0 +1,194 @@
+"""Directions in which the likelihood rises for ever, and the limit of the fit there.
+
+The likelihood of a GLM has no maximum exactly if some direction d of the
+parameters never lowers the likelihood of any row and raises that of some: then the
+fitted means of those rows tend to the end of their domain, and the coefficients
+along d to infinity. Such a d is a point of the cone C_i v_i >= 0, v_i = J_i d, of
+:meth:`families.ExponentialFamily.escape_cone`; a linear program finds it or proves
+that there is none.
+
+Sources: Albert and Anderson (1984), "On the existence of maximum likelihood
+estimates in logistic regression models"; Geyer (2009), "Likelihood inference in
+exponential families and directions of recession"; Correia, Guimaraes and Zylkin
+(2019), "Verifying the existence of maximum likelihood estimates for GLMs".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, optimize
+
+from families import Array
+from glmnet_nn.training.objective import Objective
+from glmnet_nn.training.solvers import ScoringProblem
+from glmnet_nn.training.solvers._problem import Penalty
+
+_FAR = 40.0  # e^-40 is below the rounding of 1: the mean is at its end
+_CLEAR = 1e-6
+
+
+@dataclass(frozen=True)
+class Separation:
+    """What separates, and along which direction.
+
+    Attributes
+    ----------
+    rows : array of int
+        Rows whose mean tends to the end of its domain.
+    direction : array of shape (n_parameters,)
+        The shortest d that moves each of these rows by at least 1.
+    free : array of shape (n_parameters, r)
+        Orthonormal basis of all directions that leave every other row alone: what
+        the data do not determine.
+    system : array of shape (m, n_parameters)
+        The inequalities ``system @ direction >= 1`` of the separated rows.
+    """
+
+    rows: NDArray[np.intp]
+    direction: Array
+    free: Array
+    system: Array
+
+    def finite_part(self, w: Array) -> Array:
+        """Return w without its part in the directions that the data do not determine."""
+        return w - self.free @ (self.free.T @ w)
+
+    def limit(self, w: Array) -> Array:
+        """Return w moved along d until the separated rows are at their end."""
+        short = (_FAR - self.system @ w) / (self.system @ self.direction)
+        return w + max(float(short.max()), 0.0) * self.direction
+
+
+def find_separation(objective: Objective, w: Array) -> Separation | None:
+    """Return the separation of a depth-zero fit that ended at w, or None.
+
+    A row whose Fisher weight is not small where the score vanishes takes part in
+    no separation (its residual is a positive multiplier that certifies it), so
+    only the others enter the linear program: at a regular optimum there are none.
+    """
+    G, settled = _inequalities(objective, w)
+    if settled.all():
+        return None
+    free = _null_space(G[settled])
+    if not free.shape[1]:
+        return None
+    moving = _rises(G[~settled] @ free)
+    if not moving.any():
+        return None
+    separated = np.zeros(len(G), dtype=bool)
+    separated[np.flatnonzero(~settled)[moving]] = True
+    free = _null_space(G[~separated])
+    reduced = G[separated] @ free
+    direction = free @ _shortest(reduced)
+    n_each = len(G) // objective.n_rows
+    rows = np.unique(np.flatnonzero(separated) // n_each)
+    return Separation(rows, direction, free, G[separated])
+
+
+def _inequalities(objective: Objective, w: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Return G with G d >= 0 the cone of escape, and which rows are settled as G d = 0."""
+    rows, family, network = objective.rows, objective.family, objective.network
+    inputs, eta = objective.linear_predictor(w, rows)
+    cone = family.escape_cone(rows.y)
+    G = np.einsum("nmk,nkp->nmp", cone, network.jacobian(w, inputs))
+    weight = family.fisher_weight(eta)
+    repeats = cone.shape[1] // weight.shape[1]
+    settled = np.tile(weight > _CLEAR, (1, repeats)) | ~cone.any(axis=2)
+    return G.reshape(-1, w.size), settled.ravel()
+
+
+def _null_space(G: Array) -> Array:
+    """Return an orthonormal basis (p, r) of the d with G d = 0, rows scaled to length 1."""
+    lengths = np.sqrt(np.square(G).sum(axis=1))
+    G = G[lengths > 0] / lengths[lengths > 0, None]
+    p = G.shape[1]
+    if not len(G):
+        return np.eye(p)
+    R = linalg.qr(G, mode="r", check_finite=False)[0][:p] if len(G) > p else G
+    _, s, Vt = linalg.svd(R, full_matrices=True)
+    rank = int(np.sum(s > 1e-10 * s.max(initial=0.0)))
+    return Vt[rank:].T
+
+
+def _rises(M: Array) -> NDArray[np.bool_]:
+    """Tell which rows some c with M c >= 0 makes positive: max sum z, 0 <= z <= 1, z <= M c."""
+    lengths = np.sqrt(np.square(M).sum(axis=1))
+    live = np.flatnonzero(lengths > 1e-9 * max(lengths.max(initial=0.0), 1e-300))
+    rising = np.zeros(len(M), dtype=bool)
+    if not len(live):
+        return rising
+    A = M[live] / lengths[live, None]
+    m, k = A.shape
+    found = optimize.linprog(
+        np.r_[np.zeros(k), -np.ones(m)],
+        A_ub=np.hstack([-A, np.eye(m)]),
+        b_ub=np.zeros(m),
+        bounds=[(None, None)] * k + [(0, 1)] * m,
+        method="highs",
+    )
+    if found.x is not None:
+        rising[live] = found.x[k:] > 0.5
+    return rising
+
+
+def _shortest(M: Array) -> Array:
+    """Return the shortest c with M c >= 1 (Lawson and Hanson 1974, problem LDP).
+
+    Its dual is non-negative least squares: with u >= 0 minimising
+    |[M' ; 1'] u - (0, ..., 0, 1)|^2 and r the residual, c = -r / r_last.
+    """
+    E = np.vstack([M.T, np.ones(len(M))])
+    target = np.r_[np.zeros(M.shape[1]), 1.0]
+    u = optimize.nnls(E, target)[0]
+    active = u > 0
+    if active.any():  # the exact solution on the active rows
+        u[active] = np.linalg.lstsq(E[:, active], target, rcond=None)[0]
+    r = E @ u - target
+    return -r[:-1] / r[-1]
+
+
+class Restricted:
+    """A scoring problem on the affine set origin + basis u."""
+
+    def __init__(self, problem: Objective, origin: Array, basis: Array) -> None:
+        self.problem, self.origin, self.basis = problem, origin, basis
+        self.n_rows = problem.n_rows
+
+    def full(self, u: Array) -> Array:
+        """Return the parameters of the whole problem."""
+        return self.origin + self.basis @ u
+
+    @property
+    def penalty(self) -> Penalty:
+        return self.problem.penalty
+
+    def value(self, u: Array) -> float:
+        return self.problem.value(self.full(u))
+
+    def smooth_value_and_gradient(self, u: Array) -> tuple[float, Array]:
+        value, gradient = self.problem.smooth_value_and_gradient(self.full(u))
+        return value, self.basis.T @ gradient
+
+    def batch_gradient(self, u: Array, index: NDArray) -> Array:
+        return self.basis.T @ self.problem.batch_gradient(self.full(u), index)
+
+    def scoring_blocks(self, u: Array) -> Iterator[tuple[Array, Array]]:
+        for A, r in self.problem.scoring_blocks(self.full(u)):
+            yield A @ self.basis, r
+
+    def flat_directions(self) -> Array:
+        # A flat direction moves no row, so it is among the directions left out.
+        return np.zeros((0, self.basis.shape[1]))
+
+    def score_scale(self, u: Array) -> float:
+        return self.problem.score_scale(self.full(u))
+
+
+def limit_problem(objective: Objective, separation: Separation, w: Array) -> ScoringProblem:
+    """Return the problem that is left when the separated rows are at their end."""
+    kept = linalg.null_space(separation.free.T) if separation.free.shape[1] else np.eye(w.size)
+    return Restricted(objective, separation.limit(separation.finite_part(w)), kept)

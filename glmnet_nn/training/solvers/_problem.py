@@ -1,0 +1,74 @@
+"""What a solver sees, and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from numpy.typing import NDArray
+
+from families import Array
+
+
+class Penalty(Protocol):
+    """The penalty, for proximal steps: l1 |w| is not in the smooth gradient."""
+
+    @property
+    def has_l1(self) -> bool: ...
+    def value(self, w: Array) -> float: ...
+    def smooth_value(self, w: Array) -> float: ...
+    def prox(self, v: Array, step: Array | float) -> Array: ...
+
+
+class Problem(Protocol):
+    """A function F(w) = smooth(w) + l1 part, of one flat vector."""
+
+    n_rows: int
+
+    @property
+    def penalty(self) -> Penalty: ...
+    def value(self, w: Array) -> float: ...
+    def smooth_value_and_gradient(self, w: Array) -> tuple[float, Array]: ...
+    def batch_gradient(self, w: Array, index: NDArray) -> Array: ...
+
+
+class ScoringProblem(Problem, Protocol):
+    """A problem with a Fisher information A'A, given in blocks of rows."""
+
+    def scoring_blocks(self, w: Array) -> Iterator[tuple[Array, Array]]: ...
+    def flat_directions(self) -> Array: ...
+    def score_scale(self, w: Array) -> float: ...
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Where a solver ended.
+
+    Attributes
+    ----------
+    w : array
+        The parameters.
+    value : float
+        F(w), penalty included.
+    grad_norm : float
+        The solver's measure of optimality (see each solver), compared with ``tol``.
+    n_iter : int
+        Iterations (epochs for mini-batches).
+    converged : bool
+    message : str
+        Why it stopped, in words.
+    loss_curve : tuple of float
+        F after each iteration.
+    validation_curve : tuple of float
+        The mean deviance on held-out rows after each epoch, if there were any.
+    """
+
+    w: Array
+    value: float
+    grad_norm: float
+    n_iter: int
+    converged: bool
+    message: str
+    loss_curve: tuple[float, ...] = ()
+    validation_curve: tuple[float, ...] = ()

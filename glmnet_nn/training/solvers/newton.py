@@ -1,0 +1,112 @@
+"""Fisher scoring (IRLS): a weighted least-squares problem each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from families import Array
+from glmnet_nn.training.solvers._least_squares import gram_solve, qr_solve
+from glmnet_nn.training.solvers._problem import ScoringProblem, Solution
+
+_EPS = np.finfo(float).eps
+
+
+@dataclass(frozen=True)
+class Newton:
+    """Fisher scoring with step halving; Newton's method for a canonical link.
+
+    1. delta minimises |A delta - r|^2, that is A'A delta = -gradient F(w).
+    2. The decrement sqrt(n / phi * delta' A'A delta) is the largest score of any
+       contrast of the parameters, in standard errors.
+    3. w moves by delta, halved until F falls.
+    4. Stop when the decrement is at most ``tol`` (that last step is taken too), or
+       when delta is below the rounding of the linear predictor.
+
+    Step 1 uses the normal equations while their condition allows, else QR.
+    Source: McCullagh and Nelder (1989), section 2.5; Boyd and Vandenberghe (2004),
+    section 9.5 (decrement and stopping).
+
+    Parameters
+    ----------
+    tol : float
+        Largest score at the solution, in standard errors.
+    max_iter : int
+        Largest number of steps.
+    """
+
+    name: ClassVar[str] = "newton"
+    handles_l1: ClassVar[bool] = False
+    handles_hidden_layers: ClassVar[bool] = False
+
+    tol: float = 1e-9
+    max_iter: int = 100
+
+    def solve(
+        self,
+        problem: ScoringProblem,
+        start: Array,
+        report: Callable[[int, float], None] | None = None,
+    ) -> Solution:
+        """Minimise the problem from ``start``."""
+        w, gauge = start, problem.flat_directions()
+        value, gradient = problem.smooth_value_and_gradient(w)
+        curve, squares, decrement, use_qr = [value], np.inf, np.inf, False
+        converged, message = False, f"{self.max_iter} iterations did not suffice"
+        for n_iter in range(1, self.max_iter + 1):
+            delta, use_qr = _scoring_step(problem, w, gradient, gauge, use_qr)
+            before, squares = squares, max(-float(gradient @ delta), 0.0)  # delta' A'A delta
+            decrement = float(np.sqrt(squares * problem.score_scale(w))) if squares else 0.0
+            at_rounding = squares > 0.25 * before and _is_rounding(problem, w, delta)
+            w, value, gradient, moved = _halved(problem, w, value, gradient, delta)
+            curve.append(value)
+            if report is not None:
+                report(n_iter, value)
+            if decrement <= self.tol:
+                converged, message = True, "the score is within tol standard errors of zero"
+                break
+            if at_rounding:
+                converged, message = True, "the step is below the rounding of the linear predictor"
+                break
+            if not moved:
+                message = "no step along the scoring direction lowers the deviance"
+                break
+        return Solution(w, value, decrement, len(curve) - 1, converged, message, tuple(curve))
+
+
+def _scoring_step(
+    problem: ScoringProblem, w: Array, gradient: Array, gauge: Array, use_qr: bool
+) -> tuple[Array, bool]:
+    """Return delta, and whether QR was needed (then it is used from here on)."""
+    if not use_qr:
+        delta = gram_solve(problem.scoring_blocks(w), gradient, gauge)
+        if delta is not None:
+            return delta, False
+    return qr_solve(problem.scoring_blocks(w), gauge), True
+
+
+def _is_rounding(problem: ScoringProblem, w: Array, delta: Array) -> bool:
+    """Tell whether A delta is below the rounding of A w."""
+    moved = size = 0.0
+    for A, _ in problem.scoring_blocks(w):
+        moved += float(np.square(A @ delta).sum())
+        size += float(np.square(A @ w).sum())
+    return moved <= (32 * _EPS) ** 2 * size
+
+
+def _halved(
+    problem: ScoringProblem, w: Array, value: float, gradient: Array, delta: Array
+) -> tuple[Array, float, Array, bool]:
+    """Return w + delta 2^-k with the first k that does not raise F above its rounding."""
+    slack = 64 * _EPS * abs(value)
+    step = 1.0
+    for _ in range(40):
+        trial = w + step * delta
+        trial_value, trial_gradient = problem.smooth_value_and_gradient(trial)
+        if trial_value <= value + slack:
+            return trial, trial_value, trial_gradient, True
+        step *= 0.5
+    return w, value, gradient, False

@@ -1,0 +1,51 @@
+"""Where training starts: the null model, with random hidden layers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from families import Array, ExponentialFamily
+from glmnet_nn.network import Layout, Network, get_activation
+from glmnet_nn.training.data import Rows
+from glmnet_nn.training.objective import Objective
+from glmnet_nn.training.penalties import elastic_net
+from glmnet_nn.training.solvers import Newton
+
+
+def linear_objective(rows: Rows, family: ExponentialFamily, fit_intercept: bool) -> Objective:
+    """Return the unpenalised objective of the GLM with these rows."""
+    layout = Layout((rows.X.shape[1], rows.y.shape[1]), fit_intercept)
+    network = Network(layout, get_activation("identity"))
+    return Objective(rows, family, network, elastic_net(layout, [0.0], 0.0))
+
+
+def null_model(rows: Rows, family: ExponentialFamily) -> tuple[Array, float]:
+    """Return the intercepts (K,) of the model without inputs, and its mean loss.
+
+    Without an offset the intercept is the link of the weighted mean of y, under
+    any link; with an offset it is fitted.
+    """
+    share = rows.weight / rows.weight.sum()
+    intercept = family.link_of(share @ rows.y)
+    empty = Rows(np.empty((len(rows), 0)), rows.y, rows.weight, rows.offset)
+    objective = linear_objective(empty, family, fit_intercept=True)
+    if rows.offset is not None:
+        start = intercept - share @ np.broadcast_to(rows.offset, rows.y.shape)
+        intercept = Newton().solve(objective, start).w
+    return intercept, objective.mean_loss(intercept)
+
+
+def initial_weights(layout: Layout, intercept: Array, rng: np.random.Generator) -> Array:
+    """Return parameters whose predictions are those of the null model.
+
+    Hidden weights are uniform on +- sqrt(6 / (n_in + n_out)) (Glorot and Bengio
+    2010), output weights 0, the output intercept that of the null model.
+    """
+    flat = np.zeros(layout.size)
+    *hidden, output = layout.layers(flat)
+    for W, _ in hidden:
+        limit = np.sqrt(6.0 / sum(W.shape))
+        W[:] = rng.uniform(-limit, limit, W.shape)
+    if output.b is not None:
+        output.b[:] = intercept
+    return flat
