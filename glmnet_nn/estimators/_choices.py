@@ -13,7 +13,7 @@ _SMALL = 5000  # rows up to which all of them are used in every step
 _WHOLE_BATCH = 256
 _DEFAULT_TOL = {"newton": 1e-9, "lbfgs": 1e-6, "adam": 1e-4}
 _DEFAULT_MAX_ITER = {"newton": 100, "lbfgs": 2000, "adam": 30}
-_LEAST_STEPS = 1000
+_LEAST_STEPS = 500
 
 
 def choose_solver(estimator: BaseDeepGLM, hidden: tuple[int, ...], n_rows: int, l1: bool) -> str:
@@ -62,7 +62,7 @@ def batch_size(estimator: BaseDeepGLM, n_rows: int) -> int:
 
 
 def iterations(estimator: BaseDeepGLM, solver: str, n_rows: int) -> int:
-    """Return max_iter; for Adam 30 epochs, or as many as make 1000 steps."""
+    """Return max_iter; for Adam 30 epochs, or as many as make 500 steps."""
     if estimator.max_iter != "auto":
         return int(estimator.max_iter)
     if solver != "adam":

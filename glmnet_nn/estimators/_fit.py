@@ -20,6 +20,12 @@ from glmnet_nn.training.solvers import LBFGS, Adam, Newton, Solution
 from glmnet_nn.training.start import initial_weights, linear_objective, null_model
 
 _PRIOR_PRECISION = 10.0
+_NO_RESIDUALS = 1e-4  # of the null dispersion: a prior this weak shrinks next to nothing
+_CLEAR = 1e-6  # Fisher weights above this take part in no separation
+_SMALL = 5000  # rows for which all are asked, wherever the solver stopped
+
+Separated = tuple[NDArray[np.intp], NDArray[np.bool_]]
+_NOT_SEPARATED: Separated = np.zeros(0, dtype=np.intp), np.zeros(0, dtype=bool)
 
 
 @dataclass(frozen=True)
@@ -65,65 +71,76 @@ class Fit:
     infinite: NDArray[np.bool_]
 
 
-def fit_network(
-    X: Array, y: Array, weight: Array, offset: Array | None, spec: Specification
-) -> Fit:
-    """Minimise the objective from the null model; see THEORY in the documentation."""
-    inputs = _inputs(X, weight, spec)
-    rows = Rows(inputs.transform(X), y, weight, offset)
-    intercept, null_loss = null_model(rows, spec.family)
-    unit = _unit(rows, spec)
-    alpha = spec.alpha if spec.alpha is not None else _prior(rows, spec, null_loss)
-    layout = Layout((rows.X.shape[1], *spec.hidden, y.shape[1]), spec.fit_intercept)
-    network = Network(layout, get_activation(spec.activation))
-    raw_penalty = not spec.hidden and spec.standardize is not True and inputs.basis is None
-    scale = inputs.scale if raw_penalty else None
-    penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, unit)
-    scaled = replace(rows, y=rows.y / unit)
-    objective = Objective(scaled, spec.family, network, penalty)
+def fit_network(X: Array, y: Array, weight: Array, offset: Array | None, spec: Specification) -> Fit:
+    """Minimise the objective from the null model.
 
-    solution = _best_of(objective, inputs, intercept / unit, spec, unit)
-    separated, infinite = np.zeros(0, dtype=np.intp), np.zeros(layout.size, dtype=bool)
-    if not spec.hidden and penalty.is_zero:
-        solution, separated, infinite = _limit(objective, solution)
-    w = _times_unit(layout, solution.w, unit)
-    plain = Objective(rows, spec.family, network, penalty)
-    mean_loss = plain.mean_loss(w)
-    raw_layout = Layout((X.shape[1], *layout.sizes[1:]), spec.fit_intercept)
-    total = float(weight.sum())
-    rank = rows.X.shape[1] if not spec.hidden else X.shape[1]
+    The solver works on scaled inputs and, if it is a first-order one, on y in units
+    of its spread; what is returned is for X and y as given.
+    """
+    rows = Rows(X, y, weight, offset)
+    intercept, null_loss = null_model(rows, spec.family)
+    inputs = _inputs(rows, spec)
+    alpha = spec.alpha if spec.alpha is not None else _prior(rows, inputs, spec, null_loss)
+    is_mle = not spec.hidden and not any(alpha)
+    reduced = full_rank(inputs, X) if is_mle else inputs
+    working, unit = (reduced, 1.0) if spec.solver == "newton" else (inputs, _unit(rows, spec))
+    objective = _objective(rows, working, alpha, unit, spec)
+    solution = _best_of(objective, working, intercept / unit, spec, unit)
+    w = _times_unit(objective.network.layout, solution.w, unit)
+    separated = _NOT_SEPARATED
+    if is_mle:
+        if working is not reduced:
+            raw = _folded(objective.network.layout, working, w)
+            w = _unfolded(objective.network.layout, reduced, raw, 1.0)
+        objective = _objective(rows, reduced, alpha, 1.0, spec)
+        w, solution, separated = _limit(objective, w, solution, spec)
+    elif unit != 1.0:
+        objective = _objective(rows, working, alpha, 1.0, spec)
+    layout, total = objective.network.layout, float(weight.sum())
+    n_parameters = 0 if spec.hidden else reduced.rank + spec.fit_intercept
     return Fit(
         solution=solution,
-        network=Network(raw_layout, network.activation),
-        weights=_folded(layout, inputs, w),
-        inputs=inputs,
+        network=Network(
+            Layout((X.shape[1], *layout.sizes[1:]), layout.fit_intercept),
+            objective.network.activation,
+        ),
+        weights=_folded(layout, reduced, w),
+        inputs=reduced,
         alpha=alpha,
-        loss=solution.value * unit**2,
-        deviance=2.0 * mean_loss * total,
+        loss=objective.value(w),
+        deviance=2.0 * objective.mean_loss(w) * total,
         null_deviance=2.0 * null_loss * total,
-        dispersion=_dispersion(plain, w, rank + spec.fit_intercept if not spec.hidden else 0),
-        rank=rank,
-        dependent=inputs.names_of_null_space(X.shape[1]),
-        separated_rows=separated,
-        infinite=_infinite_coefficients(layout, inputs, infinite),
+        dispersion=_dispersion(objective, w, n_parameters),
+        rank=reduced.rank,
+        dependent=reduced.names_of_null_space(X.shape[1]),
+        separated_rows=separated[0],
+        infinite=_infinite_coefficients(layout, reduced, separated[1]),
     )
 
 
 # ------------------------------------------------------------------ before
 
 
-def _inputs(X: Array, weight: Array, spec: Specification) -> Inputs:
-    """Return the scaled inputs; without hidden layers and penalty those of full rank.
-
-    Without hidden layers scaling is a matter of accuracy alone and is always done.
-    """
+def _inputs(rows: Rows, spec: Specification) -> Inputs:
+    """Return the scaled inputs; without hidden layers that is a matter of accuracy alone."""
     if not spec.hidden:
-        inputs = standardized(X, weight, center=spec.fit_intercept)
-        unpenalised = spec.alpha is None or not any(spec.alpha)
-        return full_rank(inputs, X) if unpenalised else inputs
+        return standardized(rows.X, rows.weight, center=spec.fit_intercept)
     if spec.standardize is False:
-        return unscaled(X.shape[1])
-    return standardized(X, weight, keep_binary=True)
+        return unscaled(rows.X.shape[1])
+    return standardized(rows.X, rows.weight, keep_binary=True)
+
+
+def _objective(
+    rows: Rows, inputs: Inputs, alpha: list[float], unit: float, spec: Specification
+) -> Objective:
+    """Return the objective of y / unit on scaled inputs."""
+    layout = Layout((inputs.rank, *spec.hidden, rows.y.shape[1]), spec.fit_intercept)
+    network = Network(layout, get_activation(spec.activation))
+    penalises_raw = not spec.hidden and spec.standardize is not True and inputs.basis is None
+    scale = inputs.scale if penalises_raw else None
+    penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, unit)
+    scaled = replace(rows, X=inputs.transform(rows.X), y=rows.y / unit)
+    return Objective(scaled, spec.family, network, penalty)
 
 
 def _unit(rows: Rows, spec: Specification) -> float:
@@ -132,9 +149,7 @@ def _unit(rows: Rows, spec: Specification) -> float:
     Only where the law is a location-scale law in y does a unit change nothing but
     the scale of the output layer.
     """
-    if spec.solver == "newton" or not spec.family.is_location_scale:
-        return 1.0
-    return _spread(rows) or 1.0
+    return _spread(rows) or 1.0 if spec.family.is_location_scale else 1.0
 
 
 def _spread(rows: Rows) -> float:
@@ -142,7 +157,7 @@ def _spread(rows: Rows) -> float:
     return float(np.sqrt(np.mean(share @ np.square(rows.y - share @ rows.y))))
 
 
-def _prior(rows: Rows, spec: Specification, null_loss: float) -> list[float]:
+def _prior(rows: Rows, inputs: Inputs, spec: Specification, null_loss: float) -> list[float]:
     """Return alpha="auto": 0 for the GLM, else a Gaussian prior of precision 10.
 
     On the summed log-likelihood: alpha = 10 phi / sum w. The output weights carry
@@ -150,28 +165,32 @@ def _prior(rows: Rows, spec: Specification, null_loss: float) -> list[float]:
     """
     if not spec.hidden:
         return [0.0]
-    phi = _preliminary_dispersion(rows, spec, null_loss)
+    phi = _preliminary_dispersion(rows, inputs, spec, null_loss)
     alpha = _PRIOR_PRECISION * phi / float(rows.weight.sum())
-    unit = _spread(rows) if spec.family.is_location_scale else 1.0
-    return [alpha] * len(spec.hidden) + [alpha / (unit or 1.0) ** 2]
+    return [alpha] * len(spec.hidden) + [alpha / _unit(rows, spec) ** 2]
 
 
-def _preliminary_dispersion(rows: Rows, spec: Specification, null_loss: float) -> float:
-    """Return phi of the classical GLM; of the null model where that leaves no residuals."""
+def _preliminary_dispersion(
+    rows: Rows, inputs: Inputs, spec: Specification, null_loss: float
+) -> float:
+    """Return phi of the classical GLM, or of the null model where that GLM is saturated."""
     if not spec.family.has_dispersion:
         return 1.0
     null_phi = 2.0 * null_loss or 1.0
-    design = full_rank(unscaled(rows.X.shape[1]), rows.X)
-    parameters = design.rank + 1
-    if len(rows) <= parameters:
-        return null_phi
+    design = full_rank(inputs, rows.X)
     classical = replace(rows, X=design.transform(rows.X))
     objective = linear_objective(classical, spec.family, fit_intercept=True)
     intercept, _ = null_model(rows, spec.family)
     start = initial_weights(objective.network.layout, intercept, np.random.default_rng(0))
-    found = Newton(max_iter=25).solve(objective, start)
-    phi = 2.0 * found.value * len(rows) / (len(rows) - parameters)
-    return max(phi, 1e-6 * null_phi)
+    freedom = objective.total_weight - len(start)
+    if freedom <= 0:
+        return null_phi
+    loss = Newton(max_iter=25).solve(objective, start).value
+    phi = 2.0 * loss * objective.total_weight / freedom
+    if phi > _NO_RESIDUALS * null_phi:
+        return phi
+    saturated = len(np.unique(rows.X, axis=0)) <= len(start)
+    return null_phi if saturated else _NO_RESIDUALS * null_phi
 
 
 def _best_of(
@@ -241,31 +260,25 @@ def _split(
 
 
 def _limit(
-    objective: Objective, solution: Solution
-) -> tuple[Solution, NDArray[np.intp], NDArray[np.bool_]]:
-    """Return the limit of the fit if the data are separated, else the fit itself.
-
-    Returns also the separated rows, and which parameters the data leave open.
-    """
-    separation = find_separation(objective, solution.w)
+    objective: Objective, w: Array, solution: Solution, spec: Specification
+) -> tuple[Array, Solution, Separated]:
+    """Return the fit or, if the data are separated, its limit; rows and open parameters."""
+    near = spec.solver == "newton" or objective.n_rows > _SMALL
+    separation = find_separation(objective, w, clear=_CLEAR if near else np.inf)
     if separation is None:
-        nothing = np.zeros(0, dtype=np.intp), np.zeros(solution.w.size, dtype=bool)
-        return solution, *nothing
-    problem = limit_problem(objective, separation, solution.w)
+        return w, solution, _NOT_SEPARATED
+    problem = limit_problem(objective, separation, w)
     start = np.zeros(problem.basis.shape[1])
-    found = Newton().solve(problem, start) if len(start) else None
-    w = separation.limit(separation.finite_part(problem.full(start if found is None else found.w)))
-    limit = replace(
-        solution,
-        w=w,
-        value=objective.value(w),
-        converged=found is None or found.converged,
-        message="the limit of separated data" if found is None else found.message,
-    )
+    if len(start):
+        solution = Newton().solve(problem, start)
+        start = solution.w
+    else:
+        solution = replace(solution, converged=True, message="every row is at its limit")
+    w = separation.limit(separation.finite_part(problem.full(start)))
     flat = objective.flat_directions()
-    determined = separation.free - flat.T @ (flat @ separation.free)
-    open_parameters = np.sqrt(np.square(determined).sum(axis=1)) > 1e-8
-    return limit, separation.rows, open_parameters
+    undetermined = separation.free - flat.T @ (flat @ separation.free)
+    lengths = np.sqrt(np.square(undetermined).sum(axis=1))
+    return w, solution, (separation.rows, lengths > 1e-8)
 
 
 def _dispersion(objective: Objective, w: Array, n_parameters: int) -> float:

@@ -63,7 +63,7 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         newton without hidden layers (lbfgs if l1_ratio > 0), lbfgs up to 5,000
         rows, else adam. ``solver_`` tells the choice.
     max_iter : "auto" or int, default="auto"
-        Iterations, epochs for adam: 100 (newton), 2000 (lbfgs), 30 or at least 1,000
+        Iterations, epochs for adam: 100 (newton), 2000 (lbfgs), 30 or at least 500
         steps (adam).
     tol : "auto" or float, default="auto"
         newton: the largest score in standard errors, 1e-9. lbfgs: the largest

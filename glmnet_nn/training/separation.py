@@ -20,15 +20,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, optimize
+from scipy import linalg, optimize, sparse
 
 from families import Array
 from glmnet_nn.training.objective import Objective
-from glmnet_nn.training.solvers import ScoringProblem
 from glmnet_nn.training.solvers._problem import Penalty
 
 _FAR = 40.0  # e^-40 is below the rounding of 1: the mean is at its end
-_CLEAR = 1e-6
+_NULL = 1e-10  # below this, relative to rows of length 1, a movement is rounding
 
 
 @dataclass(frozen=True)
@@ -63,20 +62,22 @@ class Separation:
         return w + max(float(short.max()), 0.0) * self.direction
 
 
-def find_separation(objective: Objective, w: Array) -> Separation | None:
+def find_separation(objective: Objective, w: Array, clear: float) -> Separation | None:
     """Return the separation of a depth-zero fit that ended at w, or None.
 
     A row whose Fisher weight is not small where the score vanishes takes part in
     no separation (its residual is a positive multiplier that certifies it), so
-    only the others enter the linear program: at a regular optimum there are none.
+    only those below ``clear`` enter the linear program. At a regular optimum that
+    Newton's method has found there are hardly any; for a w further from the
+    optimum ``clear`` must be higher, and np.inf always decides exactly.
     """
-    G, settled = _inequalities(objective, w)
+    G, settled = _inequalities(objective, w, clear)
     if settled.all():
         return None
     free = _null_space(G[settled])
     if not free.shape[1]:
         return None
-    moving = _rises(G[~settled] @ free)
+    moving = _rises(_unit_rows(G[~settled]) @ free)
     if not moving.any():
         return None
     separated = np.zeros(len(G), dtype=bool)
@@ -89,7 +90,9 @@ def find_separation(objective: Objective, w: Array) -> Separation | None:
     return Separation(rows, direction, free, G[separated])
 
 
-def _inequalities(objective: Objective, w: Array) -> tuple[Array, NDArray[np.bool_]]:
+def _inequalities(
+    objective: Objective, w: Array, clear: float
+) -> tuple[Array, NDArray[np.bool_]]:
     """Return G with G d >= 0 the cone of escape, and which rows are settled as G d = 0."""
     rows, family, network = objective.rows, objective.family, objective.network
     inputs, eta = objective.linear_predictor(w, rows)
@@ -97,27 +100,32 @@ def _inequalities(objective: Objective, w: Array) -> tuple[Array, NDArray[np.boo
     G = np.einsum("nmk,nkp->nmp", cone, network.jacobian(w, inputs))
     weight = family.fisher_weight(eta)
     repeats = cone.shape[1] // weight.shape[1]
-    settled = np.tile(weight > _CLEAR, (1, repeats)) | ~cone.any(axis=2)
+    settled = np.tile(weight > clear, (1, repeats)) | ~cone.any(axis=2)
     return G.reshape(-1, w.size), settled.ravel()
 
 
 def _null_space(G: Array) -> Array:
     """Return an orthonormal basis (p, r) of the d with G d = 0, rows scaled to length 1."""
-    lengths = np.sqrt(np.square(G).sum(axis=1))
-    G = G[lengths > 0] / lengths[lengths > 0, None]
     p = G.shape[1]
     if not len(G):
         return np.eye(p)
+    G = _unit_rows(G)
     R = linalg.qr(G, mode="r", check_finite=False)[0][:p] if len(G) > p else G
     _, s, Vt = linalg.svd(R, full_matrices=True)
-    rank = int(np.sum(s > 1e-10 * s.max(initial=0.0)))
+    rank = int(np.sum(s > _NULL * s.max(initial=0.0)))
     return Vt[rank:].T
+
+
+def _unit_rows(G: Array) -> Array:
+    """Return the rows scaled to length 1; rows of zeros stay."""
+    lengths = np.sqrt(np.square(G).sum(axis=1, keepdims=True))
+    return G / np.where(lengths > 0, lengths, 1.0)
 
 
 def _rises(M: Array) -> NDArray[np.bool_]:
     """Tell which rows some c with M c >= 0 makes positive: max sum z, 0 <= z <= 1, z <= M c."""
     lengths = np.sqrt(np.square(M).sum(axis=1))
-    live = np.flatnonzero(lengths > 1e-9 * max(lengths.max(initial=0.0), 1e-300))
+    live = np.flatnonzero(lengths > _NULL)  # the others are 0 but for rounding
     rising = np.zeros(len(M), dtype=bool)
     if not len(live):
         return rising
@@ -125,7 +133,7 @@ def _rises(M: Array) -> NDArray[np.bool_]:
     m, k = A.shape
     found = optimize.linprog(
         np.r_[np.zeros(k), -np.ones(m)],
-        A_ub=np.hstack([-A, np.eye(m)]),
+        A_ub=sparse.hstack([-sparse.csr_array(A), sparse.eye_array(m)]),
         b_ub=np.zeros(m),
         bounds=[(None, None)] * k + [(0, 1)] * m,
         method="highs",
@@ -188,7 +196,7 @@ class Restricted:
         return self.problem.score_scale(self.full(u))
 
 
-def limit_problem(objective: Objective, separation: Separation, w: Array) -> ScoringProblem:
+def limit_problem(objective: Objective, separation: Separation, w: Array) -> Restricted:
     """Return the problem that is left when the separated rows are at their end."""
     kept = linalg.null_space(separation.free.T) if separation.free.shape[1] else np.eye(w.size)
     return Restricted(objective, separation.limit(separation.finite_part(w)), kept)

@@ -53,7 +53,7 @@ class Adam:
     tol: float = 1e-4
     warm_up: float = 0.1
     betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
+    eps: float = 1e-6
 
     def solve(
         self,
