@@ -133,6 +133,11 @@ class ExponentialFamily(ABC):
         return False
 
     @property
+    def link_name(self) -> str:
+        """The name of the link."""
+        return self._link.name
+
+    @property
     def _link(self) -> Link:
         assert isinstance(self.link, Link)  # __post_init__ has replaced any name
         return self.link

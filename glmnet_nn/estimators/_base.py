@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -202,10 +202,10 @@ class BaseDeepGLM(BaseEstimator):
         self.dispersion_ = fit.dispersion
         self.n_layers_ = fit.network.depth + 2
         self.n_outputs_ = fit.network.layout.sizes[-1]
-        self.out_activation_ = self.link_.name
+        self.out_activation_ = self.family_.link_name
         self.rank_ = fit.rank
         self.separated_rows_ = fit.separated_rows
-        self.infinite_coef_ = fit.infinite
+        self.estimable_coef_ = fit.estimable
         self._warn(fit)
 
     def _warn(self, fit: Fit) -> None:
@@ -217,7 +217,7 @@ class BaseDeepGLM(BaseEstimator):
                 "minimum norm are reported; predictions do not depend on that choice. Drop "
                 "columns, or set alpha > 0, for a unique solution.",
                 RankWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
         if len(fit.separated_rows):
             infinite = np.flatnonzero(fit.infinite.any(axis=0))
@@ -229,17 +229,17 @@ class BaseDeepGLM(BaseEstimator):
                 "all other coefficients, the predictions and the deviance are those of the "
                 "limit. Set alpha > 0 for finite estimates.",
                 SeparationWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
         if not fit.solution.converged:
             warnings.warn(
                 f"{self.solver_} did not converge after {self.n_iter_} iterations: "
                 f"{fit.solution.message}. Raise max_iter or tol, or change solver.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
-    def _names(self, columns: Array) -> str:
+    def _names(self, columns: NDArray[np.intp]) -> str:
         """Return the names of columns in words; number p is the intercept."""
         known = getattr(self, "feature_names_in_", None)
         p = self.n_features_in_
@@ -252,20 +252,14 @@ class BaseDeepGLM(BaseEstimator):
 
     # -------------------------------------------------------------- predict
 
-    def _eta(
-        self, X: ArrayLike, offset: ArrayLike | None, exposure: ArrayLike | None
-    ) -> tuple[Array, Array | None]:
-        """Return the network's output, (n, K), and the offset to be added."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=np.float64)
-        known = check_offset(offset, exposure, self.family_, len(X), self.n_outputs_)
-        eta = self._network.forward(self._weights, X)[1]
-        return eta, known
-
     def _linear_predictor(
         self, X: ArrayLike, offset: ArrayLike | None, exposure: ArrayLike | None
     ) -> Array:
-        eta, known = self._eta(X, offset, exposure)
+        """Return eta = network(x) + offset, (n, K)."""
+        check_is_fitted(self)
+        rows: Array = validate_data(self, X, reset=False, dtype=np.float64)
+        known = check_offset(offset, exposure, self.family_, len(rows), self.n_outputs_)
+        eta = self._network.forward(self._weights, rows)[1]
         return eta if known is None else eta + known
 
     # --------------------------------------------------------------- fitted

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +11,10 @@ from numpy.typing import NDArray
 from families import Array, ExponentialFamily
 from glmnet_nn.network import Layer, Layout, Network, get_activation
 from glmnet_nn.training.data import Rows
+from glmnet_nn.training.estimability import estimable, moves
 from glmnet_nn.training.inputs import Inputs, full_rank, standardized, unscaled
 from glmnet_nn.training.objective import Objective
-from glmnet_nn.training.penalties import ElasticNet, elastic_net
+from glmnet_nn.training.penalties import elastic_net
 from glmnet_nn.training.separation import find_separation, limit_problem
 from glmnet_nn.training.solvers import LBFGS, Adam, Newton, Solution
 from glmnet_nn.training.start import initial_weights, linear_objective, null_model
@@ -23,9 +23,6 @@ _PRIOR_PRECISION = 10.0
 _NO_RESIDUALS = 1e-4  # of the null dispersion: a prior this weak shrinks next to nothing
 _CLEAR = 1e-6  # Fisher weights above this take part in no separation
 _SMALL = 5000  # rows for which all are asked, wherever the solver stopped
-
-Separated = tuple[NDArray[np.intp], NDArray[np.bool_]]
-_NOT_SEPARATED: Separated = np.zeros(0, dtype=np.intp), np.zeros(0, dtype=bool)
 
 
 @dataclass(frozen=True)
@@ -69,9 +66,12 @@ class Fit:
     dependent: NDArray[np.intp]
     separated_rows: NDArray[np.intp]
     infinite: NDArray[np.bool_]
+    estimable: NDArray[np.bool_]
 
 
-def fit_network(X: Array, y: Array, weight: Array, offset: Array | None, spec: Specification) -> Fit:
+def fit_network(
+    X: Array, y: Array, weight: Array, offset: Array | None, spec: Specification
+) -> Fit:
     """Minimise the objective from the null model.
 
     The solver works on scaled inputs and, if it is a first-order one, on y in units
@@ -87,7 +87,7 @@ def fit_network(X: Array, y: Array, weight: Array, offset: Array | None, spec: S
     objective = _objective(rows, working, alpha, unit, spec)
     solution = _best_of(objective, working, intercept / unit, spec, unit)
     w = _times_unit(objective.network.layout, solution.w, unit)
-    separated = _NOT_SEPARATED
+    separated = _Separated.nothing(len(w))
     if is_mle:
         if working is not reduced:
             raw = _folded(objective.network.layout, working, w)
@@ -113,8 +113,9 @@ def fit_network(X: Array, y: Array, weight: Array, offset: Array | None, spec: S
         dispersion=_dispersion(objective, w, n_parameters),
         rank=reduced.rank,
         dependent=reduced.names_of_null_space(X.shape[1]),
-        separated_rows=separated[0],
-        infinite=_infinite_coefficients(layout, reduced, separated[1]),
+        separated_rows=separated.rows,
+        infinite=moves(layout, reduced, separated.direction[:, None]),
+        estimable=estimable(layout, reduced, separated.open),
     )
 
 
@@ -259,14 +260,27 @@ def _split(
 # ------------------------------------------------------------------- after
 
 
+@dataclass(frozen=True)
+class _Separated:
+    """The separated rows, the direction of escape, and all undetermined directions."""
+
+    rows: NDArray[np.intp]
+    direction: Array
+    open: Array
+
+    @classmethod
+    def nothing(cls, size: int) -> _Separated:
+        return cls(np.zeros(0, dtype=np.intp), np.zeros(size), np.zeros((size, 0)))
+
+
 def _limit(
     objective: Objective, w: Array, solution: Solution, spec: Specification
-) -> tuple[Array, Solution, Separated]:
-    """Return the fit or, if the data are separated, its limit; rows and open parameters."""
+) -> tuple[Array, Solution, _Separated]:
+    """Return the fit or, if the data are separated, the limit that it tends to."""
     near = spec.solver == "newton" or objective.n_rows > _SMALL
     separation = find_separation(objective, w, clear=_CLEAR if near else np.inf)
     if separation is None:
-        return w, solution, _NOT_SEPARATED
+        return w, solution, _Separated.nothing(len(w))
     problem = limit_problem(objective, separation, w)
     start = np.zeros(problem.basis.shape[1])
     if len(start):
@@ -277,8 +291,7 @@ def _limit(
     w = separation.limit(separation.finite_part(problem.full(start)))
     flat = objective.flat_directions()
     undetermined = separation.free - flat.T @ (flat @ separation.free)
-    lengths = np.sqrt(np.square(undetermined).sum(axis=1))
-    return w, solution, (separation.rows, lengths > 1e-8)
+    return w, solution, _Separated(separation.rows, separation.direction, undetermined)
 
 
 def _dispersion(objective: Objective, w: Array, n_parameters: int) -> float:
@@ -313,17 +326,3 @@ def _unfolded(layout: Layout, inputs: Inputs, weights: Array, unit: float) -> Ar
     layers = raw.layers(_times_unit(raw, weights, 1.0 / unit))
     layers[0] = Layer(*inputs.unfold(*layers[0]))
     return layout.flatten(layers)
-
-
-def _infinite_coefficients(
-    layout: Layout, inputs: Inputs, infinite: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Return, (n_outputs, p + 1), which coefficients (intercept last) are not finite."""
-    K = layout.sizes[-1]
-    W, b = layout.slices[-1]
-    result = np.zeros((K, len(inputs.center) + 1), dtype=bool)
-    if infinite.any():
-        slopes: Any = infinite[W].reshape(K, -1)
-        result[:, :-1] = slopes if inputs.basis is None else slopes @ (inputs.basis.T != 0)
-        result[:, -1] = infinite[b] if b.stop > b.start else False
-    return result

@@ -41,11 +41,10 @@ def check_offset(
     if offset is not None:
         total = _column(offset, "offset", n_rows, n_outputs)
     if exposure is not None:
-        link = family.link
-        if link.name != "log":
+        if family.link_name != "log":
             raise ValueError(
                 f"exposure multiplies the mean, so it needs the log link, but the link is "
-                f"{link.name!r}. Use link='log', or pass offset on the scale of the linear "
+                f"{family.link_name!r}. Use link='log', or pass offset on the scale of the linear "
                 "predictor."
             )
         time = _column(exposure, "exposure", n_rows, n_outputs)
@@ -86,7 +85,7 @@ def check_estimable(family: ExponentialFamily, y: Array, weight: Array) -> None:
     output = "" if y.shape[1] == 1 else f" of output {int(np.argmin(possible))}"
     raise ValueError(
         f"The weighted mean of y{output} is {mean[np.argmin(possible)].item()!r}, which the "
-        f"{type(family).__name__} family with link {family.link.name!r} reaches for no finite "
+        f"{type(family).__name__} family with link {family.link_name!r} reaches for no finite "
         "parameters (every y at the end of its range?). Such data determine no model: add rows "
         "in which y varies."
     )

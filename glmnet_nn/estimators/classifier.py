@@ -44,7 +44,7 @@ n_iter_no_change, n_init, warm_start, random_state, verbose
         rows sum to zero.
     coefs_, intercepts_, deviance_, null_deviance_, family_, link_, solver_, alpha_, \
 n_iter_, converged_, loss_, loss_curve_, validation_loss_curve_, rank_, separated_rows_, \
-infinite_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
+estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
         As in :class:`DeepGLMRegressor`.
 
     Examples
@@ -91,16 +91,16 @@ infinite_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_ac
         ValueError
             Input outside the rules above, or fewer than two classes.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True)
-        check_classification_targets(y)
-        self._multilabel = type_of_target(y) == "multilabel-indicator"
+        rows, target = validate_data(self, X, y, dtype=np.float64, multi_output=True)
+        check_classification_targets(target)
+        self._multilabel = type_of_target(target) == "multilabel-indicator"
         if self._multilabel:
-            columns = np.asarray(y, dtype=float)
+            columns = np.asarray(target, dtype=float)
             self.classes_: NDArray[Any] = np.arange(columns.shape[1])
         else:
-            labels = column_or_1d(y, warn=True)
-            columns = self._encode(labels, check_weight(sample_weight, X) > 0)
-        self._fit(X, columns, self._law(), sample_weight, offset, exposure)
+            labels = column_or_1d(target, warn=True)
+            columns = self._encode(labels, check_weight(sample_weight, rows) > 0)
+        self._fit(rows, columns, self._law(), sample_weight, offset, exposure)
         return self
 
     def _encode(self, labels: NDArray[Any], present: NDArray[np.bool_]) -> Array:

@@ -107,8 +107,9 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         Rank of X (with the intercept taken out) without hidden layers.
     separated_rows_ : array of int
         Rows (of those with a positive weight) whose mean is at the end of its range.
-    infinite_coef_ : array of bool, (n_outputs, n_features + 1)
-        Which coefficients, the intercept last, have no finite estimate.
+    estimable_coef_ : array of bool, (n_outputs, n_features + 1)
+        Which coefficients, the intercept last, the data determine: not those that
+        separation drives to infinity, nor those of linearly dependent columns.
     n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
 
     References
@@ -215,17 +216,19 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         """
         link = None if isinstance(self.link, str) and self.link == "auto" else self.link
         family = get_family(self.family, link)
-        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
-        y = np.asarray(y, dtype=float)
-        columns = y[:, None] if y.ndim == 1 else y
-        if family.event_ndim and y.ndim == 1:
+        rows, target = validate_data(
+            self, X, y, dtype=np.float64, multi_output=True, y_numeric=True
+        )
+        target = np.asarray(target, dtype=float)
+        columns = target[:, None] if target.ndim == 1 else target
+        if family.event_ndim and columns.shape[1] < 2:
             raise ValueError(
-                f"{type(family).__name__} needs y of shape (n, K), a row of probabilities each, "
-                f"but y has shape {y.shape}. For labels use DeepGLMClassifier."
+                f"{type(family).__name__} needs y of shape (n, K), K >= 2, a row of probabilities "
+                f"each, but y has shape {target.shape}. For labels use DeepGLMClassifier."
             )
         family.check_response(columns)
-        self._y_ndim = y.ndim
-        self._fit(X, columns, family, sample_weight, offset, exposure)
+        self._y_ndim = target.ndim
+        self._fit(rows, columns, family, sample_weight, offset, exposure)
         return self
 
     def linear_predictor(

@@ -17,6 +17,13 @@ class Layer(NamedTuple):
     W: Array
     b: Array | None
 
+    def sums(self, inputs: Array) -> Array:
+        """Return S = I W' + b, (n, n_out)."""
+        S = inputs @ self.W.T
+        if self.b is not None:
+            S += self.b
+        return S
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -51,7 +58,8 @@ class Layout:
     @cached_property
     def slices(self) -> tuple[tuple[slice, slice], ...]:
         """For each layer the places of W_l and of b_l in the flat vector."""
-        places, at = [], 0
+        places: list[tuple[slice, slice]] = []
+        at = 0
         for n_in, n_out in zip(self.sizes, self.sizes[1:], strict=False):
             output = len(places) == self.n_layers - 1
             W = slice(at, at + n_in * n_out)

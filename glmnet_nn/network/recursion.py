@@ -67,10 +67,9 @@ class Network:
         """Return the inputs [I_0, ..., I_L] of all layers, and eta, (n, K)."""
         inputs = [X]
         *hidden, output = self.layout.layers(w)
-        for W, b in hidden:
-            inputs.append(self.activation.value(inputs[-1] @ W.T + b))
-        eta = inputs[-1] @ output.W.T
-        return inputs, eta if output.b is None else eta + output.b
+        for layer in hidden:
+            inputs.append(self.activation.value(layer.sums(inputs[-1])))
+        return inputs, output.sums(inputs[-1])
 
     def backward(self, w: Array, inputs: list[Array], seed: Array) -> Iterator[tuple[int, Array]]:
         """Yield l, P_l for l = L, ..., 0, started from P_L = seed."""

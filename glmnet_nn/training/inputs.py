@@ -52,7 +52,7 @@ class Inputs:
             # b_raw = M g with M = diag(scale) basis spans the rows of X - center;
             # M'b_raw = W makes the predictions those of Z, and b_raw has no more.
             M = self.scale[:, None] * self.basis
-            raw = np.linalg.lstsq(M.T, W.T, rcond=None)[0].T
+            raw = linalg.lstsq(M.T, W.T)[0].T
         return raw, None if b is None else b - raw @ self.center
 
     def unfold(self, W: Array, b: Array | None) -> tuple[Array, Array | None]:
@@ -75,9 +75,7 @@ def unscaled(n_features: int) -> Inputs:
     return Inputs(np.zeros(n_features), np.ones(n_features))
 
 
-def standardized(
-    X: Array, weight: Array, center: bool = True, keep_binary: bool = False
-) -> Inputs:
+def standardized(X: Array, weight: Array, center: bool = True, keep_binary: bool = False) -> Inputs:
     """Return inputs of weighted mean 0 and variance 1.
 
     Parameters

@@ -1,6 +1,6 @@
 """The objective: sums over rows of a family's loss of a network, and a penalty.
 
-    F(w) = sum_i w_i [ A(theta_i) - theta_i . y_i + A*(y_i) ] / sum_i w_i + penalty(w)
+F(w) = sum_i w_i [ A(theta_i) - theta_i . y_i + A*(y_i) ] / sum_i w_i + penalty(w)
 """
 
 from __future__ import annotations

@@ -90,9 +90,7 @@ def find_separation(objective: Objective, w: Array, clear: float) -> Separation 
     return Separation(rows, direction, free, G[separated])
 
 
-def _inequalities(
-    objective: Objective, w: Array, clear: float
-) -> tuple[Array, NDArray[np.bool_]]:
+def _inequalities(objective: Objective, w: Array, clear: float) -> tuple[Array, NDArray[np.bool_]]:
     """Return G with G d >= 0 the cone of escape, and which rows are settled as G d = 0."""
     rows, family, network = objective.rows, objective.family, objective.network
     inputs, eta = objective.linear_predictor(w, rows)

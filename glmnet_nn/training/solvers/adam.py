@@ -64,7 +64,9 @@ class Adam:
         """Minimise the problem from ``start``."""
         w, m, v, t = start.copy(), np.zeros_like(start), np.zeros_like(start), 0
         rates = self._rates(-(-problem.n_rows // self.batch_size) * self.epochs)
-        best, waited, curve, held_out = (np.inf, w.copy()), 0, [], []
+        best, waited = (np.inf, w.copy()), 0
+        curve: list[float] = []
+        held_out: list[float] = []
         for epoch in range(1, self.epochs + 1):
             for index in self._batches(problem.n_rows):
                 gradient = problem.batch_gradient(w, index)
@@ -89,9 +91,7 @@ class Adam:
         value, gradient = problem.value(w), problem.smooth_value_and_gradient(w)[1]
         residual = w - problem.penalty.prox(w - gradient, 1.0)
         size = float(np.abs(residual).max(initial=0.0))
-        return Solution(
-            w, value, size, len(curve), True, message, tuple(curve), tuple(held_out)
-        )
+        return Solution(w, value, size, len(curve), True, message, tuple(curve), tuple(held_out))
 
     def _rates(self, n_steps: int) -> Array:
         """Return the learning rate of every step."""

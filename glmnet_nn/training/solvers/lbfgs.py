@@ -144,7 +144,8 @@ class _Proximal:
         change = self.forward - self.w
         penalty = self.problem.penalty
         l1 = penalty.value(self.forward) - penalty.smooth_value(self.forward)
-        return self.value + self.gradient @ change + 0.5 * (change @ change) / self.step + l1
+        model = self.gradient @ change + 0.5 * (change @ change) / self.step
+        return self.value + float(model) + l1
 
     def along(self, direction: Array) -> _Proximal | None:
         """Return the next point, between the proximal step and w + direction."""

@@ -24,7 +24,8 @@ class Newton:
        contrast of the parameters, in standard errors.
     3. w moves by delta, halved until F falls.
     4. Stop when the decrement is at most ``tol`` (that last step is taken too), or
-       when delta is below the rounding of the linear predictor.
+       when it falls no more and what is left of it is below the rounding of F or of
+       the linear predictor.
 
     Step 1 uses the normal equations while their condition allows, else QR.
     Source: McCullagh and Nelder (1989), section 2.5; Boyd and Vandenberghe (2004),
@@ -60,7 +61,9 @@ class Newton:
             delta, use_qr = _scoring_step(problem, w, gradient, gauge, use_qr)
             before, squares = squares, max(-float(gradient @ delta), 0.0)  # delta' A'A delta
             decrement = float(np.sqrt(squares * problem.score_scale(w))) if squares else 0.0
-            at_rounding = squares > 0.25 * before and _is_rounding(problem, w, delta)
+            at_rounding = squares > 0.25 * before and (
+                squares <= 64 * _EPS * abs(value) or _is_rounding(problem, w, delta)
+            )
             w, value, gradient, moved = _halved(problem, w, value, gradient, delta)
             curve.append(value)
             if report is not None:
@@ -69,7 +72,7 @@ class Newton:
                 converged, message = True, "the score is within tol standard errors of zero"
                 break
             if at_rounding:
-                converged, message = True, "the step is below the rounding of the linear predictor"
+                converged, message = True, "what is left of the score is rounding"
                 break
             if not moved:
                 message = "no step along the scoring direction lowers the deviance"
@@ -94,7 +97,7 @@ def _is_rounding(problem: ScoringProblem, w: Array, delta: Array) -> bool:
     for A, _ in problem.scoring_blocks(w):
         moved += float(np.square(A @ delta).sum())
         size += float(np.square(A @ w).sum())
-    return moved <= (32 * _EPS) ** 2 * size
+    return bool(moved <= (32 * _EPS) ** 2 * size)
 
 
 def _halved(
