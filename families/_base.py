@@ -249,6 +249,12 @@ class ExponentialFamily(ABC):
         y = np.asarray(y, dtype=float)
         return self.log_saturated(y, phi) - self.conjugate(y) / phi
 
+    def likelihood_dispersion(self, mean_deviance: float) -> float:
+        """Return the phi that maximises the likelihood at that mean unit deviance."""
+        if self.has_dispersion:
+            raise NotImplementedError(f"{type(self).__name__} does not state its likelihood phi.")
+        return 1.0
+
     def flat_direction(self, n_outputs: int) -> Array | None:
         """Return the unit vector v with loss(y, eta + t v) = loss(y, eta), if there is one."""
         return None

@@ -49,6 +49,10 @@ class Normal(ExponentialFamily):
     def dispersion(self, tau: Array | float) -> Array | float:
         return np.square(tau)
 
+    def likelihood_dispersion(self, mean_deviance: float) -> float:
+        """The mean squared residual."""
+        return mean_deviance
+
     def log_saturated(self, y: Array, phi: Array | float = 1.0) -> Array:
         return np.broadcast_to(-0.5 * np.log(2 * np.pi * np.asarray(phi)), np.shape(y))
 

@@ -17,9 +17,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from families import Array, ExponentialFamily, Link, known_links
 from glmnet_nn.estimators import _choices
 from glmnet_nn.estimators._fit import Fit, Specification, fit_network
+from glmnet_nn.estimators._inference import glm_results
 from glmnet_nn.estimators._validation import check_estimable, check_offset, check_weight
 from glmnet_nn.exceptions import RankWarning, SeparationWarning
+from glmnet_nn.inference import GLMResults
 from glmnet_nn.network import Network, known_activations
+from glmnet_nn.training.data import Rows
 from glmnet_nn.training.solvers import SOLVERS
 
 
@@ -206,6 +209,7 @@ class BaseDeepGLM(BaseEstimator):
         self.rank_ = fit.rank
         self.separated_rows_ = fit.separated_rows
         self.estimable_coef_ = fit.estimable
+        self._free_directions = fit.free
         self._warn(fit)
 
     def _warn(self, fit: Fit) -> None:
@@ -239,16 +243,18 @@ class BaseDeepGLM(BaseEstimator):
                 stacklevel=6,
             )
 
+    def _column_names(self) -> list[str]:
+        """Return the names of the columns of X, x0, x1, ... if it had none."""
+        known = getattr(self, "feature_names_in_", None)
+        if known is None:
+            return [f"x{j}" for j in range(self.n_features_in_)]
+        return [str(name) for name in known]
+
     def _names(self, columns: NDArray[np.intp]) -> str:
         """Return the names of columns in words; number p is the intercept."""
-        known = getattr(self, "feature_names_in_", None)
-        p = self.n_features_in_
-        labels = [
-            "the intercept" if j == p else repr(str(known[j])) if known is not None else f"x{j}"
-            for j in columns
-        ]
-        more = f" and {len(labels) - 10} more" if len(labels) > 10 else ""
-        return ", ".join(labels[:10]) + more
+        labels = [*map(repr, self._column_names()), "the intercept"]
+        more = f" and {len(columns) - 10} more" if len(columns) > 10 else ""
+        return ", ".join(labels[j] for j in columns[:10]) + more
 
     # -------------------------------------------------------------- predict
 
@@ -261,6 +267,37 @@ class BaseDeepGLM(BaseEstimator):
         known = check_offset(offset, exposure, self.family_, len(rows), self.n_outputs_)
         eta = self._network.forward(self._weights, rows)[1]
         return eta if known is None else eta + known
+
+    # ------------------------------------------------------------ inference
+
+    def _results(
+        self,
+        X: Array,
+        y: Array,
+        sample_weight: ArrayLike | None,
+        offset: ArrayLike | None,
+        exposure: ArrayLike | None,
+    ) -> GLMResults:
+        """Return the results of inference on validated X and y, (n, K)."""
+        if self._network.depth:
+            raise ValueError(
+                "inference() is for models without hidden layers so far, but this one has "
+                f"{self._network.depth}. Set hidden_layer_sizes=()."
+            )
+        if any(self.alpha_):
+            raise ValueError(
+                "inference() needs the maximum likelihood estimate, but this model was fitted "
+                f"with alpha={self.alpha!r}. Set alpha=0."
+            )
+        if self.n_outputs_ > 1 and not self.family_.event_ndim:
+            raise ValueError(
+                f"inference() takes one output, but this model has {self.n_outputs_}. "
+                "Fit one model for each column of y."
+            )
+        weight = check_weight(sample_weight, X)
+        known = check_offset(offset, exposure, self.family_, *y.shape)
+        self.family_.check_response(y)
+        return glm_results(self, Rows(X, y, weight, known).take(weight > 0))
 
     # --------------------------------------------------------------- fitted
 

@@ -67,6 +67,7 @@ class Fit:
     separated_rows: NDArray[np.intp]
     infinite: NDArray[np.bool_]
     estimable: NDArray[np.bool_]
+    free: Array
 
 
 def fit_network(
@@ -116,6 +117,7 @@ def fit_network(
         separated_rows=separated.rows,
         infinite=moves(layout, reduced, separated.direction[:, None]),
         estimable=estimable(layout, reduced, separated.open),
+        free=separated.open,
     )
 
 

@@ -9,11 +9,17 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 
 from families import Array, ExponentialFamily, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._validation import check_weight
+from glmnet_nn.inference import GLMResults
 
 
 class DeepGLMClassifier(ClassifierMixin, BaseDeepGLM):
@@ -111,8 +117,23 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
                 f"DeepGLMClassifier needs at least two classes, but y has 1 class: "
                 f"{self.classes_[0]!r} (rows of weight 0 do not count)."
             )
-        indicators = (labels[:, None] == self.classes_).astype(float)
-        return indicators[:, 1:] if len(self.classes_) == 2 else indicators
+        return self._indicators(labels, present)
+
+    @property
+    def _first_output(self) -> int:
+        """1 for two classes, whose one output belongs to the second; else 0."""
+        return int(len(self.classes_) == 2)
+
+    def _indicators(self, labels: NDArray[Any], present: NDArray[np.bool_]) -> Array:
+        """Return the indicators of known labels; rows that are not present may have any."""
+        unknown = present & ~np.isin(labels, self.classes_)
+        if unknown.any():
+            at = int(np.argmax(unknown))
+            raise ValueError(
+                f"y must hold the classes of the fit, {self.classes_.tolist()}, but y[{at}] = "
+                f"{labels[at]!r}. Fit the model to data with that class."
+            )
+        return (labels[:, None] == self.classes_).astype(float)[:, self._first_output :]
 
     def _law(self) -> ExponentialFamily:
         if self._multilabel or len(self.classes_) == 2:
@@ -170,6 +191,44 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
         """Return the accuracy: the share of rows (all labels right, if multilabel)."""
         predicted = self.predict(X, offset, exposure)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
+    def inference(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        exposure: ArrayLike | None = None,
+    ) -> GLMResults:
+        """Return estimates, standard errors and tests of a model without hidden layers.
+
+        Parameters
+        ----------
+        X, y, sample_weight, offset, exposure
+            The data that the model was fitted to; weights count as repetitions.
+
+        Returns
+        -------
+        GLMResults
+            With statsmodels' names: params, bse, tvalues, pvalues, conf_int(),
+            cov_params(), llf, aic, bic, deviance, scale, summary(), ...
+
+        Raises
+        ------
+        ValueError
+            The model has hidden layers, a penalty, or several outputs.
+        """
+        check_is_fitted(self)
+        rows = validate_data(self, X, reset=False, dtype=np.float64)
+        check_consistent_length(rows, y)
+        if self._multilabel:
+            columns = np.asarray(y, dtype=float)
+        else:
+            columns = self._indicators(column_or_1d(y), check_weight(sample_weight, rows) > 0)
+        return self._results(rows, columns, sample_weight, offset, exposure)
+
+    def _output_names(self) -> list[str]:
+        return [str(label) for label in self.classes_]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

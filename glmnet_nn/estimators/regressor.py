@@ -7,11 +7,17 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
 
 from families import Array, ExponentialFamily, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._validation import check_offset, check_weight
+from glmnet_nn.inference import GLMResults
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.start import null_model
 
@@ -273,6 +279,42 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         if null <= 0:
             return 1.0 if deviance <= 0 else 0.0
         return 1.0 - deviance / null
+
+    def inference(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        exposure: ArrayLike | None = None,
+    ) -> GLMResults:
+        """Return estimates, standard errors and tests of a model without hidden layers.
+
+        Parameters
+        ----------
+        X, y, sample_weight, offset, exposure
+            The data that the model was fitted to; weights count as repetitions.
+
+        Returns
+        -------
+        GLMResults
+            With statsmodels' names: params, bse, tvalues, pvalues, conf_int(),
+            cov_params(), llf, aic, bic, deviance, scale, summary(), ...
+
+        Raises
+        ------
+        ValueError
+            The model has hidden layers, a penalty, or several outputs.
+        """
+        check_is_fitted(self)
+        rows = validate_data(self, X, reset=False, dtype=np.float64)
+        target = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        check_consistent_length(rows, target)
+        columns = target.reshape(len(target), -1)
+        return self._results(rows, columns, sample_weight, offset, exposure)
+
+    def _output_names(self) -> list[str]:
+        return [str(k) for k in range(self.n_outputs_)]
 
     def _shaped(self, values: Array) -> Array:
         return values[:, 0] if self._y_ndim == 1 else values

@@ -1,5 +1,6 @@
 """Solvers: one algorithm a file; each sees a Problem and a flat vector, nothing else."""
 
+from glmnet_nn.training.solvers._least_squares import stacked_qr
 from glmnet_nn.training.solvers._problem import Problem, ScoringProblem, Solution
 from glmnet_nn.training.solvers.adam import Adam
 from glmnet_nn.training.solvers.lbfgs import LBFGS
@@ -7,4 +8,13 @@ from glmnet_nn.training.solvers.newton import Newton
 
 SOLVERS = {solver.name: solver for solver in (Newton, LBFGS, Adam)}
 
-__all__ = ["LBFGS", "SOLVERS", "Adam", "Newton", "Problem", "ScoringProblem", "Solution"]
+__all__ = [
+    "LBFGS",
+    "SOLVERS",
+    "Adam",
+    "Newton",
+    "Problem",
+    "ScoringProblem",
+    "Solution",
+    "stacked_qr",
+]
