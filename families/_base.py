@@ -198,6 +198,14 @@ class ExponentialFamily(ABC):
             product = product.sum(axis=-1)
         return self.conjugate(y) + self.log_partition(theta) - product
 
+    def kernel(self, y: Array, eta: Array) -> Array:
+        """Return A(theta) - theta . y, the loss less A*(y): cheap, for following training."""
+        theta = self.natural(eta)
+        product = theta * y
+        if self.event_ndim:
+            product = product.sum(axis=-1)
+        return np.asarray(self.log_partition(theta) - product)
+
     def error(self, y: Array, eta: Array) -> Array:
         """Return d loss / d eta = (mu - y) d theta / d eta: the seed of the recursion."""
         with np.errstate(over="ignore"):

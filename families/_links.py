@@ -155,6 +155,12 @@ class Logit(Link):
         return np.asarray(special.logit(mu))
 
     def inverse(self, eta: Array) -> Array:
+        """1 / (1 + e^-eta); in float32 as 1/2 + tanh(eta / 2) / 2, several times faster."""
+        if getattr(eta, "dtype", None) == np.float32:
+            mu = np.tanh(0.5 * eta)
+            mu *= 0.5
+            mu += 0.5
+            return mu
         return np.asarray(special.expit(eta))
 
     def inverse_slope(self, eta: Array) -> Array:

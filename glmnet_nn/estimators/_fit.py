@@ -65,8 +65,8 @@ class Fit:
     rank: int
     dependent: NDArray[np.intp]
     separated_rows: NDArray[np.intp]
-    infinite: NDArray[np.bool_]
-    estimable: NDArray[np.bool_]
+    infinite: NDArray[np.bool_] | None
+    estimable: NDArray[np.bool_] | None
     free: Array
 
 
@@ -115,8 +115,8 @@ def fit_network(
         rank=reduced.rank,
         dependent=reduced.names_of_null_space(X.shape[1]),
         separated_rows=separated.rows,
-        infinite=moves(layout, reduced, separated.direction[:, None]),
-        estimable=estimable(layout, reduced, separated.open),
+        infinite=None if spec.hidden else moves(layout, reduced, separated.direction[:, None]),
+        estimable=None if spec.hidden else estimable(layout, reduced, separated.open),
         free=separated.open,
     )
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike
 
 from families import Array, ExponentialFamily
 from glmnet_nn.network import Network
+from glmnet_nn.training.batches import MiniBatches
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.penalties import ElasticNet
 
@@ -83,12 +84,9 @@ class Objective:
             gradient += self.network.gradient(w, inputs, self._seed(rows, eta))
         return total / self.total_weight + self.penalty.smooth_value(w), gradient
 
-    def batch_gradient(self, w: Array, index: NDArray) -> Array:
-        """Return the smooth gradient estimated from the rows at ``index``."""
-        rows = self.rows.take(index)
-        inputs, eta = self.linear_predictor(w, rows)
-        seed = self._seed(rows, eta) * (self.n_rows / len(index))
-        return self.network.gradient(w, inputs, seed) + self.penalty.smooth_gradient(w)
+    def mini_batches(self, size: int, dtype: DTypeLike) -> MiniBatches:
+        """Return the source of gradients estimated from ``size`` rows at a time."""
+        return MiniBatches(self.rows, self.family, self.network, self.penalty, size, dtype)
 
     def scoring_blocks(self, w: Array) -> Iterator[tuple[Array, Array]]:
         """Yield (A, r) with A'A summing to the Fisher information, A'r to -gradient.

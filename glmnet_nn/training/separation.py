@@ -71,9 +71,10 @@ def find_separation(objective: Objective, w: Array, clear: float) -> Separation 
     Newton's method has found there are hardly any; for a w further from the
     optimum ``clear`` must be higher, and np.inf always decides exactly.
     """
-    G, settled = _inequalities(objective, w, clear)
-    if settled.all():
+    system = _inequalities(objective, w, clear)
+    if system is None:
         return None
+    G, settled = system
     free = _null_space(G[settled])
     if not free.shape[1]:
         return None
@@ -90,15 +91,21 @@ def find_separation(objective: Objective, w: Array, clear: float) -> Separation 
     return Separation(rows, direction, free, G[separated])
 
 
-def _inequalities(objective: Objective, w: Array, clear: float) -> tuple[Array, NDArray[np.bool_]]:
-    """Return G with G d >= 0 the cone of escape, and which rows are settled as G d = 0."""
+def _inequalities(
+    objective: Objective, w: Array, clear: float
+) -> tuple[Array, NDArray[np.bool_]] | None:
+    """Return G with G d >= 0 the cone of escape, and which rows are settled as G d = 0.
+
+    None, before G is formed, if every row is settled.
+    """
     rows, family, network = objective.rows, objective.family, objective.network
     inputs, eta = objective.linear_predictor(w, rows)
-    cone = family.escape_cone(rows.y)
-    G = np.einsum("nmk,nkp->nmp", cone, network.jacobian(w, inputs))
-    weight = family.fisher_weight(eta)
+    cone, weight = family.escape_cone(rows.y), family.fisher_weight(eta)
     repeats = cone.shape[1] // weight.shape[1]
     settled = np.tile(weight > clear, (1, repeats)) | ~cone.any(axis=2)
+    if settled.all():
+        return None
+    G = np.einsum("nmk,nkp->nmp", cone, network.jacobian(w, inputs))
     return G.reshape(-1, w.size), settled.ravel()
 
 
@@ -178,9 +185,6 @@ class Restricted:
     def smooth_value_and_gradient(self, u: Array) -> tuple[float, Array]:
         value, gradient = self.problem.smooth_value_and_gradient(self.full(u))
         return value, self.basis.T @ gradient
-
-    def batch_gradient(self, u: Array, index: NDArray) -> Array:
-        return self.basis.T @ self.problem.batch_gradient(self.full(u), index)
 
     def scoring_blocks(self, u: Array) -> Iterator[tuple[Array, Array]]:
         for A, r in self.problem.scoring_blocks(self.full(u)):

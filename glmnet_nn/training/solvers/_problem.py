@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from families import Array
 
@@ -30,7 +31,18 @@ class Problem(Protocol):
     def penalty(self) -> Penalty: ...
     def value(self, w: Array) -> float: ...
     def smooth_value_and_gradient(self, w: Array) -> tuple[float, Array]: ...
-    def batch_gradient(self, w: Array, index: NDArray) -> Array: ...
+
+
+class Batches(Protocol):
+    """Gradients estimated from the rows at ``index``, written to ``out``."""
+
+    def gradient(self, w: NDArray[Any], index: NDArray[np.intp], out: NDArray[Any]) -> float: ...
+
+
+class BatchProblem(Problem, Protocol):
+    """A problem whose gradient can be estimated from some of its rows."""
+
+    def mini_batches(self, size: int, dtype: DTypeLike) -> Batches: ...
 
 
 class ScoringProblem(Problem, Protocol):
