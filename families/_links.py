@@ -248,7 +248,7 @@ class CLogLog(Link):
         h = self.log_complement_slope(eta)
         tiny = h < 1e-17
         mu = -np.expm1(-np.where(tiny, 1.0, h))
-        by_log1p = np.log1p(-np.exp(-np.where(tiny, 1.0, h)))
+        by_log1p = np.log1p(-np.exp(-np.maximum(h, 0.5)))
         return np.where(tiny, eta, np.where(h < 0.7, np.log(mu), by_log1p))
 
     def log_complement(self, eta: Array) -> Array:

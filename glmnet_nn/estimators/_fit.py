@@ -17,7 +17,7 @@ from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import elastic_net
 from glmnet_nn.training.separation import find_separation, limit_problem
 from glmnet_nn.training.solvers import LBFGS, Adam, Newton, Solution
-from glmnet_nn.training.start import initial_weights, linear_objective, null_model
+from glmnet_nn.training.start import feasible_start, initial_weights, linear_objective, null_model
 
 _PRIOR_PRECISION = 10.0
 _NO_RESIDUALS = 1e-4  # of the null dispersion: a prior this weak shrinks next to nothing
@@ -142,7 +142,8 @@ def _objective(
     penalises_raw = not spec.hidden and spec.standardize is not True and inputs.basis is None
     scale = inputs.scale if penalises_raw else None
     penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, unit)
-    scaled = replace(rows, X=inputs.transform(rows.X), y=rows.y / unit)
+    offset = None if rows.offset is None else rows.offset / unit
+    scaled = Rows(inputs.transform(rows.X), rows.y / unit, rows.weight, offset)
     return Objective(scaled, spec.family, network, penalty)
 
 
@@ -208,6 +209,8 @@ def _best_of(
             start = _unfolded(layout, inputs, spec.start, unit)
         else:
             start = initial_weights(layout, intercept, rng)
+        if not spec.hidden:
+            start = feasible_start(objective, start)
         solutions.append(_solve(objective, start, rng, spec))
     return min(solutions, key=lambda solution: solution.value)
 

@@ -275,12 +275,11 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         known = check_offset(offset, exposure, self.family_, *observed.shape)
         present = weight > 0
         rows = Rows(np.empty((len(eta), 0)), observed, weight, known).take(present)
+        if known is None and not np.ptp(rows.y, axis=0).any():  # no deviance to explain
+            return float(np.allclose(self.family_.mean(eta[present]), rows.y, rtol=1e-9))
         loss = self.family_.loss(rows.y, eta[present]).reshape(len(rows), -1).sum(axis=1)
         deviance = float(rows.weight @ loss) / float(rows.weight.sum())
-        null = null_model(rows, self.family_)[1]
-        if null <= 0:
-            return 1.0 if deviance <= 0 else 0.0
-        return 1.0 - deviance / null
+        return 1.0 - deviance / null_model(rows, self.family_)[1]
 
     def inference(
         self,

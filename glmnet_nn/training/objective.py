@@ -52,7 +52,8 @@ class Objective:
         if not self.family.is_feasible(eta):
             return np.inf
         loss = self.family.loss(rows.y, eta)
-        return float(rows.weight @ loss.reshape(len(rows), -1).sum(axis=1))
+        with np.errstate(over="ignore"):
+            return float(rows.weight @ loss.reshape(len(rows), -1).sum(axis=1))
 
     def _seed(self, rows: Rows, eta: Array) -> Array:
         """Return P_L = w (mu - y) d theta / d eta, over the total weight."""
