@@ -5,20 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from families import ExponentialFamily
 from glmnet_nn.network import BatchRecursion, Network
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.penalties import ElasticNet
 
+_LARGE = 1e15  # products and squares of larger numbers may leave the range of float32
+
 
 class MiniBatches:
     """The loss and the gradient of an objective from the rows of one batch.
 
     Unbiased estimates: rows enter with weight w_i n / (m sum w) for a batch of m of
-    n rows. Rows are copied once to ``dtype``; float32 halves the time of a step, and
-    its rounding is far below the noise of a batch.
+    n rows. Rows are copied once; float32 halves the time of a step, and its rounding
+    is far below the noise of a batch.
 
     Parameters
     ----------
@@ -28,8 +30,8 @@ class MiniBatches:
     penalty : ElasticNet
     size : int
         Largest number of rows of a batch.
-    dtype : dtype
-        Of the rows, the parameters and the gradient.
+    single : bool
+        Whether to use float32, if every number has a place in it: ``dtype`` tells.
     """
 
     def __init__(
@@ -39,9 +41,12 @@ class MiniBatches:
         network: Network,
         penalty: ElasticNet,
         size: int,
-        dtype: DTypeLike,
+        single: bool,
     ) -> None:
         self.family, self.n_rows = family, len(rows)
+        numbers = [rows.X, rows.y, *([] if rows.offset is None else [rows.offset])]
+        moderate = all(np.abs(array).max(initial=0.0) < _LARGE for array in numbers)
+        self.dtype = dtype = np.dtype(np.float32 if single and moderate else np.float64)
         self.l2 = penalty.l2.astype(dtype)
         self._X = np.ascontiguousarray(rows.X, dtype)
         self._y = np.ascontiguousarray(rows.y, dtype)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from families import Array, ExponentialFamily
 from glmnet_nn.network import Network
@@ -85,9 +84,9 @@ class Objective:
             gradient += self.network.gradient(w, inputs, self._seed(rows, eta))
         return total / self.total_weight + self.penalty.smooth_value(w), gradient
 
-    def mini_batches(self, size: int, dtype: DTypeLike) -> MiniBatches:
+    def mini_batches(self, size: int, single: bool) -> MiniBatches:
         """Return the source of gradients estimated from ``size`` rows at a time."""
-        return MiniBatches(self.rows, self.family, self.network, self.penalty, size, dtype)
+        return MiniBatches(self.rows, self.family, self.network, self.penalty, size, single)
 
     def scoring_blocks(self, w: Array) -> Iterator[tuple[Array, Array]]:
         """Yield (A, r) with A'A summing to the Fisher information, A'r to -gradient.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from families import Array
 
@@ -36,13 +36,15 @@ class Problem(Protocol):
 class Batches(Protocol):
     """Gradients estimated from the rows at ``index``, written to ``out``."""
 
+    dtype: np.dtype[Any]
+
     def gradient(self, w: NDArray[Any], index: NDArray[np.intp], out: NDArray[Any]) -> float: ...
 
 
 class BatchProblem(Problem, Protocol):
     """A problem whose gradient can be estimated from some of its rows."""
 
-    def mini_batches(self, size: int, dtype: DTypeLike) -> Batches: ...
+    def mini_batches(self, size: int, single: bool) -> Batches: ...
 
 
 class ScoringProblem(Problem, Protocol):
@@ -71,7 +73,7 @@ class Solution:
     message : str
         Why it stopped, in words.
     loss_curve : tuple of float
-        F after each iteration.
+        F after each iteration; of mini-batches their mean over each epoch.
     validation_curve : tuple of float
         The mean deviance on held-out rows after each epoch, if there were any.
     """

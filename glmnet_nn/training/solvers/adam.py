@@ -64,23 +64,23 @@ class Adam:
     ) -> Solution:
         """Minimise the problem from ``start``."""
         whole = problem.n_rows <= self.batch_size
-        state = _State(start, np.float64 if whole else np.float32, self.betas, self.eps)
-        batches = problem.mini_batches(min(self.batch_size, problem.n_rows), state.w.dtype)
+        batches = problem.mini_batches(min(self.batch_size, problem.n_rows), single=not whole)
+        state = _State(start, batches.dtype, self.betas, self.eps)
         rates = iter(self._rates(-(-problem.n_rows // self.batch_size) * self.epochs))
         best, waited = (np.inf, start), 0
         curve: list[float] = []
         held_out: list[float] = []
         message = "all epochs done"
         for epoch in range(1, self.epochs + 1):
-            losses = []
+            total = 0.0
             for index in self._batches(problem.n_rows):
-                losses.append(batches.gradient(state.w, index, state.gradient))
-                if not np.isfinite(losses[-1]):
+                total += len(index) * batches.gradient(state.w, index, state.gradient)
+                if not np.isfinite(total):
                     message = f"the loss was not finite in epoch {epoch}; lower learning_rate_init"
                     return _ended(problem, state.w, False, message, curve, held_out)
                 state.step(next(rates), problem.penalty)
             w = state.w.astype(float)
-            curve.append(float(np.mean(losses)) + problem.penalty.value(w))
+            curve.append(total / problem.n_rows + problem.penalty.value(w))
             if report is not None:
                 report(epoch, curve[-1])
             if self.validation is not None:

@@ -15,10 +15,16 @@ from glmnet_nn.training.solvers._problem import Problem, Solution
 Report = Callable[[int, float], None] | None
 Pairs = deque[tuple[Array, Array]]
 
+_LEAST_STEP = 1e-9  # of the first one
+_STALLED = "the objective falls no more, though its gradient does not vanish"
+
 
 @dataclass(frozen=True)
 class LBFGS:
     """L-BFGS (Nocedal 1980), and PANOC where the penalty has absolute values.
+
+    Both end when the gradient is small, or when F falls no more: at a minimum on a
+    kink, as relu has them, the gradient need not vanish.
 
     Smooth problems: quasi-Newton directions with a weak Wolfe line search by
     bisection (Lewis and Overton 2013, algorithm 2.6). It needs no derivative of the
@@ -60,7 +66,7 @@ class LBFGS:
         value, gradient = problem.smooth_value_and_gradient(w)
         curve: list[float] = []
         message = f"{self.max_iter} iterations did not suffice"
-        while len(curve) < self.max_iter and _size(gradient) > self.tol:
+        while len(curve) < self.max_iter and _size(gradient) > self.tol and not _stalled(curve):
             direction = -_two_loop(pairs, gradient)
             if not pairs:
                 direction /= max(1.0, float(np.linalg.norm(gradient)))
@@ -77,24 +83,35 @@ class LBFGS:
             curve.append(value)
             if report is not None:
                 report(len(curve), value)
-        size = _size(gradient)
+        size, converged = _size(gradient), True
         if size <= self.tol:
             message = "the gradient is within tol"
-        return Solution(w, value, size, len(curve), size <= self.tol, message, tuple(curve))
+        elif _stalled(curve):
+            message = _STALLED
+        else:
+            converged = False
+        return Solution(w, value, size, len(curve), converged, message, tuple(curve))
 
     def _panoc(self, problem: Problem, start: Array, report: Report) -> Solution:
         state = _Proximal(problem, start, _first_step(problem, start))
+        least = _LEAST_STEP * state.step
         pairs = Pairs(maxlen=self.memory)
         curve: list[float] = []
-        message = f"{self.max_iter} iterations did not suffice"
+        converged, message = False, f"{self.max_iter} iterations did not suffice"
         while len(curve) < self.max_iter:
-            if state.shrink():
+            if state.shrink(least):
                 pairs.clear()  # the residual of another step size is another map
             curve.append(problem.value(state.forward))
             if report is not None:
                 report(len(curve), curve[-1])
+            if state.step < least:
+                message = "the proximal step vanished, at an edge of the domain of means"
+                break
             if _size(state.residual) <= self.tol:
-                message = "the proximal residual is within tol"
+                converged, message = True, "the proximal residual is within tol"
+                break
+            if _stalled(curve):
+                converged, message = True, _STALLED
                 break
             following = state.along(-_two_loop(pairs, state.residual, state.step))
             if following is None:
@@ -102,10 +119,9 @@ class LBFGS:
                 break
             _keep(pairs, following.w - state.w, following.residual - state.residual)
             state = following
-        w, size = state.forward, _size(state.residual)
-        return Solution(
-            w, problem.value(w), size, len(curve), size <= self.tol, message, tuple(curve)
-        )
+        w = state.forward if state.is_bounded() else state.w
+        size = _size(state.residual)
+        return Solution(w, problem.value(w), size, len(curve), converged, message, tuple(curve))
 
 
 class _Proximal:
@@ -120,19 +136,22 @@ class _Proximal:
         self.step = step
         self.forward = self.problem.penalty.prox(self.w - step * self.gradient, step)
         self.residual = (self.w - self.forward) / step
+        self._forward_value: float | None = None
 
-    def shrink(self) -> bool:
-        """Halve the step until the quadratic model of the smooth part bounds it."""
-        shrunk = False
-        for _ in range(60):
-            change = self.forward - self.w
-            bound = self.value + self.gradient @ change + 0.475 * (change @ change) / self.step
-            slack = 1e-14 * abs(self.value)
-            if self.problem.smooth_value_and_gradient(self.forward)[0] <= bound + slack:
-                break
+    def is_bounded(self) -> bool:
+        """Tell whether the quadratic model of the smooth part bounds it at T(w)."""
+        if self._forward_value is None:
+            self._forward_value = self.problem.smooth_value_and_gradient(self.forward)[0]
+        change = self.forward - self.w
+        model = self.value + self.gradient @ change + 0.475 * (change @ change) / self.step
+        return bool(self._forward_value <= model + 1e-14 * abs(self.value))
+
+    def shrink(self, least: float) -> bool:
+        """Halve the step until the model is a bound; tell whether that was necessary."""
+        first = self.step
+        while not self.is_bounded() and self.step >= least:
             self._set_step(0.5 * self.step)
-            shrunk = True
-        return shrunk
+        return self.step < first
 
     def envelope(self) -> float:
         """Return the forward-backward envelope, a smooth lower bound with the same minima."""
@@ -149,9 +168,15 @@ class _Proximal:
         for tau in (*0.5 ** np.arange(16), 0.0):
             w = (1 - tau) * self.forward + tau * (self.w + direction)
             trial = _Proximal(self.problem, w, self.step)
-            if np.isfinite(trial.value) and trial.envelope() <= target + 1e-14 * abs(envelope):
+            falls = np.isfinite(trial.value) and trial.envelope() <= target + 1e-14 * abs(envelope)
+            if falls and (tau == 0.0 or trial.is_bounded()):
                 return trial
         return None
+
+
+def _stalled(curve: list[float]) -> bool:
+    """Tell whether F has fallen by less than 1e-9 of itself in the last 100 iterations."""
+    return len(curve) > 100 and curve[-101] - curve[-1] <= 1e-9 * abs(curve[-1])
 
 
 def _first_step(problem: Problem, w: Array) -> float:

@@ -113,6 +113,8 @@ def _halved(
     step = 1.0
     for _ in range(40):
         trial = w + step * delta
+        if np.array_equal(trial, w):
+            break
         trial_value, trial_gradient = problem.smooth_value_and_gradient(trial)
         if trial_value <= value + slack and float(trial_gradient @ delta) <= steepest:
             return trial, trial_value, trial_gradient, True
