@@ -2,8 +2,7 @@
 
 NIST's linear regressions count in digits (LRE), the separated Poisson data sets in the
 limit of the fit and in what the warning says, the classical binomial ones in standard
-errors. ``expected`` also certifies standard errors (``se``, ``finite_identified_se``):
-their tests belong at the end of this file, on the same fits of :func:`fitted`.
+errors. The certified standard errors close the file.
 """
 
 import json
@@ -238,3 +237,44 @@ def test_classical_fitted_means(name):
     np.testing.assert_allclose(mu[:5], expected["fitted_mean_first5"], rtol=rel)
     np.testing.assert_allclose(eta[:5], expected["linear_predictor_first5"], rtol=rel)
     assert mu.sum() == pytest.approx(expected["fitted_mean_sum"], rel=rel)
+
+
+# ------------------------------------------------------------ standard errors
+
+
+def standard_errors(name):
+    fit = fitted(name)
+    bse = fit.model.inference(fit.X, fit.y).bse
+    return {"const" if label == "Intercept" else label: se for label, se in bse.items()}
+
+
+@group("nist_")
+def test_nist_standard_errors(name):
+    found, expected = standard_errors(name), fitted(name).expected
+    digits = 7 if name == "nist_filip" else 10  # the digits of its float64 design
+    for column, certified in expected["se"].items():
+        if certified == 0:  # an exact fit: what is left is the rounding of y
+            assert found[column] < 1e-8 * abs(expected["coef"][column])
+        else:
+            assert found[column] == pytest.approx(certified, rel=10.0**-digits)
+
+
+@group("sep_")
+def test_separated_standard_errors(name):
+    """Those of the limit where it determines a coefficient, NaN where it does not."""
+    found, certified = standard_errors(name), fitted(name).expected["finite_identified_se"] or {}
+    assert {column for column, se in found.items() if not np.isnan(se)} == set(certified)
+    for column, se in certified.items():
+        assert found[column] == pytest.approx(se, rel=1e-9)
+
+
+@group("ucla_")
+def test_classical_standard_errors_and_criteria(name):
+    fit, expected = fitted(name), fitted(name).expected
+    found = standard_errors(name)
+    for column, certified in expected["se"].items():
+        assert found[column] == pytest.approx(certified, rel=fit.tolerance["se_rel_stretch"])
+    results = fit.model.inference(fit.X, fit.y)
+    assert results.aic == pytest.approx(expected["aic"], rel=1e-12)
+    assert results.pearson_chi2 == pytest.approx(expected["pearson_chi2"], rel=1e-9)
+    assert results.df_resid == expected["df_resid"]
