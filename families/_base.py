@@ -222,6 +222,10 @@ class ExponentialFamily(ABC):
         with np.errstate(over="ignore"):
             return self._link.inverse_slope(eta) * self.natural_slope(eta)
 
+    def fisher_coupling(self, eta: Array, k: int, l: int) -> Array | None:
+        """Return entry (k, l), k != l, of the Fisher information of eta; None if it is 0."""
+        return None
+
     def fisher_root(self, eta: Array, jacobian: Array) -> Array:
         """Return S J with S'S the Fisher information of eta.
 

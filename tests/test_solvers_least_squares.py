@@ -25,7 +25,7 @@ def test_both_ways_are_numpys_least_squares(sizes):
     A, r = system()
     blocks = in_blocks(A, r, sizes)
     expected = np.linalg.lstsq(A, r, rcond=None)[0]
-    np.testing.assert_allclose(gram_solve(blocks, -A.T @ r, NO_GAUGE), expected, rtol=1e-11)
+    np.testing.assert_allclose(gram_solve(A.T @ A, -A.T @ r, NO_GAUGE), expected, rtol=1e-11)
     np.testing.assert_allclose(qr_solve(blocks, NO_GAUGE), expected, rtol=1e-12)
 
 
@@ -49,7 +49,7 @@ def test_units_of_the_columns_do_not_matter(units):
     found = qr_solve([(B, r)], NO_GAUGE) * units
     np.testing.assert_allclose(found, expected, rtol=1e-11)
     if max(units) < 1e100:  # else the Gram matrix itself overflows or underflows
-        found = gram_solve([(B, r)], -B.T @ r, NO_GAUGE) * units
+        found = gram_solve(B.T @ B, -B.T @ r, NO_GAUGE) * units
         np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
@@ -57,7 +57,7 @@ def test_units_of_the_columns_do_not_matter(units):
 def test_gram_refuses_what_qr_must_do(gap):
     A, r = system()
     A[:, 3] = A[:, 2] + gap * A[:, 3]
-    assert gram_solve([(A, r)], -A.T @ r, NO_GAUGE) is None
+    assert gram_solve(A.T @ A, -A.T @ r, NO_GAUGE) is None
     delta = qr_solve([(A, r)], NO_GAUGE)
     residual = A.T @ (A @ delta - r)
     assert np.abs(residual).max() < 1e-12 * max(1.0, np.abs(delta).max())
@@ -66,10 +66,10 @@ def test_gram_refuses_what_qr_must_do(gap):
 def test_gram_refuses_a_column_of_zeros_and_infinities():
     A, r = system()
     A[:, 1] = 0.0
-    assert gram_solve([(A, r)], -A.T @ r, NO_GAUGE) is None
+    assert gram_solve(A.T @ A, -A.T @ r, NO_GAUGE) is None
     A[:, 1] = np.inf
     with np.errstate(invalid="ignore"):
-        assert gram_solve([(A, r)], np.ones(4), NO_GAUGE) is None
+        assert gram_solve(A.T @ A, np.ones(4), NO_GAUGE) is None
 
 
 def test_rank_deficient_is_solved_with_minimum_norm():
@@ -90,7 +90,7 @@ def test_along_the_gauge_nothing_moves(n_flat):
     gauge = np.linalg.qr(directions)[0].T
     A = A - A @ gauge.T @ gauge
     expected = np.linalg.pinv(A) @ r
-    by_gram = gram_solve([(A[:9], r[:9]), (A[9:], r[9:])], -A.T @ r, gauge)
+    by_gram = gram_solve(A.T @ A, -A.T @ r, gauge)
     by_qr = qr_solve([(A[:9], r[:9]), (A[9:], r[9:])], gauge)
     for delta in (by_gram, by_qr):
         np.testing.assert_allclose(delta, expected, rtol=1e-10, atol=1e-12)

@@ -210,6 +210,15 @@ def information_of_eta(pair, eta):
 @pairs
 @pytest.mark.parametrize("depth", [0, 1, 3])
 @settings
+def test_information_is_that_of_the_scoring_blocks(pair, depth, setting):
+    """Also without hidden layers, where the Jacobian is not formed."""
+    objective, w = draw(pair, depth, "tanh", n=9, **setting)
+    close(objective.information(w), sum(A.T @ A for A, _ in objective.scoring_blocks(w)))
+
+
+@pairs
+@pytest.mark.parametrize("depth", [0, 2])
+@settings
 def test_scoring_blocks_give_the_fisher_information_and_the_gradient(pair, depth, setting):
     objective, w = draw(pair, depth, "tanh", **setting)
     rows = objective.rows

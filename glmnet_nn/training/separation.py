@@ -186,6 +186,9 @@ class Restricted:
         value, gradient = self.problem.smooth_value_and_gradient(self.full(u))
         return value, self.basis.T @ gradient
 
+    def information(self, u: Array) -> Array:
+        return self.basis.T @ self.problem.information(self.full(u)) @ self.basis
+
     def scoring_blocks(self, u: Array) -> Iterator[tuple[Array, Array]]:
         for A, r in self.problem.scoring_blocks(self.full(u)):
             yield A @ self.basis, r

@@ -48,7 +48,9 @@ class BatchProblem(Problem, Protocol):
 
 
 class ScoringProblem(Problem, Protocol):
-    """A problem with a Fisher information A'A, given in blocks of rows."""
+    """A problem with a Fisher information, whole and as A'A with A in blocks of rows."""
+
+    def information(self, w: Array) -> Array: ...
 
     def scoring_blocks(self, w: Array) -> Iterator[tuple[Array, Array]]: ...
     def flat_directions(self) -> Array: ...

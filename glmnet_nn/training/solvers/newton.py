@@ -89,7 +89,7 @@ def _scoring_step(
 ) -> tuple[Array, bool]:
     """Return delta, and whether QR was needed (then it is used from here on)."""
     if not use_qr:
-        delta = gram_solve(problem.scoring_blocks(w), gradient, gauge)
+        delta = gram_solve(problem.information(w), gradient, gauge)
         if delta is not None:
             return delta, False
     return qr_solve(problem.scoring_blocks(w), gauge), True
