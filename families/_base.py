@@ -199,12 +199,16 @@ class ExponentialFamily(ABC):
         return self.conjugate(y) + self.log_partition(theta) - product
 
     def kernel(self, y: Array, eta: Array) -> Array:
-        """Return A(theta) - theta . y, the loss less A*(y): cheap, for following training."""
+        """Return A(theta) - theta . y, the loss less A*(y): cheap for the canonical link."""
+        if not self.is_canonical:
+            return self.loss(y, eta) - self.conjugate(y)
         theta = self.natural(eta)
-        product = theta * y
-        if self.event_ndim:
-            product = product.sum(axis=-1)
-        return np.asarray(self.log_partition(theta) - product)
+        with np.errstate(over="ignore", invalid="ignore"):
+            product = theta * y
+            if self.event_ndim:
+                product = product.sum(axis=-1)
+            value = np.asarray(self.log_partition(theta) - product)
+        return np.where(np.isnan(value), np.inf, value)  # A overflows faster than theta y
 
     def error(self, y: Array, eta: Array) -> Array:
         """Return d loss / d eta = (mu - y) d theta / d eta: the seed of the recursion."""

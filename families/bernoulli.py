@@ -77,6 +77,15 @@ class Bernoulli(ExponentialFamily):
         gained = times(y, self._link.log_inverse_slope(eta))
         return times(1.0 - y, self._link.log_complement_slope(eta)) - gained
 
+    def complement(self, eta: Array) -> Array:
+        """1 - mu, the probability of 0, without rounding mu."""
+        return self._link.complement(eta)
+
+    def log_probabilities(self, eta: Array) -> Array:
+        """log(1 - mu) and log mu; eta (n, 1) gives (n, 2), (n, K) gives (n, K, 2)."""
+        logs = np.stack([self._link.log_complement(eta), self._link.log_inverse(eta)], axis=-1)
+        return logs[:, 0] if eta.shape[1] == 1 else logs
+
     def fisher_weight(self, eta: Array) -> Array:
         """(d log mu / d eta) (-d log(1 - mu) / d eta), without rounding mu (1 - mu)."""
         link = self._link

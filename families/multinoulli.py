@@ -67,12 +67,16 @@ class Multinoulli(ExponentialFamily):
 
         For indicators it is -log mu_k of the class k with y_k = 1.
         """
-        with np.errstate(over="ignore"):
-            shifted = eta - np.max(eta, axis=-1, keepdims=True)
-        log_mu = shifted - _log_total(eta)[..., None]
+        log_mu = self.log_probabilities(eta)
         if is_indicator(y):
             return np.asarray(-times(y, log_mu).sum(axis=-1))
         return np.asarray(poisson_divergence(y, np.exp(log_mu), log_mu=log_mu).sum(axis=-1))
+
+    def log_probabilities(self, eta: Array) -> Array:
+        """log mu_k = theta_k - A(theta)."""
+        with np.errstate(over="ignore"):
+            shifted = eta - np.max(eta, axis=-1, keepdims=True)
+        return np.asarray(shifted - _log_total(eta)[..., None])
 
     def fisher_weight(self, eta: Array) -> Array:
         """mu_k (1 - mu_k), the diagonal of V, 1 - mu_k as the sum of the others."""

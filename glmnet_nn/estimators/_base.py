@@ -107,11 +107,12 @@ class BaseDeepGLM(BaseEstimator):
     ) -> None:
         """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent."""
         weight = check_weight(sample_weight, X)
-        known = check_offset(offset, exposure, family, *y.shape)
         present = weight > 0
+        known = check_offset(offset, exposure, family, len(X), y.shape[1], present)
         if not present.all():
             X, y, weight = X[present], y[present], weight[present]
             known = None if known is None else known[present]
+        family.check_response(y)
         check_estimable(family, y, weight)
         hidden = self._hidden_sizes()
         alpha = self._alpha(len(hidden) + 1)
@@ -297,8 +298,9 @@ class BaseDeepGLM(BaseEstimator):
             )
         weight = check_weight(sample_weight, X)
         known = check_offset(offset, exposure, self.family_, *y.shape)
-        self.family_.check_response(y)
-        return glm_results(self, Rows(X, y, weight, known).take(weight > 0))
+        rows = Rows(X, y, weight, known).take(weight > 0)
+        self.family_.check_response(rows.y)
+        return glm_results(self, rows)
 
     # --------------------------------------------------------------- fitted
 

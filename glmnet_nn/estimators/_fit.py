@@ -28,8 +28,8 @@ from glmnet_nn.training.start import feasible_start, initial_weights, linear_obj
 
 _PRIOR_PRECISION = 10.0
 _NO_RESIDUALS = 1e-4  # of the null dispersion: a prior this weak shrinks next to nothing
-_CLEAR = 1e-6  # Fisher weights above this take part in no separation
-_SMALL = 5000  # rows for which all are asked, wherever the solver stopped
+_CLEAR = 1e-6  # Fisher weights above this, of the null model's, take part in no separation
+_SMALL = 5000  # rows up to which a linear program may ask all of them
 
 
 @dataclass(frozen=True)
@@ -91,17 +91,21 @@ def fit_network(
     alpha = spec.alpha if spec.alpha is not None else _prior(rows, inputs, spec, null_loss)
     is_mle = not spec.hidden and not any(alpha)
     reduced = full_rank(inputs, X) if is_mle else inputs
-    working, unit = (reduced, 1.0) if spec.solver == "newton" else (inputs, _unit(rows, spec))
-    objective = _objective(rows, working, alpha, unit, spec)
-    solution = _best_of(objective, working, intercept / unit, spec, unit)
-    w = _times_unit(objective.network.layout, solution.w, unit)
-    if working is not reduced or unit != 1.0:
+    exact = spec.solver == "newton"
+    working, units = (reduced, _AS_GIVEN) if exact else (inputs, _units(rows, spec))
+    objective = _objective(rows, working, alpha, units, spec)
+    solution = _best_of(objective, working, intercept, units, null_loss, spec)
+    w = units.given(objective.network.layout, solution.w)
+    if working is not reduced or units is not _AS_GIVEN:
         raw = folded(objective.network.layout, working, w)
-        objective = _objective(rows, reduced, alpha, 1.0, spec)
+        objective = _objective(rows, reduced, alpha, _AS_GIVEN, spec)
         w = unfolded(objective.network.layout, reduced, raw)
     separated = _Separated.nothing(len(w))
     if is_mle:
-        w, solution, separated = _limit(objective, w, solution, spec)
+        clear = _CLEAR * min(1.0, _curvature(objective, intercept))
+        if not exact and len(rows) <= _SMALL:
+            clear = np.inf  # wherever the solver stopped
+        w, solution, separated = _limit(objective, w, solution, clear)
     layout, total = objective.network.layout, float(weight.sum())
     n_parameters = 0 if spec.hidden else reduced.rank + spec.fit_intercept
     return Fit(
@@ -139,31 +143,62 @@ def _inputs(rows: Rows, spec: Specification) -> Inputs:
 
 
 def _objective(
-    rows: Rows, inputs: Inputs, alpha: list[float], unit: float, spec: Specification
+    rows: Rows, inputs: Inputs, alpha: list[float], units: _Units, spec: Specification
 ) -> Objective:
-    """Return the objective of y / unit on scaled inputs."""
+    """Return the objective of (y - middle) / unit on scaled inputs."""
     layout = Layout((inputs.rank, *spec.hidden, rows.y.shape[1]), spec.fit_intercept)
     network = Network(layout, get_activation(spec.activation))
     penalises_raw = not spec.hidden and spec.standardize is not True and inputs.basis is None
     scale = inputs.scale if penalises_raw else None
-    penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, unit)
-    offset = None if rows.offset is None else rows.offset / unit
-    scaled = Rows(inputs.transform(rows.X), rows.y / unit, rows.weight, offset)
+    penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, units.unit)
+    offset = None if rows.offset is None else rows.offset / units.unit
+    y = (rows.y - units.middle) / units.unit
+    scaled = Rows(inputs.transform(rows.X), y, rows.weight, offset)
     return Objective(scaled, spec.family, network, penalty)
 
 
-def _unit(rows: Rows, spec: Specification) -> float:
-    """Return the unit of y for first-order solvers: its standard deviation, or 1.
+@dataclass(frozen=True)
+class _Units:
+    """y = middle + unit * (the y that a first-order solver sees)."""
 
-    Only where the law is a location-scale law in y does a unit change nothing but
-    the scale of the output layer.
+    unit: float
+    middle: Array
+
+    def given(self, layout: Layout, w: Array) -> Array:
+        """Return the parameters for y as given: only the output layer changes."""
+        w = w.copy()
+        W, b = layout.layers(w)[-1]
+        W *= self.unit
+        if b is not None:
+            b *= self.unit
+            b += self.middle
+        return w
+
+    def seen(self, layout: Layout, w: Array) -> Array:
+        """Return the parameters for the y that the solver sees: `given` undone."""
+        w = w.copy()
+        W, b = layout.layers(w)[-1]
+        W /= self.unit
+        if b is not None:
+            b -= self.middle
+            b /= self.unit
+        return w
+
+
+_AS_GIVEN = _Units(1.0, np.zeros(1))
+
+
+def _units(rows: Rows, spec: Specification) -> _Units:
+    """Return the mean and standard deviation of y, where they change but the output layer.
+
+    That is so for location-scale laws alone, and for the mean only with an intercept.
     """
-    return _spread(rows) or 1.0 if spec.family.is_location_scale else 1.0
-
-
-def _spread(rows: Rows) -> float:
+    if not spec.family.is_location_scale:
+        return _AS_GIVEN
     share = rows.weight / rows.weight.sum()
-    return float(np.sqrt(np.mean(share @ np.square(rows.y - share @ rows.y))))
+    middle = share @ rows.y
+    unit = float(np.sqrt(np.mean(share @ np.square(rows.y - middle)))) or 1.0
+    return _Units(unit, middle if spec.fit_intercept else np.zeros(1))
 
 
 def _prior(rows: Rows, inputs: Inputs, spec: Specification, null_loss: float) -> list[float]:
@@ -176,7 +211,7 @@ def _prior(rows: Rows, inputs: Inputs, spec: Specification, null_loss: float) ->
         return [0.0]
     phi = _preliminary_dispersion(rows, inputs, spec, null_loss)
     alpha = _PRIOR_PRECISION * phi / float(rows.weight.sum())
-    return [alpha] * len(spec.hidden) + [alpha / _unit(rows, spec) ** 2]
+    return [alpha] * len(spec.hidden) + [alpha / _units(rows, spec).unit ** 2]
 
 
 def _preliminary_dispersion(
@@ -203,32 +238,69 @@ def _preliminary_dispersion(
 
 
 def _best_of(
-    objective: Objective, inputs: Inputs, intercept: Array, spec: Specification, unit: float
+    objective: Objective,
+    inputs: Inputs,
+    intercept: Array,
+    units: _Units,
+    null_loss: float,
+    spec: Specification,
 ) -> Solution:
-    """Solve from ``n_init`` random starts (one, if there is no hidden layer); keep the best."""
+    """Solve from ``n_init`` random starts (one, if there is no hidden layer); keep the best.
+
+    The best has the lowest F or, if rows are held out, the lowest deviance of these.
+    """
     layout = objective.network.layout
-    solutions = []
+    training, validation = _split(objective, spec)
+    scale = _Scale(
+        _curvature(objective, (intercept - units.middle) / units.unit), null_loss / units.unit**2
+    )
+    solutions: list[Solution] = []
     for attempt in range(spec.n_init if spec.hidden else 1):
         rng = np.random.default_rng([spec.seed, attempt])
-        if spec.start is not None and attempt == 0:
-            start = unfolded(layout, inputs, spec.start)
-            start = _times_unit(layout, start, 1.0 / unit)
-        else:
-            start = initial_weights(layout, intercept, rng)
+        start = initial_weights(layout, (intercept - units.middle) / units.unit, rng)
         if not spec.hidden:
             start = feasible_start(objective, start)
-        solutions.append(_solve(objective, start, rng, spec))
-    return min(solutions, key=lambda solution: solution.value)
+        if spec.start is not None and attempt == 0:
+            warm = units.seen(layout, unfolded(layout, inputs, spec.start))
+            solutions.append(_solve(training, validation, warm, rng, scale, spec))
+            if solutions[-1].converged:
+                continue  # else: the previous fit may lie where nothing has a slope
+        solutions.append(_solve(training, validation, start, rng, scale, spec))
+    return min(solutions, key=lambda found: min(found.validation_curve, default=found.value))
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """What a solver's tolerances are multiples of, so that the unit of y does not matter."""
+
+    curvature: float
+    null_loss: float
+
+
+def _curvature(objective: Objective, intercept: Array) -> float:
+    """Return the mean Fisher weight of the null model."""
+    rows, family = objective.rows, objective.family
+    eta = np.broadcast_to(intercept, rows.y.shape)
+    eta = eta if rows.offset is None else eta + rows.offset
+    with np.errstate(all="ignore"):
+        weight = family.fisher_weight(eta).mean(axis=1)
+    mean = float(rows.weight @ weight) / objective.total_weight
+    return mean if 0 < mean < np.inf else 1.0
 
 
 def _solve(
-    objective: Objective, start: Array, rng: np.random.Generator, spec: Specification
+    training: Objective,
+    validation: Objective | None,
+    start: Array,
+    rng: np.random.Generator,
+    scale: _Scale,
+    spec: Specification,
 ) -> Solution:
     if spec.solver == "newton":
-        return Newton(spec.tol, spec.max_iter).solve(objective, start, spec.report)
+        return Newton(spec.tol, spec.max_iter).solve(training, start, spec.report)
     if spec.solver == "lbfgs":
-        return LBFGS(spec.tol, spec.max_iter).solve(objective, start, spec.report)
-    training, validation = _split(objective, rng, spec.validation_fraction)
+        tol = spec.tol * scale.curvature
+        return LBFGS(tol, spec.max_iter).solve(training, start, spec.report)
     adam = Adam(
         epochs=spec.max_iter,
         batch_size=min(spec.batch_size, training.n_rows),
@@ -236,26 +308,24 @@ def _solve(
         rng=rng,
         validation=None if validation is None else lambda w: 2.0 * validation.mean_loss(w),
         patience=spec.patience,
-        tol=spec.tol,
+        tol=spec.tol * 2.0 * scale.null_loss,
+        eps=1e-6 * scale.curvature,
     )
     return adam.solve(training, start, spec.report)
 
 
-def _split(
-    objective: Objective, rng: np.random.Generator, fraction: float
-) -> tuple[Objective, Objective | None]:
+def _split(objective: Objective, spec: Specification) -> tuple[Objective, Objective | None]:
     """Return the objective on the training rows, and that on the held-out rows if any."""
+    fraction, n = spec.validation_fraction, objective.n_rows
     if not fraction:
         return objective, None
-    n = objective.n_rows
     held_out = int(np.ceil(fraction * n))
     if held_out >= n:
         raise ValueError(
             f"validation_fraction={fraction} of {n} rows leaves none for training. "
             "Set early_stopping=False, or give more rows."
         )
-    order = rng.permutation(n)
-    parts = order[held_out:], order[:held_out]
+    order = np.random.default_rng(spec.seed).permutation(n)
     training, validation = (
         Objective(
             objective.rows.take(np.sort(part)),
@@ -263,7 +333,7 @@ def _split(
             objective.network,
             objective.penalty,
         )
-        for part in parts
+        for part in (order[held_out:], order[:held_out])
     )
     return training, validation
 
@@ -285,11 +355,10 @@ class _Separated:
 
 
 def _limit(
-    objective: Objective, w: Array, solution: Solution, spec: Specification
+    objective: Objective, w: Array, solution: Solution, clear: float
 ) -> tuple[Array, Solution, _Separated]:
     """Return the fit or, if the data are separated, the limit that it tends to."""
-    near = spec.solver == "newton" or objective.n_rows > _SMALL
-    separation = find_separation(objective, w, clear=_CLEAR if near else np.inf)
+    separation = find_separation(objective, w, clear)
     if separation is None:
         return w, solution, _Separated.nothing(len(w))
     problem = limit_problem(objective, separation, w)
@@ -314,11 +383,3 @@ def _dispersion(objective: Objective, w: Array, n_parameters: int) -> float:
     chi2 = float(rows.weight @ np.square(family.pearson(rows.y, eta)).sum(axis=1))
     freedom = (objective.total_weight - n_parameters) * rows.y.shape[1]
     return chi2 / freedom if freedom > 0 else np.nan
-
-
-def _times_unit(layout: Layout, w: Array, unit: float) -> Array:
-    """Return parameters for y from those for y / unit: the output layer times the unit."""
-    w = w.copy()
-    for place in layout.slices[-1]:
-        w[place] *= unit
-    return w

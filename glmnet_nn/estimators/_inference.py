@@ -10,6 +10,7 @@ from families import Array
 from glmnet_nn.inference import GLMResults, covariance
 from glmnet_nn.network import Layout
 from glmnet_nn.training.data import Rows
+from glmnet_nn.training.estimability import estimable
 from glmnet_nn.training.inputs import Inputs, unfolded
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.start import linear_objective, null_model
@@ -24,15 +25,16 @@ def glm_results(estimator: BaseEstimator, rows: Rows) -> GLMResults:
     w = unfolded(layout, inputs, estimator._weights)
     T = coefficient_map(layout, inputs)
     K = layout.sizes[-1]
-    estimable = np.roll(estimator.estimable_coef_, 1, axis=1)[:, 1 - estimator.fit_intercept :]
+    free = estimator._free_directions
+    determined = estimator.estimable_coef_
     names = ["Intercept"] * estimator.fit_intercept + estimator._column_names()
     index = pd.Index(names)
     if family.event_ndim:  # differences from the first class
         T = (T.reshape(K, -1, w.size)[1:] - T.reshape(K, -1, w.size)[0]).reshape(-1, w.size)
-        estimable = estimable[1:] & estimable[0]
+        determined = estimable(*_differences(layout, free, inputs))
         index = pd.MultiIndex.from_product([estimator._output_names()[1:], names])
     n_flat = len(objective.flat_directions())
-    free = estimator._free_directions
+    determined = np.roll(determined, 1, axis=1)[:, 1 - estimator.fit_intercept :].ravel()
     n_parameters = w.size - n_flat - free.shape[1]
     _, eta = objective.linear_predictor(w, scaled)
     chi2 = float(rows.weight @ np.square(family.pearson(rows.y, eta)).sum(axis=1))
@@ -42,8 +44,8 @@ def glm_results(estimator: BaseEstimator, rows: Rows) -> GLMResults:
     if family.has_dispersion:
         scale = chi2 / df_resid if df_resid > 0 else np.nan
     cov = scale * (T @ covariance(objective, w, free) @ T.T)
-    cov[~estimable.ravel()] = np.nan
-    cov[:, ~estimable.ravel()] = np.nan
+    cov[~determined] = np.nan
+    cov[:, ~determined] = np.nan
     mean_loss, null_loss = objective.mean_loss(w), null_model(rows, family)[1]
     return GLMResults(
         params=pd.Series(T @ w, index=index),
@@ -60,6 +62,22 @@ def glm_results(estimator: BaseEstimator, rows: Rows) -> GLMResults:
         df_resid=df_resid,
         title=f"{type(family).__name__} GLM with {family.link_name} link",
     )
+
+
+def _differences(layout: Layout, free: Array, inputs: Inputs) -> tuple[Layout, Inputs, Array]:
+    """Return the layout, and the free directions, of differences from the first output.
+
+    A difference may be determined where neither of its terms is.
+    """
+    sizes = (*layout.sizes[:-1], layout.sizes[-1] - 1)
+    against_first = Layout(sizes, layout.fit_intercept)
+    directions = np.zeros((against_first.size, free.shape[1]))
+    for column, direction in zip(directions.T, free.T, strict=True):
+        (W, b), (W_all, b_all) = against_first.layers(column)[-1], layout.layers(direction)[-1]
+        W[:] = W_all[1:] - W_all[0]
+        if b is not None and b_all is not None:
+            b[:] = b_all[1:] - b_all[0]
+    return against_first, inputs, directions
 
 
 def coefficient_map(layout: Layout, inputs: Inputs) -> Array:

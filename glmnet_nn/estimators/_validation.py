@@ -6,7 +6,7 @@ Every complaint names the argument, the rule, the evidence and the remedy.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import _check_sample_weight, check_array
 
 from families import Array, ExponentialFamily
@@ -14,6 +14,10 @@ from families import Array, ExponentialFamily
 
 def check_weight(sample_weight: ArrayLike | None, X: Array) -> Array:
     """Return the weights, (n,), finite, >= 0 and not all 0."""
+    if isinstance(sample_weight, str):
+        raise TypeError(
+            f"sample_weight must hold a number for each row of X, but got {sample_weight!r}."
+        )
     given = np.zeros(0) if sample_weight is None else np.asarray(sample_weight)
     if given.size and not given.any():
         raise ValueError(
@@ -27,6 +31,12 @@ def check_weight(sample_weight: ArrayLike | None, X: Array) -> Array:
             f"sample_weight must be >= 0, but sample_weight[{at}] = {weight[at].item()!r}. "
             "Use 0 to leave a row out."
         )
+    with np.errstate(over="ignore"):
+        if not np.isfinite(weight.sum()):
+            raise ValueError(
+                f"sample_weight must have a finite sum, but its largest entry is {weight.max():g}. "
+                "Divide the weights by a constant."
+            )
     return weight
 
 
@@ -36,8 +46,12 @@ def check_offset(
     family: ExponentialFamily,
     n_rows: int,
     n_outputs: int,
+    present: NDArray[np.bool_] | None = None,
 ) -> Array | None:
-    """Return offset + log(exposure), (n, 1) or (n, n_outputs); None if both are absent."""
+    """Return offset + log(exposure), (n, 1) or (n, n_outputs); None if both are absent.
+
+    Rows that are not ``present`` may have any exposure.
+    """
     total = None
     if offset is not None:
         total = _column(offset, "offset", n_rows, n_outputs)
@@ -49,6 +63,8 @@ def check_offset(
                 "predictor."
             )
         time = _column(exposure, "exposure", n_rows, n_outputs)
+        if present is not None:
+            time = np.where(present[:, None], time, 1.0)
         if np.any(time <= 0):
             at = int(np.flatnonzero((time <= 0).any(axis=1))[0])
             raise ValueError(

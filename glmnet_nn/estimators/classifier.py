@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +16,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from families import Array, ExponentialFamily, get_family
+from families import Array, Bernoulli, ExponentialFamily, Multinoulli, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._validation import check_weight
 from glmnet_nn.inference import GLMResults
@@ -115,7 +115,7 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
         if len(self.classes_) < 2:
             raise ValueError(
                 f"DeepGLMClassifier needs at least two classes, but y has 1 class: "
-                f"{self.classes_[0]!r} (rows of weight 0 do not count)."
+                f"{self.classes_.tolist()[0]!r} (rows of weight 0 do not count)."
             )
         return self._indicators(labels, present)
 
@@ -131,7 +131,7 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
             at = int(np.argmax(unknown))
             raise ValueError(
                 f"y must hold the classes of the fit, {self.classes_.tolist()}, but y[{at}] = "
-                f"{labels[at]!r}. Fit the model to data with that class."
+                f"{labels[at : at + 1].tolist()[0]!r}. Fit the model to data with that class."
             )
         return (labels[:, None] == self.classes_).astype(float)[:, self._first_output :]
 
@@ -156,29 +156,44 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
     def predict_proba(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> Array:
-        """Return the probability of each class, (n, n_classes); of each label if multilabel."""
-        mu = self.family_mean(self._linear_predictor(X, offset, exposure))
-        return mu if self._multilabel or mu.shape[1] > 1 else np.hstack([1.0 - mu, mu])
+        """Return the probability of each class, (n, n_classes); of each label if multilabel.
 
-    def family_mean(self, eta: Array) -> Array:
-        """Return mu = g^-1(eta) of the fitted family."""
-        return self.family_.mean(eta)
+        Raises
+        ------
+        ValueError
+            The link (identity, log) gives some row a number outside [0, 1].
+        """
+        eta = self._linear_predictor(X, offset, exposure)
+        mu = self.family_.mean(eta)
+        outside = ~((mu >= 0) & (mu <= 1)).all(axis=1)
+        if outside.any():
+            at = int(np.argmax(outside))
+            raise ValueError(
+                f"probabilities lie in [0, 1], but link {self.family_.link_name!r} gives row {at} "
+                f"{mu[at].tolist()}. Use link='logit'; linear_predictor() gives eta as it is."
+            )
+        if self._multilabel or mu.shape[1] > 1:
+            return mu
+        return np.hstack([cast(Bernoulli, self.family_).complement(eta), mu])
 
     def predict_log_proba(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> Array:
-        """Return the logarithm of the probabilities."""
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X, offset, exposure))
+        """Return the logarithm of the probabilities, finite where they round to 0."""
+        eta = self._linear_predictor(X, offset, exposure)
+        logs = cast("Bernoulli | Multinoulli", self.family_).log_probabilities(eta)
+        return logs[..., 1] if self._multilabel else logs
 
     def predict(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> NDArray[Any]:
         """Return the most probable class of each row; 0/1 for each label if multilabel."""
-        probability = self.predict_proba(X, offset, exposure)
+        eta = self._linear_predictor(X, offset, exposure)
+        mu = self.family_.mean(eta)
         if self._multilabel:
-            return (probability > 0.5).astype(int)
-        return self.classes_[probability.argmax(axis=1)]
+            return (mu > 0.5).astype(int)
+        best = mu.argmax(axis=1) if mu.shape[1] > 1 else (mu[:, 0] > 0.5).astype(int)
+        return self.classes_[best]
 
     def score(
         self,

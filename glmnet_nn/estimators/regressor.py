@@ -7,12 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.utils.validation import (
-    check_array,
-    check_consistent_length,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from families import Array, ExponentialFamily, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
@@ -20,6 +15,8 @@ from glmnet_nn.estimators._validation import check_offset, check_weight
 from glmnet_nn.inference import GLMResults
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.start import null_model
+
+_ROUNDING = 1e-28  # of the square of y: a null deviance below is none
 
 
 class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
@@ -73,8 +70,9 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         steps (adam).
     tol : "auto" or float, default="auto"
         newton: the largest score in standard errors, 1e-9. lbfgs: the largest
-        gradient component, in units of phi if the law has a scale, 1e-6. adam: the
-        improvement of the held-out deviance that counts, 1e-4.
+        gradient component, over the mean Fisher weight of the null model, 1e-6. adam: the
+        improvement of the held-out deviance, over that of the null model, that counts,
+        1e-4.
     batch_size : "auto" or int, default="auto"
         Rows per step of adam: all up to 256, else 128 to 2,048, about n / 100.
     learning_rate_init : float, default=0.01
@@ -234,7 +232,9 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
                 f"{type(family).__name__} needs y of shape (n, K), K >= 2, a row of probabilities "
                 f"each, but y has shape {target.shape}. For labels use DeepGLMClassifier."
             )
-        family.check_response(columns)
+        if family.event_ndim:  # proportions in single precision sum to 1 to its digits
+            totals = columns.sum(axis=1, keepdims=True)
+            columns = columns / np.where(np.abs(totals - 1) <= 1e-6, totals, 1.0)
         self._y_ndim = target.ndim
         self._fit(rows, columns, family, sample_weight, offset, exposure)
         return self
@@ -249,11 +249,8 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> Array:
         """Return the mean mu: with ``exposure`` the expected count, without it the rate."""
-        return self._shaped(self.family_mean(self._linear_predictor(X, offset, exposure)))
-
-    def family_mean(self, eta: Array) -> Array:
-        """Return mu = g^-1(eta) of the fitted family."""
-        return self.family_.mean(eta)
+        eta = self._linear_predictor(X, offset, exposure)
+        return self._shaped(self.family_.mean(eta))
 
     def score(
         self,
@@ -268,18 +265,19 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         1 is perfect, 0 no better than the mean (with the offset), negative worse.
         """
         eta = self._linear_predictor(X, offset, exposure)
-        observed = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        observed = observed.reshape(len(eta), -1)
-        self.family_.check_response(observed)
+        observed = self._columns(y, len(eta))
         weight = check_weight(sample_weight, eta)
         known = check_offset(offset, exposure, self.family_, *observed.shape)
         present = weight > 0
         rows = Rows(np.empty((len(eta), 0)), observed, weight, known).take(present)
-        if known is None and not np.ptp(rows.y, axis=0).any():  # no deviance to explain
-            return float(np.allclose(self.family_.mean(eta[present]), rows.y, rtol=1e-9))
+        self.family_.check_response(rows.y)
         loss = self.family_.loss(rows.y, eta[present]).reshape(len(rows), -1).sum(axis=1)
         deviance = float(rows.weight @ loss) / float(rows.weight.sum())
-        return 1.0 - deviance / null_model(rows, self.family_)[1]
+        constant = known is None and not np.ptp(rows.y, axis=0).any()
+        null = 0.0 if constant else null_model(rows, self.family_)[1]
+        if null <= _ROUNDING * float(np.square(rows.y).mean()):  # no deviance to explain
+            return float(np.allclose(self.family_.mean(eta[present]), rows.y, rtol=1e-9))
+        return 1.0 - deviance / null
 
     def inference(
         self,
@@ -309,10 +307,19 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         """
         check_is_fitted(self)
         rows = validate_data(self, X, reset=False, dtype=np.float64)
-        target = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        check_consistent_length(rows, target)
-        columns = target.reshape(len(target), -1)
+        columns = self._columns(y, len(rows))
         return self._results(rows, columns, sample_weight, offset, exposure)
+
+    def _columns(self, y: ArrayLike, n_rows: int) -> Array:
+        """Return y as (n, n_outputs), if it has the shape of the fit."""
+        observed: Array = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        columns = observed[:, None] if observed.ndim == 1 else observed
+        if columns.shape != (n_rows, self.n_outputs_):
+            raise ValueError(
+                f"y must have {n_rows} rows, as X has, and {self.n_outputs_} columns, as in fit, "
+                f"but its shape is {observed.shape}. Give one y for each row of X."
+            )
+        return columns
 
     def _output_names(self) -> list[str]:
         return [str(k) for k in range(self.n_outputs_)]

@@ -12,6 +12,7 @@ from families import Array
 from glmnet_nn.network import Layer, Layout
 
 _EPS = np.finfo(float).eps
+_LARGEST = 1e290  # sums and quotients of larger numbers leave double precision
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,16 @@ def standardized(X: Array, weight: Array, center: bool = True, keep_binary: bool
     """
     share = weight / weight.sum()
     size = np.abs(X).max(axis=0, initial=0.0)
+    if np.any(size > _LARGEST) or np.any((size > 0) & (size < 1 / _LARGEST)):
+        at = int(np.argmax((size > _LARGEST) | ((size > 0) & (size < 1 / _LARGEST))))
+        raise ValueError(
+            f"columns of X must have sizes between {1 / _LARGEST:g} and {_LARGEST:g}, but that of "
+            f"column {at} is {size[at]:g}. Measure it in another unit."
+        )
     size[size == 0] = 1.0  # squares of columns near 1e200 must not overflow
     middle = share @ (X / size) * size if center else np.zeros(X.shape[1])
+    if center:  # the mean of what is left: the first sum has an error that grows with n
+        middle += share @ (X - middle)
     deviation = (X - middle) / size
     scale = np.sqrt(share @ np.square(deviation)) * size
     constant = scale <= 16 * _EPS * size if center else scale == 0

@@ -38,11 +38,6 @@ class ElasticNet:
         """Whether any coefficient of the absolute values is positive."""
         return bool(np.any(self.l1 > 0))
 
-    @property
-    def is_zero(self) -> bool:
-        """Whether nothing is penalised."""
-        return not (np.any(self.l1) or np.any(self.l2))
-
     def value(self, w: Array) -> float:
         """Return the penalty at w."""
         return float(self.l1 @ np.abs(w) + 0.5 * self.l2 @ np.square(w))

@@ -26,13 +26,30 @@ def null_model(rows: Rows, family: ExponentialFamily) -> tuple[Array, float]:
     any link; with an offset it is fitted.
     """
     share = rows.weight / rows.weight.sum()
-    intercept = family.link_of(share @ rows.y)
+    with np.errstate(divide="ignore"):
+        intercept = family.link_of(share @ rows.y)
     empty = Rows(np.empty((len(rows), 0)), rows.y, rows.weight, rows.offset)
     objective = linear_objective(empty, family, fit_intercept=True)
+    if not np.all(np.isfinite(intercept)):  # y at the end of its range: the limit
+        return intercept, 0.0
     if rows.offset is not None:
         start = intercept - share @ np.broadcast_to(rows.offset, rows.y.shape)
+        _require_finite(objective, start)
         intercept = Newton().solve(objective, start).w
-    return intercept, objective.mean_loss(intercept)
+    return intercept, _require_finite(objective, intercept)
+
+
+def _require_finite(objective: Objective, w: Array) -> float:
+    """Return the mean loss at w; raise if it is not finite."""
+    loss = objective.mean_loss(w)
+    if not np.isfinite(loss):
+        family = objective.family
+        raise ValueError(
+            f"{type(family).__name__} with link {family.link_name!r} has no finite loss where "
+            "fitting starts: some means are impossible or overflow. Use an intercept, another "
+            "link, or smaller values of y and offset."
+        )
+    return loss
 
 
 def initial_weights(layout: Layout, intercept: Array, rng: np.random.Generator) -> Array:
@@ -75,9 +92,5 @@ def feasible_start(objective: Objective, start: Array) -> Array:
         linear_objective(normal, Normal(), objective.network.layout.fit_intercept),
         np.zeros_like(start),
     )
-    if not np.isfinite(objective.mean_loss(found.w)):
-        raise ValueError(
-            f"link {family.link_name!r} gives the {type(family).__name__} family no mean for some "
-            "rows, at the parameters where fitting starts. Use fit_intercept=True or another link."
-        )
+    _require_finite(objective, found.w)
     return found.w

@@ -63,6 +63,15 @@ class Adam:
         report: Callable[[int, float], None] | None = None,
     ) -> Solution:
         """Minimise the problem from ``start``."""
+        with np.errstate(over="ignore", invalid="ignore"):  # a rate too high ends in inf
+            return self._solve(problem, start, report)
+
+    def _solve(
+        self,
+        problem: BatchProblem,
+        start: Array,
+        report: Callable[[int, float], None] | None,
+    ) -> Solution:
         whole = problem.n_rows <= self.batch_size
         batches = problem.mini_batches(min(self.batch_size, problem.n_rows), single=not whole)
         state = _State(start, batches.dtype, self.betas, self.eps)
@@ -71,13 +80,14 @@ class Adam:
         curve: list[float] = []
         held_out: list[float] = []
         message = "all epochs done"
+        w = start
         for epoch in range(1, self.epochs + 1):
             total = 0.0
             for index in self._batches(problem.n_rows):
                 total += len(index) * batches.gradient(state.w, index, state.gradient)
                 if not np.isfinite(total):
                     message = f"the loss was not finite in epoch {epoch}; lower learning_rate_init"
-                    return _ended(problem, state.w, False, message, curve, held_out)
+                    return _ended(problem, w, False, message, curve, held_out)
                 state.step(next(rates), problem.penalty)
             w = state.w.astype(float)
             curve.append(total / problem.n_rows + problem.penalty.value(w))

@@ -75,7 +75,10 @@ class Newton:
             if decrement <= self.tol:
                 converged, message = True, "the score is within tol standard errors of zero"
                 break
-            if at_rounding or (not moved and squares <= _STALLED * abs(value)):
+            if not moved:
+                small = squares <= _STALLED * abs(value)
+                at_rounding = small or _is_rounding(problem, w, delta)
+            if at_rounding:
                 converged, message = True, "what is left of the score is rounding"
                 break
             if not moved:
@@ -107,9 +110,13 @@ def _is_rounding(problem: ScoringProblem, w: Array, delta: Array) -> bool:
 def _halved(
     problem: ScoringProblem, w: Array, value: float, gradient: Array, delta: Array
 ) -> tuple[Array, float, Array, bool]:
-    """Return w + delta 2^-k with the first k for which F has not risen nor rises steeply."""
-    slack = 64 * _EPS * abs(value)
-    steepest = -0.8 * float(gradient @ delta)
+    """Return w + delta 2^-k with the first k for which F has not risen nor rises steeply.
+
+    Where the fall that delta promises is below the rounding of F, its slope decides.
+    """
+    promised = -float(gradient @ delta)
+    slack = np.inf if promised <= _STALLED * abs(value) else 64 * _EPS * abs(value)
+    steepest = 0.8 * promised
     step = 1.0
     for _ in range(40):
         trial = w + step * delta
