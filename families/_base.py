@@ -177,6 +177,12 @@ class ExponentialFamily(ABC):
         return np.bool_(inside and np.all(self.mean_domain.contains(self.mean(eta))))
 
     @property
+    def has_safe_link(self) -> bool:
+        """Whether every number is a linear predictor with a mean of this law."""
+        image = self._link.image
+        return self._covers_mean_domain and bool(np.isneginf(image.low) and np.isinf(image.high))
+
+    @property
     def _covers_mean_domain(self) -> bool:
         """Whether every mean that the link can produce is a mean of this law."""
         ours, theirs = self.mean_domain, self._link.domain

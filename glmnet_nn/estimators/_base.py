@@ -238,9 +238,15 @@ class BaseDeepGLM(BaseEstimator):
                 stacklevel=6,
             )
         if not fit.solution.converged:
+            remedy = "Raise max_iter or tol, or change solver."
+            if not self.family_.has_safe_link:
+                remedy += (
+                    f" With link {self.family_.link_name!r} the optimum may also lie where the "
+                    "mean of some row is at the end of its range: then use another link."
+                )
             warnings.warn(
                 f"{self.solver_} did not converge after {self.n_iter_} iterations: "
-                f"{fit.solution.message}. Raise max_iter or tol, or change solver.",
+                f"{fit.solution.message}. {remedy}",
                 ConvergenceWarning,
                 stacklevel=6,
             )

@@ -220,7 +220,9 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
         Parameters
         ----------
         X, y, sample_weight, offset, exposure
-            The data that the model was fitted to; weights count as repetitions.
+            The data that the model was fitted to. A weight of k counts as k rows: of
+            proportions with trials as weights, nobs, df_resid, llf, AIC and BIC are
+            those of the single trials, which differ from those of binomial counts.
 
         Returns
         -------

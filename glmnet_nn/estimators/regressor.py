@@ -292,7 +292,9 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         Parameters
         ----------
         X, y, sample_weight, offset, exposure
-            The data that the model was fitted to; weights count as repetitions.
+            The data that the model was fitted to. A weight of k counts as k rows: of
+            proportions with trials as weights, nobs, df_resid, llf, AIC and BIC are
+            those of the single trials, which differ from those of binomial counts.
 
         Returns
         -------
