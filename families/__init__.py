@@ -7,18 +7,10 @@
 """
 
 from families._base import ExponentialFamily, get_family, known_families, known_pairs
-from families._links import (
-    CLogLog,
-    Identity,
-    Link,
-    Log,
-    Logit,
-    Probit,
-    Softmax,
-    get_link,
-    known_links,
-)
+from families._links import Identity, Link, get_link, known_links
+from families._positive_links import Inverse, InverseSquared, Log, Power, Sqrt
 from families._support import Array, Interval, Simplex
+from families._unit_links import Cauchit, CLogLog, Logit, LogLog, Probit, Softmax
 from families.bernoulli import Bernoulli
 from families.multinoulli import Multinoulli
 from families.normal import Normal
@@ -28,18 +20,24 @@ __all__ = [
     "Array",
     "Bernoulli",
     "CLogLog",
+    "Cauchit",
     "ExponentialFamily",
     "Identity",
     "Interval",
+    "Inverse",
+    "InverseSquared",
     "Link",
     "Log",
+    "LogLog",
     "Logit",
     "Multinoulli",
     "Normal",
     "Poisson",
+    "Power",
     "Probit",
     "Simplex",
     "Softmax",
+    "Sqrt",
     "get_family",
     "get_link",
     "known_families",

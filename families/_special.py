@@ -109,11 +109,28 @@ def log1pexp(x: ArrayLike) -> Array:
     return np.asarray(np.logaddexp(0.0, np.asarray(x, dtype=float)))
 
 
+def log1mexp(x: ArrayLike) -> Array:
+    """Return ``log(1 - e^x)`` for x <= 0 with its digits at both ends; NaN for x > 0.
+
+    By log1p where e^x is small and by expm1 where it is near 1.
+
+    Examples
+    --------
+    >>> [f"{v:.14g}" for v in log1mexp([-50.0, -1e-20])]
+    ['-1.9287498479639e-22', '-46.051701859881']
+    """
+    x = np.asarray(x, dtype=float)
+    small = x < -np.log(2.0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        by_log1p = np.log1p(-np.exp(np.where(small, x, -1.0)))
+        return np.where(small, by_log1p, np.log(-np.expm1(x)))
+
+
 def times(y: ArrayLike, log_mu: ArrayLike) -> Array:
-    """Return ``y * log_mu`` with 0 * (-inf) = 0, as in entropies."""
+    """Return ``y * log_mu`` with 0 * inf = 0, whichever is 0, as in entropies."""
     y, log_mu = np.asarray(y, dtype=float), np.asarray(log_mu, dtype=float)
     with np.errstate(invalid="ignore", over="ignore"):
-        return np.where(y == 0, 0.0, y * log_mu)
+        return np.where((y == 0) | (log_mu == 0), 0.0, y * log_mu)
 
 
 def is_indicator(y: ArrayLike) -> bool:

@@ -1,11 +1,12 @@
 """What a wrong argument is told, and families and links as values."""
 
 import copy
+import dataclasses
 import pickle
 
 import numpy as np
 import pytest
-from test_families_reference import label, laws, links, pairs, responses
+from test_families_reference import LINKS, label, laws, links, pairs, responses
 
 from families import (
     ExponentialFamily,
@@ -136,12 +137,13 @@ def test_different_pairs_are_different():
 
 @links
 def test_links_are_values(link):
-    for other in (type(link)(), pickle.loads(pickle.dumps(link)), copy.copy(link)):
+    for other in (dataclasses.replace(link), pickle.loads(pickle.dumps(link)), copy.copy(link)):
         assert other == link
         assert hash(other) == hash(link)
     assert get_link(link) is link
-    assert get_link(link.name) == link
-    assert sum(link == other() for other in known_links().values()) == 1
+    assert sum(link == other for other in LINKS) == 1
+    if link.name in known_links():
+        assert get_link(link.name) == link
 
 
 @laws

@@ -22,8 +22,9 @@ from test_families_reference import (
 from families import Bernoulli, Link, Multinoulli, Normal, Poisson
 
 EPS = np.finfo(float).eps
+TINY = np.finfo(float).tiny  # 1 / TINY is finite, 1 / denormal is not
 SIZES = np.array([1e-8, 1e-3, 1.0, 3.0, 8.0, 30.0, 40.0, 300.0, 700.0, 1e5])
-EXTREMES = np.array([1e-308, 1e-300, 1e-30, 720.0, 800.0, 1e4, 1e10, 1e100, 1e154, 1e200, 1e308])
+EXTREMES = np.array([TINY, 1e-300, 1e-30, 720.0, 800.0, 1e4, 1e10, 1e100, 1e154, 1e200, 1e308])
 TOO_LARGE_FOR_MPMATH = {"cloglog": 1e3, "loglog": 1e3, "probit": 1e100}  # exp(exp(1e5)), erfc
 
 # every method of the conformance tests, as a function of y and eta

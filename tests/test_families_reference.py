@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-from families import known_families, known_links, known_pairs
+from families import Power, known_families, known_links, known_pairs
 
 mp.dps = 60
 CLASSES = 3
@@ -21,7 +21,7 @@ CLASSES = 3
 def label(item):
     """A readable test id: family, or family and link."""
     link = getattr(item, "link", None)
-    name = item.name if isinstance(item.name, str) else str(item)
+    name = item.name if isinstance(getattr(item, "name", None), str) else type(item).__name__
     return f"{name}-{link.name}" if hasattr(link, "name") else name
 
 
@@ -30,7 +30,8 @@ pairs = pytest.mark.parametrize("pair", known_pairs(), ids=label)
 scalar_pairs = pytest.mark.parametrize(
     "pair", [pair for pair in known_pairs() if not pair.event_ndim], ids=label
 )
-links = pytest.mark.parametrize("link", [link() for link in known_links().values()], ids=label)
+LINKS = [link() for link in known_links().values()] + [Power(-0.5), Power(1 / 3)]
+links = pytest.mark.parametrize("link", LINKS, ids=label)
 
 
 # ------------------------------------------------------------------- points
@@ -88,7 +89,7 @@ def grid(pair):
 
 def slope(function, x):
     """f'(x) by central differences of order 4, element by element."""
-    h = 1e-4 * np.clip(np.abs(x), 0.01, 1.0)
+    h = 5e-5 * np.clip(np.abs(x), 0.01, 1.0)
     near = function(x + h) - function(x - h)
     far = function(x + 2 * h) - function(x - 2 * h)
     return (8 * near - far) / (12 * h)
