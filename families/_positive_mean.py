@@ -15,7 +15,7 @@ from families._support import POSITIVE, Array, Interval
 
 @dataclass(frozen=True)
 class PositiveMean(ExponentialFamily):
-    """A law with means mu > 0, which states log V as a function of log mu besides.
+    """A law with means mu > 0, which states log(mu^a / V^b) as a function of log mu besides.
 
     The general formulas multiply mu - y, d mu / d eta and powers of V, each of
     which may overflow or underflow where the product does not. Here they are sums
@@ -33,25 +33,24 @@ class PositiveMean(ExponentialFamily):
     mean_domain: ClassVar[Interval] = POSITIVE
 
     @abstractmethod
-    def log_variance(self, log_mu: Array) -> Array:
-        """Return log V."""
+    def log_ratio(self, log_mu: Array, a: float | Array, b: float) -> Array:
+        """Return log(mu^a / V^b); (a - p b) log mu for V = mu^p."""
 
     def natural_slope(self, eta: Array) -> Array:
         """d log mu / d eta times mu / V."""
         if self.is_canonical:
             return super().natural_slope(eta)
         log_mu = self._log_mean(eta)
-        return self._log_slope_times(eta, log_mu - self.log_variance(log_mu))
+        return self._log_slope_times(eta, self.log_ratio(log_mu, 1.0, 1.0))
 
     def error(self, y: Array, eta: Array) -> Array:
         """d log mu / d eta times (mu - y) mu / V."""
         if self.is_canonical:
             return super().error(y, eta)
         log_mu = self._log_mean(eta)
-        gap, log_unit = self._gap(y, eta, log_mu)
+        gap, order = self._gap(y, eta)
         with np.errstate(over="ignore"):
-            log_factor = log_unit + log_mu - self.log_variance(log_mu)
-            return gap * self._log_slope_times(eta, log_factor)
+            return gap * self._log_slope_times(eta, self.log_ratio(log_mu, 1.0 + order, 1.0))
 
     def fisher_weight(self, eta: Array) -> Array:
         """The square of d log mu / d eta times mu / sqrt(V)."""
@@ -59,14 +58,13 @@ class PositiveMean(ExponentialFamily):
             return super().fisher_weight(eta)
         log_mu = self._log_mean(eta)
         with np.errstate(over="ignore"):
-            log_factor = log_mu - 0.5 * self.log_variance(log_mu)
-            return np.square(self._log_slope_times(eta, log_factor))
+            return np.square(self._log_slope_times(eta, self.log_ratio(log_mu, 1.0, 0.5)))
 
     def pearson(self, y: Array, eta: Array) -> Array:
         log_mu = self._log_mean(eta)
-        gap, log_unit = self._gap(y, eta, log_mu)
+        gap, order = self._gap(y, eta)
         with np.errstate(over="ignore", invalid="ignore"):
-            size = np.exp(log_unit - 0.5 * self.log_variance(log_mu))
+            size = np.exp(self.log_ratio(log_mu, order, 0.5))
             residual = -np.sign(self._link.log_inverse_slope(eta)) * times(gap, size)
         return np.where(self.fisher_weight(eta) > 0, residual, 0.0)
 
@@ -74,13 +72,13 @@ class PositiveMean(ExponentialFamily):
         """log mu, finite so that its multiples can be subtracted."""
         return np.clip(self._link.log_inverse(eta), -1e300, 1e300)
 
-    def _gap(self, y: Array, eta: Array, log_mu: Array) -> tuple[Array, Array]:
-        """Return (g, log u) with mu - y = g u: in units of mu where mu >= y, else of 1."""
+    def _gap(self, y: Array, eta: Array) -> tuple[Array, Array]:
+        """Return (g, a) with mu - y = g mu^a: a = 1 where mu >= y, else 0."""
         mu = self.mean(eta)
         above = mu >= y
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             relative = 1.0 - np.where(np.equal(y, 0.0), 0.0, y / mu)
-        return np.where(above, relative, mu - y), np.where(above, log_mu, 0.0)
+        return np.where(above, relative, mu - y), np.where(above, 1.0, 0.0)
 
     def _log_slope_times(self, eta: Array, log_factor: Array) -> Array:
         """d log mu / d eta times e^log_factor, by halves: one may overflow before the other."""

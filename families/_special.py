@@ -106,7 +106,8 @@ def log1pexp(x: ArrayLike) -> Array:
     >>> [float(v) for v in log1pexp([-1e308, 0.0, 1e308])]
     [0.0, 0.6931471805599453, 1e+308]
     """
-    return np.asarray(np.logaddexp(0.0, np.asarray(x, dtype=float)))
+    with np.errstate(invalid="ignore"):  # NaN passes
+        return np.asarray(np.logaddexp(0.0, np.asarray(x, dtype=float)))
 
 
 def log1mexp(x: ArrayLike) -> Array:

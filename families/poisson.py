@@ -41,8 +41,8 @@ class Poisson(PositiveMean):
     def variance(self, mu: Array) -> Array:
         return np.asarray(mu, dtype=float)
 
-    def log_variance(self, log_mu: Array) -> Array:
-        return log_mu
+    def log_ratio(self, log_mu: Array, a: float | Array, b: float) -> Array:
+        return (a - b) * log_mu
 
     def conjugate(self, y: Array) -> Array:
         with np.errstate(over="ignore"):
