@@ -8,13 +8,24 @@
 
 from families._base import ExponentialFamily, get_family, known_families, known_pairs
 from families._links import Identity, Link, get_link, known_links
-from families._positive_links import Inverse, InverseSquared, Log, Power, Sqrt
+from families._positive_links import (
+    Inverse,
+    InverseSquared,
+    Log,
+    NegativeBinomialLink,
+    Power,
+    Sqrt,
+)
 from families._support import Array, Interval, Simplex
 from families._unit_links import Cauchit, CLogLog, Logit, LogLog, Probit, Softmax
 from families.bernoulli import Bernoulli
+from families.gamma import Gamma
+from families.inverse_gaussian import InverseGaussian
 from families.multinoulli import Multinoulli
+from families.negative_binomial import NegativeBinomial
 from families.normal import Normal
 from families.poisson import Poisson
+from families.tweedie import Tweedie
 
 __all__ = [
     "Array",
@@ -22,15 +33,19 @@ __all__ = [
     "CLogLog",
     "Cauchit",
     "ExponentialFamily",
+    "Gamma",
     "Identity",
     "Interval",
     "Inverse",
+    "InverseGaussian",
     "InverseSquared",
     "Link",
     "Log",
     "LogLog",
     "Logit",
     "Multinoulli",
+    "NegativeBinomial",
+    "NegativeBinomialLink",
     "Normal",
     "Poisson",
     "Power",
@@ -38,6 +53,7 @@ __all__ = [
     "Simplex",
     "Softmax",
     "Sqrt",
+    "Tweedie",
     "get_family",
     "get_link",
     "known_families",

@@ -143,3 +143,47 @@ class Sqrt(Power):
 
     exponent: float = field(default=0.5, init=False, repr=False)
     name: ClassVar[str] = "sqrt"
+
+
+@dataclass(frozen=True)
+class NegativeBinomialLink(Link):
+    """eta = log(mu / (mu + 1 / alpha)) < 0, canonical for NegativeBinomial(alpha).
+
+    Examples
+    --------
+    >>> float(NegativeBinomialLink(alpha=0.5).inverse(np.array(-np.log(2))))
+    2.0
+    """
+
+    alpha: float
+
+    name: ClassVar[str] = "nbinom"
+    domain: ClassVar[Interval] = POSITIVE
+    image: ClassVar[Interval] = Interval(high=0)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha < np.inf:
+            raise ValueError(f"The nbinom link needs alpha > 0 and finite, but got {self.alpha!r}.")
+
+    def link(self, mu: Array) -> Array:
+        with np.errstate(divide="ignore", over="ignore"):
+            return np.asarray(-np.log1p(1.0 / (self.alpha * np.asarray(mu, dtype=float))))
+
+    def inverse(self, eta: Array) -> Array:
+        eta = np.asarray(eta, dtype=float)
+        with np.errstate(divide="ignore", over="ignore"):
+            return np.where(eta > 0, -np.inf, 1.0 / (self.alpha * np.expm1(np.abs(eta))))
+
+    def inverse_slope(self, eta: Array) -> Array:
+        """mu (1 + alpha mu)."""
+        mu = self.inverse(eta)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(mu * (1.0 + self.alpha * mu))
+
+    def log_inverse(self, eta: Array) -> Array:
+        return np.asarray(eta - log1mexp(eta) - np.log(self.alpha))
+
+    def log_inverse_slope(self, eta: Array) -> Array:
+        """1 + alpha mu = 1 / (1 - e^eta)."""
+        with np.errstate(divide="ignore", over="ignore"):
+            return np.asarray(-1.0 / np.expm1(eta))

@@ -98,6 +98,29 @@ def log_poisson_mode(y: ArrayLike) -> Array:
     return np.asarray(np.where(large, stirling, direct))
 
 
+def log_minus_digamma(k: ArrayLike) -> Array:
+    """Return ``log k - digamma(k)`` for k > 0, between 1 / (2 k) and 1 / k.
+
+    From k = 15 on by the asymptotic series (Abramowitz and Stegun 6.3.18).
+
+    Examples
+    --------
+    >>> print(f"{log_minus_digamma(1e8):.14g}")
+    5.0000000083333e-09
+    """
+    k = np.asarray(k, dtype=float)
+    large = k >= 15.0
+    inverse = 1.0 / np.where(large, k, 15.0)
+    square = inverse * inverse
+    coefficients = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12)
+    series = np.zeros_like(square)
+    for coefficient in reversed(coefficients):
+        series = series * square + coefficient
+    small = np.where(large, 1.0, k)
+    direct = np.log(small) - special.digamma(small)
+    return np.asarray(np.where(large, 0.5 * inverse + series * square, direct))
+
+
 def log1pexp(x: ArrayLike) -> Array:
     """Return ``log(1 + e^x)`` (softplus) without overflow.
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from mpmath import mpf
 from statsmodels.genmod.families import links as theirs
-from test_families_reference import label, links, pairs, responses
+from test_families_reference import exact_link, label, links, pairs, responses
 
 from families import (
     Cauchit,
@@ -64,6 +65,14 @@ def test_a_power_with_a_name_is_the_link_of_that_name(link):
     eta = np.array([0.3, 1.0, 7.0])
     for method in ("link", "inverse", "inverse_slope", "log_inverse"):
         np.testing.assert_allclose(getattr(power, method)(eta), getattr(link, method)(eta))
+
+
+@pytest.mark.parametrize("link", [Sqrt(), Inverse(), InverseSquared(), Power(-0.5)], ids=label)
+def test_complement_of_a_power_has_its_digits_as_mu_approaches_one(link):
+    for step in 2.0 ** -np.arange(3, 50, 4):
+        for eta in (1 + step, 1 - step):
+            true = exact_link(link, mpf(eta))[1]
+            assert link.complement(np.array(eta)) == pytest.approx(float(true), rel=1e-14, abs=0)
 
 
 def test_any_other_power_stays_what_it_is():

@@ -13,7 +13,16 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-from families import Power, known_families, known_links, known_pairs
+from families import (
+    NegativeBinomial,
+    NegativeBinomialLink,
+    Power,
+    Tweedie,
+    get_family,
+    known_families,
+    known_links,
+    known_pairs,
+)
 
 mp.dps = 60
 CLASSES = 3
@@ -26,13 +35,19 @@ def label(item):
     return f"{name}-{link.name}" if hasattr(link, "name") else name
 
 
-LAWS = [family() for family in known_families()]
-PAIRS = known_pairs()
+WITH_PARAMETERS = [  # beside the defaults
+    Tweedie(power=1.1),
+    Tweedie(power=1.7),
+    NegativeBinomial(alpha=0.2),
+    NegativeBinomial(alpha=5.0),
+]
+LAWS = [family() for family in known_families()] + WITH_PARAMETERS
+PAIRS = known_pairs() + WITH_PARAMETERS + [get_family(f, link="log") for f in WITH_PARAMETERS]
 laws = pytest.mark.parametrize("law", LAWS, ids=label)
 pairs = pytest.mark.parametrize("pair", PAIRS, ids=label)
 scalar_pairs = pytest.mark.parametrize("pair", [p for p in PAIRS if not p.event_ndim], ids=label)
 LINKS = [link() for link in known_links().values()]
-LINKS += [Power(-0.5), Power(1 / 3)]
+LINKS += [Power(-0.5), Power(1 / 3), NegativeBinomialLink(0.7)]
 links = pytest.mark.parametrize("link", LINKS, ids=label)
 
 
