@@ -213,6 +213,14 @@ class ExponentialFamily(ABC):
             product = product.sum(axis=-1)
         return self.conjugate(y) + self.log_partition(theta) - product
 
+    def kernel(self, y: Array, eta: Array) -> Array:
+        """Return A(theta) - theta . y, the loss less A*(y): cheap, for following training."""
+        theta = self.natural(eta)
+        product = theta * y
+        if self.event_ndim:
+            product = product.sum(axis=-1)
+        return np.asarray(self.log_partition(theta) - product)
+
     def error(self, y: Array, eta: Array) -> Array:
         """Return d loss / d eta = (mu - y) d theta / d eta: the seed of the recursion."""
         with np.errstate(over="ignore"):
@@ -228,6 +236,10 @@ class ExponentialFamily(ABC):
             return self.natural_scale**2 * self.variance(self.mean(eta))
         with np.errstate(over="ignore"):
             return self._link.inverse_slope(eta) * self.natural_slope(eta)
+
+    def fisher_coupling(self, eta: Array, k: int, l: int) -> Array | None:
+        """Return entry (k, l), k != l, of the Fisher information of eta; None if it is 0."""
+        return None
 
     def fisher_root(self, eta: Array, jacobian: Array) -> Array:
         """Return S J with S'S the Fisher information of eta.

@@ -24,6 +24,12 @@ class Logit(Link):
         return np.asarray(special.logit(mu))
 
     def inverse(self, eta: Array) -> Array:
+        """1 / (1 + e^-eta); in float32 as 1/2 + tanh(eta / 2) / 2, several times faster."""
+        if getattr(eta, "dtype", None) == np.float32:
+            mu = np.tanh(0.5 * eta)
+            mu *= 0.5
+            mu += 0.5
+            return mu
         return np.asarray(special.expit(eta))
 
     def inverse_slope(self, eta: Array) -> Array:
@@ -111,7 +117,7 @@ class CLogLog(Link):
         h = self.log_complement_slope(eta)
         tiny = h < 1e-17
         mu = -np.expm1(-np.where(tiny, 1.0, h))
-        by_log1p = np.log1p(-np.exp(-np.where(tiny, 1.0, h)))
+        by_log1p = np.log1p(-np.exp(-np.maximum(h, 0.5)))
         return np.where(tiny, eta, np.where(h < 0.7, np.log(mu), by_log1p))
 
     def log_complement(self, eta: Array) -> Array:

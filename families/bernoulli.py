@@ -70,8 +70,11 @@ class Bernoulli(ExponentialFamily):
     def error(self, y: Array, eta: Array) -> Array:
         """-y d log mu / d eta - (1 - y) d log(1 - mu) / d eta: mu - y for the logit link.
 
-        Unlike mu - y it keeps its digits where mu rounds to y = 1.
+        Unlike mu - y it keeps its digits where mu rounds to y = 1 (in double
+        precision: a caller with float32 asks for speed).
         """
+        if self.is_canonical and eta.dtype == np.float32:
+            return self.mean(eta) - y
         gained = times(y, self._link.log_inverse_slope(eta))
         return times(1.0 - y, self._link.log_complement_slope(eta)) - gained
 

@@ -81,6 +81,11 @@ class Multinoulli(ExponentialFamily):
         others = mu @ (1.0 - np.eye(mu.shape[-1]))
         return np.asarray(mu * others)
 
+    def fisher_coupling(self, eta: Array, k: int, l: int) -> Array | None:
+        """-mu_k mu_l."""
+        mu = self.mean(eta)
+        return np.asarray(-mu[:, k] * mu[:, l])
+
     def fisher_root(self, eta: Array, jacobian: Array) -> Array:
         """S = diag(sqrt(mu)) (I - 1 mu'), since S'S = diag(mu) - mu mu'."""
         mu = self.mean(eta)

@@ -208,8 +208,9 @@ class BaseDeepGLM(BaseEstimator):
         self.out_activation_ = self.family_.link_name
         self.rank_ = fit.rank
         self.separated_rows_ = fit.separated_rows
-        self.estimable_coef_ = fit.estimable
         self._free_directions = fit.free
+        if fit.estimable is not None:
+            self.estimable_coef_ = fit.estimable
         self._warn(fit)
 
     def _warn(self, fit: Fit) -> None:
@@ -223,7 +224,7 @@ class BaseDeepGLM(BaseEstimator):
                 RankWarning,
                 stacklevel=6,
             )
-        if len(fit.separated_rows):
+        if fit.infinite is not None and fit.infinite.any():
             infinite = np.flatnonzero(fit.infinite.any(axis=0))
             warnings.warn(
                 f"The data are separated: the means of {len(fit.separated_rows)} rows (the "

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from sklearn.base import BaseEstimator
 
 from glmnet_nn.training.solvers import SOLVERS
-
-if TYPE_CHECKING:
-    from glmnet_nn.estimators._base import BaseDeepGLM
 
 _SMALL = 5000  # rows up to which all of them are used in every step
 _WHOLE_BATCH = 256
@@ -16,7 +13,7 @@ _DEFAULT_MAX_ITER = {"newton": 100, "lbfgs": 2000, "adam": 30}
 _LEAST_STEPS = 500
 
 
-def choose_solver(estimator: BaseDeepGLM, hidden: tuple[int, ...], n_rows: int, l1: bool) -> str:
+def choose_solver(estimator: BaseEstimator, hidden: tuple[int, ...], n_rows: int, l1: bool) -> str:
     """Return the name of the solver, and raise if the one asked for cannot do the task."""
     name = estimator.solver
     if name == "auto":
@@ -44,12 +41,12 @@ def choose_solver(estimator: BaseDeepGLM, hidden: tuple[int, ...], n_rows: int, 
     return name
 
 
-def tolerance(estimator: BaseDeepGLM, solver: str) -> float:
+def tolerance(estimator: BaseEstimator, solver: str) -> float:
     """Return tol, by default that of the solver."""
     return _DEFAULT_TOL[solver] if estimator.tol == "auto" else float(estimator.tol)
 
 
-def batch_size(estimator: BaseDeepGLM, n_rows: int) -> int:
+def batch_size(estimator: BaseEstimator, n_rows: int) -> int:
     """Return the rows of one step: all of small data, else about a hundredth, 128 to 2048."""
     if estimator.batch_size != "auto":
         return min(int(estimator.batch_size), n_rows)
@@ -61,7 +58,7 @@ def batch_size(estimator: BaseDeepGLM, n_rows: int) -> int:
     return size
 
 
-def iterations(estimator: BaseDeepGLM, solver: str, n_rows: int) -> int:
+def iterations(estimator: BaseEstimator, solver: str, n_rows: int) -> int:
     """Return max_iter; for Adam 30 epochs, or as many as make 500 steps."""
     if estimator.max_iter != "auto":
         return int(estimator.max_iter)

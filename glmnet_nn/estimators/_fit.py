@@ -9,15 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from families import Array, ExponentialFamily
-from glmnet_nn.network import Layer, Layout, Network, get_activation
+from glmnet_nn.network import Layout, Network, get_activation
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.estimability import estimable, moves
-from glmnet_nn.training.inputs import Inputs, full_rank, standardized, unscaled
+from glmnet_nn.training.inputs import (
+    Inputs,
+    folded,
+    full_rank,
+    standardized,
+    unfolded,
+    unscaled,
+)
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import elastic_net
 from glmnet_nn.training.separation import find_separation, limit_problem
 from glmnet_nn.training.solvers import LBFGS, Adam, Newton, Solution
-from glmnet_nn.training.start import initial_weights, linear_objective, null_model
+from glmnet_nn.training.start import feasible_start, initial_weights, linear_objective, null_model
 
 _PRIOR_PRECISION = 10.0
 _NO_RESIDUALS = 1e-4  # of the null dispersion: a prior this weak shrinks next to nothing
@@ -65,8 +72,8 @@ class Fit:
     rank: int
     dependent: NDArray[np.intp]
     separated_rows: NDArray[np.intp]
-    infinite: NDArray[np.bool_]
-    estimable: NDArray[np.bool_]
+    infinite: NDArray[np.bool_] | None
+    estimable: NDArray[np.bool_] | None
     free: Array
 
 
@@ -88,15 +95,13 @@ def fit_network(
     objective = _objective(rows, working, alpha, unit, spec)
     solution = _best_of(objective, working, intercept / unit, spec, unit)
     w = _times_unit(objective.network.layout, solution.w, unit)
+    if working is not reduced or unit != 1.0:
+        raw = folded(objective.network.layout, working, w)
+        objective = _objective(rows, reduced, alpha, 1.0, spec)
+        w = unfolded(objective.network.layout, reduced, raw)
     separated = _Separated.nothing(len(w))
     if is_mle:
-        if working is not reduced:
-            raw = _folded(objective.network.layout, working, w)
-            w = _unfolded(objective.network.layout, reduced, raw, 1.0)
-        objective = _objective(rows, reduced, alpha, 1.0, spec)
         w, solution, separated = _limit(objective, w, solution, spec)
-    elif unit != 1.0:
-        objective = _objective(rows, working, alpha, 1.0, spec)
     layout, total = objective.network.layout, float(weight.sum())
     n_parameters = 0 if spec.hidden else reduced.rank + spec.fit_intercept
     return Fit(
@@ -105,7 +110,7 @@ def fit_network(
             Layout((X.shape[1], *layout.sizes[1:]), layout.fit_intercept),
             objective.network.activation,
         ),
-        weights=_folded(layout, reduced, w),
+        weights=folded(layout, reduced, w),
         inputs=reduced,
         alpha=alpha,
         loss=objective.value(w),
@@ -115,8 +120,8 @@ def fit_network(
         rank=reduced.rank,
         dependent=reduced.names_of_null_space(X.shape[1]),
         separated_rows=separated.rows,
-        infinite=moves(layout, reduced, separated.direction[:, None]),
-        estimable=estimable(layout, reduced, separated.open),
+        infinite=None if spec.hidden else moves(layout, reduced, separated.direction[:, None]),
+        estimable=None if spec.hidden else estimable(layout, reduced, separated.open),
         free=separated.open,
     )
 
@@ -142,7 +147,8 @@ def _objective(
     penalises_raw = not spec.hidden and spec.standardize is not True and inputs.basis is None
     scale = inputs.scale if penalises_raw else None
     penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, unit)
-    scaled = replace(rows, X=inputs.transform(rows.X), y=rows.y / unit)
+    offset = None if rows.offset is None else rows.offset / unit
+    scaled = Rows(inputs.transform(rows.X), rows.y / unit, rows.weight, offset)
     return Objective(scaled, spec.family, network, penalty)
 
 
@@ -205,9 +211,12 @@ def _best_of(
     for attempt in range(spec.n_init if spec.hidden else 1):
         rng = np.random.default_rng([spec.seed, attempt])
         if spec.start is not None and attempt == 0:
-            start = _unfolded(layout, inputs, spec.start, unit)
+            start = unfolded(layout, inputs, spec.start)
+            start = _times_unit(layout, start, 1.0 / unit)
         else:
             start = initial_weights(layout, intercept, rng)
+        if not spec.hidden:
+            start = feasible_start(objective, start)
         solutions.append(_solve(objective, start, rng, spec))
     return min(solutions, key=lambda solution: solution.value)
 
@@ -313,18 +322,3 @@ def _times_unit(layout: Layout, w: Array, unit: float) -> Array:
     for place in layout.slices[-1]:
         w[place] *= unit
     return w
-
-
-def _folded(layout: Layout, inputs: Inputs, w: Array) -> Array:
-    """Return the parameters for X as given."""
-    layers = layout.layers(w)
-    layers[0] = Layer(*inputs.fold(*layers[0]))
-    return layout.flatten(layers)
-
-
-def _unfolded(layout: Layout, inputs: Inputs, weights: Array, unit: float) -> Array:
-    """Return the parameters for scaled inputs and y / unit, the inverse of `_folded`."""
-    raw = Layout((len(inputs.center), *layout.sizes[1:]), layout.fit_intercept)
-    layers = raw.layers(_times_unit(raw, weights, 1.0 / unit))
-    layers[0] = Layer(*inputs.unfold(*layers[0]))
-    return layout.flatten(layers)

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 
 from families import Array
 from glmnet_nn.inference import GLMResults, covariance
 from glmnet_nn.network import Layout
 from glmnet_nn.training.data import Rows
-from glmnet_nn.training.inputs import Inputs
+from glmnet_nn.training.inputs import Inputs, unfolded
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.start import linear_objective, null_model
 
-if TYPE_CHECKING:
-    from glmnet_nn.estimators._base import BaseDeepGLM
 
-
-def glm_results(estimator: BaseDeepGLM, rows: Rows) -> GLMResults:
+def glm_results(estimator: BaseEstimator, rows: Rows) -> GLMResults:
     """Return the results of a depth-zero fit at these rows (X as given)."""
     family, inputs = estimator.family_, estimator._inputs
     scaled = Rows(inputs.transform(rows.X), rows.y, rows.weight, rows.offset)
     objective = linear_objective(scaled, family, estimator.fit_intercept)
     layout = objective.network.layout
-    w = parameters_of(layout, inputs, estimator._weights)
+    w = unfolded(layout, inputs, estimator._weights)
     T = coefficient_map(layout, inputs)
     K = layout.sizes[-1]
     estimable = np.roll(estimator.estimable_coef_, 1, axis=1)[:, 1 - estimator.fit_intercept :]
@@ -64,14 +60,6 @@ def glm_results(estimator: BaseDeepGLM, rows: Rows) -> GLMResults:
         df_resid=df_resid,
         title=f"{type(family).__name__} GLM with {family.link_name} link",
     )
-
-
-def parameters_of(layout: Layout, inputs: Inputs, weights: Array) -> Array:
-    """Return the parameters on scaled inputs, from those for X as given."""
-    raw = Layout((len(inputs.center), *layout.sizes[1:]), layout.fit_intercept)
-    layers = raw.layers(weights)
-    layers[0] = type(layers[0])(*inputs.unfold(*layers[0]))
-    return layout.flatten(layers)
 
 
 def coefficient_map(layout: Layout, inputs: Inputs) -> Array:

@@ -14,17 +14,18 @@ from families import Array, ExponentialFamily
 
 def check_weight(sample_weight: ArrayLike | None, X: Array) -> Array:
     """Return the weights, (n,), finite, >= 0 and not all 0."""
+    given = np.zeros(0) if sample_weight is None else np.asarray(sample_weight)
+    if given.size and not given.any():
+        raise ValueError(
+            f"sample_weight must not be zero everywhere, but all {given.size} are 0: "
+            "no row is left to fit."
+        )
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
     if np.any(weight < 0):
         at = int(np.argmin(weight))
         raise ValueError(
             f"sample_weight must be >= 0, but sample_weight[{at}] = {weight[at].item()!r}. "
             "Use 0 to leave a row out."
-        )
-    if not np.any(weight > 0):
-        raise ValueError(
-            f"sample_weight must have a positive entry, but all {len(weight)} are 0: "
-            "no row is left to fit."
         )
     return weight
 

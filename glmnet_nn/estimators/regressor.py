@@ -110,12 +110,14 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
     loss_, loss_curve_, validation_loss_curve_
         F at the end and after every iteration; mean held-out deviance per epoch.
     rank_ : int
-        Rank of X (with the intercept taken out) without hidden layers.
+        Rank of X (with the intercept taken out) without hidden layers and penalty,
+        else the number of its columns.
     separated_rows_ : array of int
         Rows (of those with a positive weight) whose mean is at the end of its range.
     estimable_coef_ : array of bool, (n_outputs, n_features + 1)
-        Which coefficients, the intercept last, the data determine: not those that
-        separation drives to infinity, nor those of linearly dependent columns.
+        Without hidden layers: which coefficients, the intercept last, the data
+        determine; not those that separation drives to infinity, nor those of linearly
+        dependent columns.
     n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
 
     References
@@ -220,7 +222,7 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         ValueError
             Input outside the rules above, or a y that no finite parameters fit.
         """
-        link = None if isinstance(self.link, str) and self.link == "auto" else self.link
+        link = None if self.link == "auto" else self.link
         family = get_family(self.family, link)
         rows, target = validate_data(
             self, X, y, dtype=np.float64, multi_output=True, y_numeric=True
@@ -273,12 +275,11 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         known = check_offset(offset, exposure, self.family_, *observed.shape)
         present = weight > 0
         rows = Rows(np.empty((len(eta), 0)), observed, weight, known).take(present)
+        if known is None and not np.ptp(rows.y, axis=0).any():  # no deviance to explain
+            return float(np.allclose(self.family_.mean(eta[present]), rows.y, rtol=1e-9))
         loss = self.family_.loss(rows.y, eta[present]).reshape(len(rows), -1).sum(axis=1)
         deviance = float(rows.weight @ loss) / float(rows.weight.sum())
-        null = null_model(rows, self.family_)[1]
-        if null <= 0:
-            return 1.0 if deviance <= 0 else 0.0
-        return 1.0 - deviance / null
+        return 1.0 - deviance / null_model(rows, self.family_)[1]
 
     def inference(
         self,

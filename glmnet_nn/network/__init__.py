@@ -1,7 +1,16 @@
 """Feed-forward networks: arrays in, arrays out; no y, no family."""
 
 from glmnet_nn.network.activations import Activation, get_activation, known_activations
+from glmnet_nn.network.batches import BatchRecursion
 from glmnet_nn.network.layout import Layer, Layout
 from glmnet_nn.network.recursion import Network
 
-__all__ = ["Activation", "Layer", "Layout", "Network", "get_activation", "known_activations"]
+__all__ = [
+    "Activation",
+    "BatchRecursion",
+    "Layer",
+    "Layout",
+    "Network",
+    "get_activation",
+    "known_activations",
+]

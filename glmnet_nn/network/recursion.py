@@ -98,7 +98,7 @@ class Network:
             for at, P in self.backward(w, inputs, self._unit_seed(n, k)):
                 W, b = self.layout.slices[at]
                 products = P[:, :, None] * inputs[at][:, None, :]
-                J[:, k, W] = products.reshape(n, -1)
+                J[:, k, W] = products.reshape(n, W.stop - W.start)
                 J[:, k, b] = P[:, : b.stop - b.start]
         return J
 

@@ -22,15 +22,19 @@ def moves(layout: Layout, inputs: Inputs, directions: Array) -> NDArray[np.bool_
     K, p = layout.sizes[-1], len(inputs.center)
     changed = np.zeros((K, p + 1), dtype=bool)
     for direction in directions.T:
-        W, b = layout.layers(direction)[-1]
-        scaled = W if inputs.basis is None else W @ inputs.basis.T
-        size = np.abs(scaled).max(initial=0.0)
-        changed[:, :p] |= np.abs(scaled) > _ROUNDING * max(size, _ROUNDING)
+        noise = _ROUNDING * np.abs(direction).max(initial=0.0)
+        W, b = layout.layers(_without_noise(direction, noise))[-1]
+        scaled = W if inputs.basis is None else _without_noise(W @ inputs.basis.T, noise)
+        changed[:, :p] |= scaled != 0
         if b is not None:
             shifts = scaled / inputs.scale * inputs.center
-            intercept = np.abs(b - shifts.sum(axis=1))
-            changed[:, p] |= intercept > _ROUNDING * (np.abs(b) + np.abs(shifts).sum(axis=1))
+            sizes = np.abs(b) + np.abs(shifts).sum(axis=1)
+            changed[:, p] |= np.abs(b - shifts.sum(axis=1)) > _ROUNDING * sizes
     return changed
+
+
+def _without_noise(values: Array, noise: float) -> Array:
+    return np.where(np.abs(values) > noise, values, 0.0)
 
 
 def estimable(layout: Layout, inputs: Inputs, free: Array) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from families import Array
+from glmnet_nn.network import Layer, Layout
 
 _EPS = np.finfo(float).eps
 
@@ -122,3 +123,18 @@ def full_rank(inputs: Inputs, X: Array) -> Inputs:
     if rank == p:
         return inputs
     return Inputs(inputs.center, inputs.scale, Vt[:rank].T)
+
+
+def folded(layout: Layout, inputs: Inputs, w: Array) -> Array:
+    """Return the parameters for X, from those of a network on Z."""
+    layers = layout.layers(w)
+    layers[0] = Layer(*inputs.fold(*layers[0]))
+    return layout.flatten(layers)
+
+
+def unfolded(layout: Layout, inputs: Inputs, weights: Array) -> Array:
+    """Return the parameters on Z, from those of the network on X: `folded` undone."""
+    raw = Layout((len(inputs.center), *layout.sizes[1:]), layout.fit_intercept)
+    layers = raw.layers(weights)
+    layers[0] = Layer(*inputs.unfold(*layers[0]))
+    return layout.flatten(layers)

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from families import Array, ExponentialFamily
 from glmnet_nn.network import Network
+from glmnet_nn.training.batches import MiniBatches
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.penalties import ElasticNet
 
+_CACHED_ROWS = 4096  # rows whose products stay in the processor's cache
 _BLOCK_BYTES = 2**25  # of the largest array formed for one block of rows
 
 
@@ -51,7 +53,8 @@ class Objective:
         if not self.family.is_feasible(eta):
             return np.inf
         loss = self.family.loss(rows.y, eta)
-        return float(rows.weight @ loss.reshape(len(rows), -1).sum(axis=1))
+        with np.errstate(over="ignore"):
+            return float(rows.weight @ loss.reshape(len(rows), -1).sum(axis=1))
 
     def _seed(self, rows: Rows, eta: Array) -> Array:
         """Return P_L = w (mu - y) d theta / d eta, over the total weight."""
@@ -83,12 +86,52 @@ class Objective:
             gradient += self.network.gradient(w, inputs, self._seed(rows, eta))
         return total / self.total_weight + self.penalty.smooth_value(w), gradient
 
-    def batch_gradient(self, w: Array, index: NDArray) -> Array:
-        """Return the smooth gradient estimated from the rows at ``index``."""
-        rows = self.rows.take(index)
-        inputs, eta = self.linear_predictor(w, rows)
-        seed = self._seed(rows, eta) * (self.n_rows / len(index))
-        return self.network.gradient(w, inputs, seed) + self.penalty.smooth_gradient(w)
+    def mini_batches(self, size: int, single: bool) -> MiniBatches:
+        """Return the source of gradients estimated from ``size`` rows at a time."""
+        return MiniBatches(self.rows, self.family, self.network, self.penalty, size, single)
+
+    def information(self, w: Array) -> Array:
+        """Return the Fisher information F = J' S'S J over the total weight, plus the ridge."""
+        if self.network.depth:
+            F = sum(A.T @ A for A, _ in self.scoring_blocks(w))
+            return np.asarray(F)
+        F = np.diag(self.penalty.l2)
+        for rows in self.rows.blocks(_CACHED_ROWS):
+            F += self._linear_information(w, rows)
+        return F
+
+    def _linear_information(self, w: Array, rows: Rows) -> Array:
+        """Return F without hidden layers, where J_k = [x, 1] in the places of output k.
+
+        F has the blocks [X 1]' diag(w_i (S'S)_kl) [X 1]: the Jacobian, nearly all zeros
+        for several outputs, is not formed.
+        """
+        _, eta = self.linear_predictor(w, rows)
+        share, K = rows.weight / self.total_weight, eta.shape[1]
+        weight = self.family.fisher_weight(eta)
+        ones = np.ones((len(rows), int(self.network.layout.fit_intercept)))
+        Z = np.hstack([rows.X, ones])
+        F = np.zeros((K, Z.shape[1], K, Z.shape[1]))
+        for k in range(K):
+            root = Z * np.sqrt(share * weight[:, k])[:, None]
+            F[k, :, k] = root.T @ root
+            for l in range(k):
+                coupling = self.family.fisher_coupling(eta, k, l)
+                if coupling is not None:
+                    F[k, :, l] = Z.T @ (Z * (share * coupling)[:, None])
+                    F[l, :, k] = F[k, :, l].T
+        places = self._places_by_output(Z.shape[1])
+        flat = np.empty((w.size, w.size))
+        flat[np.ix_(places, places)] = F.reshape(w.size, w.size)
+        return flat
+
+    def _places_by_output(self, width: int) -> NDArray[np.intp]:
+        """Return where (W_k, b_k), output by output, lie in the flat vector."""
+        layout = self.network.layout
+        K, p = layout.sizes[-1], layout.sizes[-2]
+        slopes = np.arange(K * p).reshape(K, p)
+        offsets = K * p + np.arange(K)[:, None]
+        return np.hstack([slopes, offsets])[:, :width].ravel()
 
     def scoring_blocks(self, w: Array) -> Iterator[tuple[Array, Array]]:
         """Yield (A, r) with A'A summing to the Fisher information, A'r to -gradient.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class ElasticNet:
     l1: Array
     l2: Array
 
-    @property
+    @cached_property
     def has_l1(self) -> bool:
         """Whether any coefficient of the absolute values is positive."""
         return bool(np.any(self.l1 > 0))

@@ -71,9 +71,12 @@ def find_separation(objective: Objective, w: Array, clear: float) -> Separation 
     Newton's method has found there are hardly any; for a w further from the
     optimum ``clear`` must be higher, and np.inf always decides exactly.
     """
-    G, settled = _inequalities(objective, w, clear)
-    if settled.all():
+    if np.isfinite(clear) and _is_informed(objective, w, clear):
         return None
+    system = _inequalities(objective, w, clear)
+    if system is None:
+        return None
+    G, settled = system
     free = _null_space(G[settled])
     if not free.shape[1]:
         return None
@@ -90,15 +93,35 @@ def find_separation(objective: Objective, w: Array, clear: float) -> Separation 
     return Separation(rows, direction, free, G[separated])
 
 
-def _inequalities(objective: Objective, w: Array, clear: float) -> tuple[Array, NDArray[np.bool_]]:
-    """Return G with G d >= 0 the cone of escape, and which rows are settled as G d = 0."""
+def _is_informed(objective: Objective, w: Array, clear: float) -> bool:
+    """Tell whether every direction, the flat ones aside, has more than little information.
+
+    A direction d that moves only rows of Fisher weight below ``clear`` has
+    d'F d <= clear K sum_i w_i |[x_i 1]|^2 / sum w: an inexpensive proof, for
+    most fits, that no direction of escape was followed to its end.
+    """
+    F, flat, rows = objective.information(w), objective.flat_directions(), objective.rows
+    F += np.trace(F) * (flat.T @ flat)
+    lengths = np.einsum("ij,ij->i", rows.X, rows.X) + 1.0
+    size = rows.y.shape[1] * float(rows.weight @ lengths) / objective.total_weight
+    return bool(linalg.eigvalsh(F, subset_by_index=[0, 0])[0] > clear * size)
+
+
+def _inequalities(
+    objective: Objective, w: Array, clear: float
+) -> tuple[Array, NDArray[np.bool_]] | None:
+    """Return G with G d >= 0 the cone of escape, and which rows are settled as G d = 0.
+
+    None, before G is formed, if every row is settled.
+    """
     rows, family, network = objective.rows, objective.family, objective.network
     inputs, eta = objective.linear_predictor(w, rows)
-    cone = family.escape_cone(rows.y)
-    G = np.einsum("nmk,nkp->nmp", cone, network.jacobian(w, inputs))
-    weight = family.fisher_weight(eta)
+    cone, weight = family.escape_cone(rows.y), family.fisher_weight(eta)
     repeats = cone.shape[1] // weight.shape[1]
     settled = np.tile(weight > clear, (1, repeats)) | ~cone.any(axis=2)
+    if settled.all():
+        return None
+    G = np.einsum("nmk,nkp->nmp", cone, network.jacobian(w, inputs))
     return G.reshape(-1, w.size), settled.ravel()
 
 
@@ -179,8 +202,8 @@ class Restricted:
         value, gradient = self.problem.smooth_value_and_gradient(self.full(u))
         return value, self.basis.T @ gradient
 
-    def batch_gradient(self, u: Array, index: NDArray) -> Array:
-        return self.basis.T @ self.problem.batch_gradient(self.full(u), index)
+    def information(self, u: Array) -> Array:
+        return self.basis.T @ self.problem.information(self.full(u)) @ self.basis
 
     def scoring_blocks(self, u: Array) -> Iterator[tuple[Array, Array]]:
         for A, r in self.problem.scoring_blocks(self.full(u)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from families import Array, ExponentialFamily
+from families import Array, ExponentialFamily, Normal
 from glmnet_nn.network import Layout, Network, get_activation
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.objective import Objective
@@ -49,3 +49,35 @@ def initial_weights(layout: Layout, intercept: Array, rng: np.random.Generator) 
     if output.b is not None:
         output.b[:] = intercept
     return flat
+
+
+def feasible_start(objective: Objective, start: Array) -> Array:
+    """Return parameters of a GLM at which every mean is one that the law can have.
+
+    ``start``, if it is one. Without an intercept, links such as identity may give it
+    no means: then the least-squares fit to g((y + mean of y) / 2), the classical start
+    of IRLS (McCullagh and Nelder 1989, section 2.5).
+
+    Raises
+    ------
+    ValueError
+        There is none nearby.
+    """
+    if np.isfinite(objective.mean_loss(start)):
+        return start
+    rows, family = objective.rows, objective.family
+    share = rows.weight / rows.weight.sum()
+    target = family.link_of(0.5 * (rows.y + share @ rows.y))
+    if rows.offset is not None:
+        target = target - rows.offset
+    normal = Rows(rows.X, target, rows.weight)
+    found = Newton().solve(
+        linear_objective(normal, Normal(), objective.network.layout.fit_intercept),
+        np.zeros_like(start),
+    )
+    if not np.isfinite(objective.mean_loss(found.w)):
+        raise ValueError(
+            f"link {family.link_name!r} gives the {type(family).__name__} family no mean for some "
+            "rows, at the parameters where fitting starts. Use fit_intercept=True or another link."
+        )
+    return found.w

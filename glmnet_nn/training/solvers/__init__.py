@@ -1,7 +1,7 @@
 """Solvers: one algorithm a file; each sees a Problem and a flat vector, nothing else."""
 
 from glmnet_nn.training.solvers._least_squares import stacked_qr
-from glmnet_nn.training.solvers._problem import Problem, ScoringProblem, Solution
+from glmnet_nn.training.solvers._problem import BatchProblem, Problem, ScoringProblem, Solution
 from glmnet_nn.training.solvers.adam import Adam
 from glmnet_nn.training.solvers.lbfgs import LBFGS
 from glmnet_nn.training.solvers.newton import Newton
@@ -12,6 +12,7 @@ __all__ = [
     "LBFGS",
     "SOLVERS",
     "Adam",
+    "BatchProblem",
     "Newton",
     "Problem",
     "ScoringProblem",

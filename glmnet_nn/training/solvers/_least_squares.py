@@ -14,18 +14,14 @@ _SAFE_RCOND = 1e-9  # of the scaled Gram matrix: condition of A below about 3e4
 _RANK_RCOND = 1e-15
 
 
-def gram_solve(blocks: Iterable[Block], gradient: Array, gauge: Array) -> Array | None:
-    """Return delta with A'A delta = -gradient by Cholesky, or None if unsafe.
+def gram_solve(H: Array, gradient: Array, gauge: Array) -> Array | None:
+    """Return delta with H delta = -gradient by Cholesky, or None if unsafe; H = A'A is used up.
 
     ``gauge`` holds orthonormal directions in which A is known to be null and the
     gradient 0; they are filled in so that delta has no component along them. The
     matrix is scaled to a unit diagonal first, which undoes differing units.
     """
-    size = len(gradient)
-    H = np.zeros((size, size))
-    for A, _ in blocks:
-        H += A.T @ A
-    H += gauge.T @ (gauge * np.trace(H) / max(size, 1))
+    H += gauge.T @ (gauge * np.trace(H) / max(len(gradient), 1))
     scale = np.sqrt(np.diagonal(H)).copy()
     if not (np.all(np.isfinite(scale)) and np.all(scale > 0)):
         return None

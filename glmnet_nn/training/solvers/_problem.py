@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from families import Array
@@ -30,11 +31,26 @@ class Problem(Protocol):
     def penalty(self) -> Penalty: ...
     def value(self, w: Array) -> float: ...
     def smooth_value_and_gradient(self, w: Array) -> tuple[float, Array]: ...
-    def batch_gradient(self, w: Array, index: NDArray) -> Array: ...
+
+
+class Batches(Protocol):
+    """Gradients estimated from the rows at ``index``, written to ``out``."""
+
+    dtype: np.dtype[Any]
+
+    def gradient(self, w: NDArray[Any], index: NDArray[np.intp], out: NDArray[Any]) -> float: ...
+
+
+class BatchProblem(Problem, Protocol):
+    """A problem whose gradient can be estimated from some of its rows."""
+
+    def mini_batches(self, size: int, single: bool) -> Batches: ...
 
 
 class ScoringProblem(Problem, Protocol):
-    """A problem with a Fisher information A'A, given in blocks of rows."""
+    """A problem with a Fisher information, whole and as A'A with A in blocks of rows."""
+
+    def information(self, w: Array) -> Array: ...
 
     def scoring_blocks(self, w: Array) -> Iterator[tuple[Array, Array]]: ...
     def flat_directions(self) -> Array: ...
@@ -59,7 +75,7 @@ class Solution:
     message : str
         Why it stopped, in words.
     loss_curve : tuple of float
-        F after each iteration.
+        F after each iteration; of mini-batches their mean over each epoch.
     validation_curve : tuple of float
         The mean deviance on held-out rows after each epoch, if there were any.
     """

@@ -1,4 +1,4 @@
-"""Limited-memory quasi-Newton: scipy's L-BFGS-B, or its proximal form under L1."""
+"""Limited-memory quasi-Newton over all rows, and its proximal form under L1."""
 
 from __future__ import annotations
 
@@ -8,23 +8,33 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy import optimize
 
 from families import Array
 from glmnet_nn.training.solvers._problem import Problem, Solution
 
 Report = Callable[[int, float], None] | None
+Pairs = deque[tuple[Array, Array]]
+
+_LEAST_STEP = 1e-9  # of the first one
+_STALLED = "the objective falls no more, though its gradient does not vanish"
 
 
 @dataclass(frozen=True)
 class LBFGS:
-    """L-BFGS over all rows.
+    """L-BFGS (Nocedal 1980), and PANOC where the penalty has absolute values.
 
-    Without absolute values in the penalty this is scipy's L-BFGS-B (Byrd, Lu,
-    Nocedal and Zhu 1995). With them it is PANOC: quasi-Newton directions for the
-    fixed point of the proximal step, which keeps weights at exactly 0
-    (Stella, Themelis, Sopasakis and Patrinos 2017, "A simple and efficient
-    algorithm for nonlinear model predictive control", algorithm 1).
+    Both end when the gradient is small, or when F falls no more: at a minimum on a
+    kink, as relu has them, the gradient need not vanish.
+
+    Smooth problems: quasi-Newton directions with a weak Wolfe line search by
+    bisection (Lewis and Overton 2013, algorithm 2.6). It needs no derivative of the
+    step and takes F = inf for "too far": parameters for which the law has no mean
+    are met with links such as identity, and scipy's L-BFGS-B stops there.
+
+    Under L1: PANOC, quasi-Newton directions for the fixed point of the proximal
+    step, which keeps weights at exactly 0 (Stella, Themelis, Sopasakis and Patrinos
+    2017, "A simple and efficient algorithm for nonlinear model predictive control",
+    algorithm 1).
 
     Parameters
     ----------
@@ -47,76 +57,77 @@ class LBFGS:
 
     def solve(self, problem: Problem, start: Array, report: Report = None) -> Solution:
         """Minimise the problem from ``start``."""
-        if problem.penalty.has_l1:
-            return self._panoc(problem, start, report)
-        return self._smooth(problem, start, report)
+        with np.errstate(over="ignore", invalid="ignore"):  # trial points may lie far out
+            run = self._panoc if problem.penalty.has_l1 else self._smooth
+            return run(problem, start, report)
 
     def _smooth(self, problem: Problem, start: Array, report: Report) -> Solution:
+        w, pairs = start, Pairs(maxlen=self.memory)
+        value, gradient = problem.smooth_value_and_gradient(w)
         curve: list[float] = []
-
-        def record(intermediate_result: optimize.OptimizeResult) -> None:
-            curve.append(float(intermediate_result.fun))
+        message = f"{self.max_iter} iterations did not suffice"
+        while len(curve) < self.max_iter and _size(gradient) > self.tol and not _stalled(curve):
+            direction = -_two_loop(pairs, gradient)
+            if not pairs:
+                direction /= max(1.0, float(np.linalg.norm(gradient)))
+            found = _wolfe(problem, w, value, gradient, direction)
+            if found is None and pairs:
+                pairs.clear()
+                continue
+            if found is None:
+                message = "no step along the gradient lowers the objective"
+                break
+            following, value, following_gradient = found
+            _keep(pairs, following - w, following_gradient - gradient)
+            w, gradient = following, following_gradient
+            curve.append(value)
             if report is not None:
-                report(len(curve), curve[-1])
-
-        found = optimize.minimize(
-            problem.smooth_value_and_gradient,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            callback=record,
-            options={
-                "maxiter": self.max_iter,
-                "maxfun": 10 * self.max_iter,
-                "gtol": self.tol,
-                "ftol": 0.0,
-                "maxcor": self.memory,
-                "maxls": 50,
-            },
-        )
-        size = float(np.abs(found.jac).max(initial=0.0))
-        # A line search that can no longer lower F has met its rounding.
-        converged = size <= self.tol or (found.status == 2 and size <= 1e3 * self.tol)
-        message = str(found.message)
-        return Solution(
-            found.x, float(found.fun), size, int(found.nit), converged, message, tuple(curve)
-        )
+                report(len(curve), value)
+        size, converged = _size(gradient), True
+        if size <= self.tol:
+            message = "the gradient is within tol"
+        elif _stalled(curve):
+            message = _STALLED
+        else:
+            converged = False
+        return Solution(w, value, size, len(curve), converged, message, tuple(curve))
 
     def _panoc(self, problem: Problem, start: Array, report: Report) -> Solution:
-        state = _Proximal(problem, start)
-        pairs: deque[tuple[Array, Array]] = deque(maxlen=self.memory)
+        state = _Proximal(problem, start, _first_step(problem, start))
+        least = _LEAST_STEP * state.step
+        pairs = Pairs(maxlen=self.memory)
         curve: list[float] = []
-        size, converged = np.inf, False
-        for _ in range(self.max_iter):
-            if state.shrink():
+        converged, message = False, f"{self.max_iter} iterations did not suffice"
+        while len(curve) < self.max_iter:
+            if state.shrink(least):
                 pairs.clear()  # the residual of another step size is another map
-            size = float(np.abs(state.residual).max(initial=0.0))
             curve.append(problem.value(state.forward))
             if report is not None:
                 report(len(curve), curve[-1])
-            if size <= self.tol:
-                converged = True
+            if state.step < least:
+                message = "the proximal step vanished, at an edge of the domain of means"
                 break
-            following = state.along(-_two_loop(pairs, state.residual))
+            if _size(state.residual) <= self.tol:
+                converged, message = True, "the proximal residual is within tol"
+                break
+            if _stalled(curve):
+                converged, message = True, _STALLED
+                break
+            following = state.along(-_two_loop(pairs, state.residual, state.step))
             if following is None:
+                message = "no step lowers the forward-backward envelope"
                 break
-            s, y = following.w - state.w, following.residual - state.residual
-            if s @ y > 1e-12 * np.sqrt((s @ s) * (y @ y)):
-                pairs.append((s, y))
+            _keep(pairs, following.w - state.w, following.residual - state.residual)
             state = following
-        w = state.forward
-        message = (
-            "the proximal residual is within tol"
-            if converged
-            else f"{len(curve)} iterations did not suffice"
-        )
+        w = state.forward if state.is_bounded() else state.w
+        size = _size(state.residual)
         return Solution(w, problem.value(w), size, len(curve), converged, message, tuple(curve))
 
 
 class _Proximal:
     """One point w of PANOC: its proximal step T(w) and residual (w - T(w)) / t."""
 
-    def __init__(self, problem: Problem, w: Array, step: float = 1.0) -> None:
+    def __init__(self, problem: Problem, w: Array, step: float) -> None:
         self.problem, self.w = problem, w
         self.value, self.gradient = problem.smooth_value_and_gradient(w)
         self._set_step(step)
@@ -125,19 +136,22 @@ class _Proximal:
         self.step = step
         self.forward = self.problem.penalty.prox(self.w - step * self.gradient, step)
         self.residual = (self.w - self.forward) / step
+        self._forward_value: float | None = None
 
-    def shrink(self) -> bool:
-        """Halve the step until the quadratic model of the smooth part bounds it."""
-        shrunk = False
-        for _ in range(60):
-            change = self.forward - self.w
-            bound = self.value + self.gradient @ change + 0.475 * (change @ change) / self.step
-            slack = 1e-14 * abs(self.value)
-            if self.problem.smooth_value_and_gradient(self.forward)[0] <= bound + slack:
-                break
+    def is_bounded(self) -> bool:
+        """Tell whether the quadratic model of the smooth part bounds it at T(w)."""
+        if self._forward_value is None:
+            self._forward_value = self.problem.smooth_value_and_gradient(self.forward)[0]
+        change = self.forward - self.w
+        model = self.value + self.gradient @ change + 0.475 * (change @ change) / self.step
+        return bool(self._forward_value <= model + 1e-14 * abs(self.value))
+
+    def shrink(self, least: float) -> bool:
+        """Halve the step until the model is a bound; tell whether that was necessary."""
+        first = self.step
+        while not self.is_bounded() and self.step >= least:
             self._set_step(0.5 * self.step)
-            shrunk = True
-        return shrunk
+        return self.step < first
 
     def envelope(self) -> float:
         """Return the forward-backward envelope, a smooth lower bound with the same minima."""
@@ -149,27 +163,77 @@ class _Proximal:
 
     def along(self, direction: Array) -> _Proximal | None:
         """Return the next point, between the proximal step and w + direction."""
-        target = self.envelope() - 0.01 * self.step * (self.residual @ self.residual)
-        tau = 1.0
-        for _ in range(30):
+        envelope = self.envelope()
+        target = envelope - 0.01 * self.step * (self.residual @ self.residual)
+        for tau in (*0.5 ** np.arange(16), 0.0):
             w = (1 - tau) * self.forward + tau * (self.w + direction)
             trial = _Proximal(self.problem, w, self.step)
-            if trial.envelope() <= target + 1e-14 * abs(target):
+            falls = np.isfinite(trial.value) and trial.envelope() <= target + 1e-14 * abs(envelope)
+            if falls and (tau == 0.0 or trial.is_bounded()):
                 return trial
-            tau = 0.5 * tau if tau > 1e-6 else 0.0
         return None
 
 
-def _two_loop(pairs: deque[tuple[Array, Array]], residual: Array) -> Array:
-    """Return H residual for the L-BFGS matrix H of the pairs (Nocedal 1980)."""
+def _stalled(curve: list[float]) -> bool:
+    """Tell whether F has fallen by less than 1e-9 of itself in the last 100 iterations."""
+    return len(curve) > 100 and curve[-101] - curve[-1] <= 1e-9 * abs(curve[-1])
+
+
+def _first_step(problem: Problem, w: Array) -> float:
+    """Return a step that is safe at w: 0.95 over the curvature along the gradient."""
+    gradient = problem.smooth_value_and_gradient(w)[1]
+    length = float(np.linalg.norm(gradient))
+    if length == 0:
+        return 1.0
+    small = 1e-6 * max(1.0, float(np.linalg.norm(w))) / length
+    other = problem.smooth_value_and_gradient(w - small * gradient)[1]
+    curvature = float(np.linalg.norm(other - gradient)) / (small * length)
+    return 0.95 / curvature if np.isfinite(curvature) and curvature > 0 else 1.0
+
+
+def _wolfe(
+    problem: Problem, w: Array, value: float, gradient: Array, direction: Array
+) -> tuple[Array, float, Array] | None:
+    """Return w + t direction, F and its gradient there, for a t of the weak Wolfe conditions.
+
+    F may stay above its bound by its rounding, as it must near the optimum.
+    """
+    slope, slack = float(gradient @ direction), 4e-16 * abs(value)
+    if not slope < 0:
+        return None
+    low, high, step = 0.0, np.inf, 1.0
+    for _ in range(60):
+        trial = w + step * direction
+        trial_value, trial_gradient = problem.smooth_value_and_gradient(trial)
+        if not trial_value <= value + 1e-4 * step * slope + slack:
+            high = step
+        elif float(trial_gradient @ direction) < 0.9 * slope:
+            low = step
+        else:
+            return trial, trial_value, trial_gradient
+        step = 0.5 * (low + high) if high < np.inf else 2.0 * step
+    return None
+
+
+def _two_loop(pairs: Pairs, residual: Array, scale: float = 1.0) -> Array:
+    """Return H residual for the L-BFGS matrix H of the pairs; scale * residual without any."""
     q, coefficients = residual.copy(), []
     for s, y in reversed(pairs):
         a = (s @ q) / (s @ y)
         coefficients.append(a)
         q -= a * y
-    if pairs:
-        s, y = pairs[-1]
-        q *= (s @ y) / (y @ y)
+    s, y = pairs[-1] if pairs else (residual, residual)
+    q *= (s @ y) / (y @ y) if pairs else scale
     for (s, y), a in zip(pairs, reversed(coefficients), strict=True):
         q += (a - (y @ q) / (s @ y)) * s
     return q
+
+
+def _keep(pairs: Pairs, s: Array, y: Array) -> None:
+    """Add a pair of positive curvature."""
+    if s @ y > 1e-12 * np.sqrt((s @ s) * (y @ y)):
+        pairs.append((s, y))
+
+
+def _size(values: Array) -> float:
+    return float(np.abs(values).max(initial=0.0))

@@ -13,6 +13,7 @@ from glmnet_nn.training.solvers._least_squares import gram_solve, qr_solve
 from glmnet_nn.training.solvers._problem import ScoringProblem, Solution
 
 _EPS = np.finfo(float).eps
+_STALLED = 4096 * _EPS  # of F: a predicted fall below this may be rounding
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,12 @@ class Newton:
     1. delta minimises |A delta - r|^2, that is A'A delta = -gradient F(w).
     2. The decrement sqrt(n / phi * delta' A'A delta) is the largest score of any
        contrast of the parameters, in standard errors.
-    3. w moves by delta, halved until F falls.
+    3. w moves by delta, halved until F does not rise and is not rising steeply:
+       where the Fisher information is too small (a link that is not canonical), full
+       steps would swing from one side of the optimum to the other.
     4. Stop when the decrement is at most ``tol`` (that last step is taken too), or
-       when it falls no more and what is left of it is below the rounding of F or of
-       the linear predictor.
+       when it has ceased to fall and what is left of it is below the rounding of F or
+       of the linear predictor.
 
     Step 1 uses the normal equations while their condition allows, else QR.
     Source: McCullagh and Nelder (1989), section 2.5; Boyd and Vandenberghe (2004),
@@ -55,14 +58,15 @@ class Newton:
         """Minimise the problem from ``start``."""
         w, gauge = start, problem.flat_directions()
         value, gradient = problem.smooth_value_and_gradient(w)
-        curve, squares, decrement, use_qr = [value], np.inf, np.inf, False
+        curve, squares, decrement, use_qr, risen = [value], np.inf, np.inf, False, 0
         converged, message = False, f"{self.max_iter} iterations did not suffice"
         for n_iter in range(1, self.max_iter + 1):
             delta, use_qr = _scoring_step(problem, w, gradient, gauge, use_qr)
             before, squares = squares, max(-float(gradient @ delta), 0.0)  # delta' A'A delta
             decrement = float(np.sqrt(squares * problem.score_scale(w))) if squares else 0.0
-            at_rounding = squares > 0.25 * before and (
-                squares <= 64 * _EPS * abs(value) or _is_rounding(problem, w, delta)
+            risen += squares >= before
+            at_rounding = (risen >= 2 and squares <= _STALLED * abs(value)) or (
+                squares > 0.25 * before and _is_rounding(problem, w, delta)
             )
             w, value, gradient, moved = _halved(problem, w, value, gradient, delta)
             curve.append(value)
@@ -71,7 +75,7 @@ class Newton:
             if decrement <= self.tol:
                 converged, message = True, "the score is within tol standard errors of zero"
                 break
-            if at_rounding:
+            if at_rounding or (not moved and squares <= _STALLED * abs(value)):
                 converged, message = True, "what is left of the score is rounding"
                 break
             if not moved:
@@ -85,7 +89,7 @@ def _scoring_step(
 ) -> tuple[Array, bool]:
     """Return delta, and whether QR was needed (then it is used from here on)."""
     if not use_qr:
-        delta = gram_solve(problem.scoring_blocks(w), gradient, gauge)
+        delta = gram_solve(problem.information(w), gradient, gauge)
         if delta is not None:
             return delta, False
     return qr_solve(problem.scoring_blocks(w), gauge), True
@@ -103,13 +107,16 @@ def _is_rounding(problem: ScoringProblem, w: Array, delta: Array) -> bool:
 def _halved(
     problem: ScoringProblem, w: Array, value: float, gradient: Array, delta: Array
 ) -> tuple[Array, float, Array, bool]:
-    """Return w + delta 2^-k with the first k that does not raise F above its rounding."""
+    """Return w + delta 2^-k with the first k for which F has not risen nor rises steeply."""
     slack = 64 * _EPS * abs(value)
+    steepest = -0.8 * float(gradient @ delta)
     step = 1.0
     for _ in range(40):
         trial = w + step * delta
+        if np.array_equal(trial, w):
+            break
         trial_value, trial_gradient = problem.smooth_value_and_gradient(trial)
-        if trial_value <= value + slack:
+        if trial_value <= value + slack and float(trial_gradient @ delta) <= steepest:
             return trial, trial_value, trial_gradient, True
         step *= 0.5
     return w, value, gradient, False

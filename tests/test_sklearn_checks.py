@@ -1,0 +1,33 @@
+"""scikit-learn's own checks, for every solver at depth zero and with hidden layers.
+
+None is expected to fail. The checks fit designs with more columns than rows, and
+separated classes, and cut ``max_iter`` to a few: the three warnings that say so are
+right there, and they alone are let through.
+"""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor
+
+DEPTHS = {
+    (): ("auto", "newton", "lbfgs", "adam"),
+    (5,): ("auto", "lbfgs", "adam"),
+    (32, 16): ("auto",),  # the default, asked for by asking for nothing
+}
+
+
+def _estimators():
+    for cls in (DeepGLMRegressor, DeepGLMClassifier):
+        for hidden, solvers in DEPTHS.items():
+            for solver in solvers:
+                asked = {} if hidden == (32, 16) else {"hidden_layer_sizes": hidden}
+                yield cls(**asked) if solver == "auto" else cls(**asked, solver=solver)
+
+
+@pytest.mark.filterwarnings("ignore::glmnet_nn.RankWarning")
+@pytest.mark.filterwarnings("ignore::glmnet_nn.SeparationWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@parametrize_with_checks(list(_estimators()))
+def test_check_estimator(estimator, check):
+    check(estimator)
