@@ -70,7 +70,8 @@ class PositiveMean(ExponentialFamily):
 
     def _log_mean(self, eta: Array) -> Array:
         """log mu, finite so that its multiples can be subtracted."""
-        return np.clip(self._link.log_inverse(eta), -1e300, 1e300)
+        log_mu = np.asarray(self._link.log_inverse(eta), dtype=float)
+        return np.asarray(np.clip(log_mu, -1e300, 1e300))
 
     def _gap(self, y: Array, eta: Array) -> tuple[Array, Array]:
         """Return (g, a) with mu - y = g mu^a: a = 1 where mu >= y, else 0."""

@@ -24,15 +24,37 @@ def null_model(rows: Rows, family: ExponentialFamily) -> tuple[Array, float]:
 
     Without an offset the intercept is the link of the weighted mean of y, under
     any link; with an offset it is fitted.
+
+    Raises
+    ------
+    ValueError
+        With this offset no intercept was found that gives every row a mean.
     """
     share = rows.weight / rows.weight.sum()
     intercept = family.link_of(share @ rows.y)
     empty = Rows(np.empty((len(rows), 0)), rows.y, rows.weight, rows.offset)
     objective = linear_objective(empty, family, fit_intercept=True)
     if rows.offset is not None:
-        start = intercept - share @ np.broadcast_to(rows.offset, rows.y.shape)
-        intercept = Newton().solve(objective, start).w
+        intercept = Newton().solve(objective, _null_start(objective, intercept)).w
     return intercept, objective.mean_loss(intercept)
+
+
+def _null_start(objective: Objective, target: Array) -> Array:
+    """Return intercepts at which every mean is one that the law can have.
+
+    Linear predictors lie about the target, or where they then leave the image of the
+    link, such as eta > 0, all on one side of it.
+    """
+    rows, family = objective.rows, objective.family
+    offset = np.broadcast_to(np.asarray(rows.offset), rows.y.shape)
+    share = rows.weight / rows.weight.sum()
+    for level in (share @ offset, offset.min(axis=0), offset.max(axis=0)):
+        if np.isfinite(objective.mean_loss(target - level)):
+            return np.asarray(target - level)
+    raise ValueError(
+        f"link {family.link_name!r} gives the {type(family).__name__} family no mean for some "
+        "rows with this offset. Use another link, or an offset that varies less."
+    )
 
 
 def initial_weights(layout: Layout, intercept: Array, rng: np.random.Generator) -> Array:
