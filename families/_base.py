@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,7 +24,7 @@ class ExponentialFamily(ABC):
 
     ========================  ====================================================
     ``support``                where y may live
-    ``canonical_link``         g with theta = g(mu), the inverse of A'
+    ``canonical_link``         g with theta = ``natural_scale`` g(mu)
     ``log_partition(theta)``   A, convex; A' = mu, A'' = V
     ``variance(mu)``           V, so that Var[y] = V(mu) d(tau)
     ``conjugate(y)``           A*(y) = sup_theta theta . y - A(theta)
@@ -34,6 +34,10 @@ class ExponentialFamily(ABC):
     log-density at mu = y, it is a full probability law. (log h alone is
     ``log_base_measure``; the saturated form is the fact because it can be stated
     without cancellation: for the Normal law log h contains -y^2 / 2 phi.)
+
+    ``natural_scale`` is 1 unless the field calls a multiple of theta canonical:
+    1 / mu for Gamma, where theta = -1 / mu. A law with parameters may let it and
+    ``canonical_link`` depend on them, as properties.
 
     *What follows*: mean, loss, error, Fisher information, deviance, log-likelihood.
     A scalar law works element by element on arrays of any shape; a vector law
@@ -62,7 +66,7 @@ class ExponentialFamily(ABC):
     aliases: ClassVar[tuple[str, ...]] = ()
     support: ClassVar[Interval | Simplex]
     mean_domain: ClassVar[Interval | Simplex]
-    canonical_link: ClassVar[Link]
+    natural_scale: ClassVar[float] = 1.0
     has_dispersion: ClassVar[bool] = False
     event_ndim: ClassVar[int] = 0
 
@@ -72,7 +76,8 @@ class ExponentialFamily(ABC):
             _FAMILIES.update(dict.fromkeys((cls.name, *cls.aliases), cls))
 
     def __post_init__(self) -> None:
-        link = self.canonical_link if self.link == "auto" else get_link(self.link)
+        own = self.link in ("auto", self.canonical_link.name)
+        link = self.canonical_link if own else get_link(self.link)
         if not self.allows(link):
             names = sorted(known.name for known in self.allowed_links())
             raise ValueError(
@@ -82,6 +87,11 @@ class ExponentialFamily(ABC):
         object.__setattr__(self, "link", link)
 
     # ------------------------------------------------------------- contract
+
+    @property
+    @abstractmethod
+    def canonical_link(self) -> Link:
+        """g with theta = natural_scale g(mu); a class constant where no parameter enters."""
 
     @abstractmethod
     def log_partition(self, theta: Array) -> Array:
@@ -124,7 +134,7 @@ class ExponentialFamily(ABC):
 
     @property
     def is_canonical(self) -> bool:
-        """Whether theta = eta."""
+        """Whether theta is proportional to eta, theta = natural_scale eta."""
         return self.link == self.canonical_link
 
     @property
@@ -150,16 +160,21 @@ class ExponentialFamily(ABC):
         """Return eta = g(mu)."""
         return self._link.link(mu)
 
+    def natural_of(self, mu: Array) -> Array:
+        """Return theta as a function of the mean, the inverse of A'."""
+        return self.natural_scale * self.canonical_link.link(mu)
+
     def natural(self, eta: Array) -> Array:
         """Return theta as a function of the linear predictor."""
         if self.is_canonical:
-            return np.asarray(eta, dtype=float)
-        return self.canonical_link.link(self.mean(eta))
+            with np.errstate(over="ignore"):
+                return self.natural_scale * np.asarray(eta, dtype=float)
+        return self.natural_of(self.mean(eta))
 
     def natural_slope(self, eta: Array) -> Array:
-        """Return d theta / d eta = (d mu / d eta) / V(mu); 1 for the canonical link."""
+        """Return d theta / d eta = (d mu / d eta) / V(mu), constant for the canonical link."""
         if self.is_canonical:
-            return np.ones_like(eta, dtype=float)
+            return np.full_like(eta, self.natural_scale, dtype=float)
         with np.errstate(divide="ignore", invalid="ignore"):
             return self._link.inverse_slope(eta) / self.variance(self.mean(eta))
 
@@ -192,7 +207,7 @@ class ExponentialFamily(ABC):
 
     def divergence(self, y: Array, mu: Array) -> Array:
         """Return half the unit deviance, A*(y) + A(theta) - theta . y >= 0; 0 at mu = y."""
-        return self._generic_loss(y, self.canonical_link.link(mu))
+        return self._generic_loss(y, self.natural_of(mu))
 
     def loss(self, y: Array, eta: Array) -> Array:
         """Return A(theta) - theta . y + A*(y) at the linear predictor eta."""
@@ -219,8 +234,8 @@ class ExponentialFamily(ABC):
     def error(self, y: Array, eta: Array) -> Array:
         """Return d loss / d eta = (mu - y) d theta / d eta: the seed of the recursion."""
         with np.errstate(over="ignore"):
-            error = self.mean(eta) - y
-            return error if self.is_canonical else error * self.natural_slope(eta)
+            slope = self.natural_scale if self.is_canonical else self.natural_slope(eta)
+            return (self.mean(eta) - y) * slope
 
     def fisher_weight(self, eta: Array) -> Array:
         """Return E[d^2 loss / d eta^2] = (d mu / d eta)^2 / V(mu), per component.
@@ -228,7 +243,7 @@ class ExponentialFamily(ABC):
         For a vector law this is the diagonal of the Fisher information of eta.
         """
         if self.is_canonical:
-            return self.variance(self.mean(eta))
+            return self.natural_scale**2 * self.variance(self.mean(eta))
         with np.errstate(over="ignore"):
             return self._link.inverse_slope(eta) * self.natural_slope(eta)
 
@@ -272,10 +287,12 @@ class ExponentialFamily(ABC):
         return self.log_saturated(y, phi) - self.conjugate(y) / phi
 
     def likelihood_dispersion(self, mean_deviance: float) -> float:
-        """Return the phi that maximises the likelihood at that mean unit deviance."""
-        if self.has_dispersion:
-            raise NotImplementedError(f"{type(self).__name__} does not state its likelihood phi.")
-        return 1.0
+        """Return the phi that maximises the likelihood at that mean unit deviance.
+
+        NaN for a law whose ``log_saturated`` does not split into a term of y and a
+        term of phi: the deviance does not tell, and another estimate must be used.
+        """
+        return np.nan if self.has_dispersion else 1.0
 
     def flat_direction(self, n_outputs: int) -> Array | None:
         """Return the unit vector v with loss(y, eta + t v) = loss(y, eta), if there is one."""
@@ -325,7 +342,7 @@ class ExponentialFamily(ABC):
 
 
 def get_family(
-    family: str | ExponentialFamily, link: str | Link | None = None, **parameters: object
+    family: str | ExponentialFamily, link: str | Link | None = None, **parameters: Any
 ) -> ExponentialFamily:
     """Return the family of that name or alias, with that link.
 
@@ -336,6 +353,7 @@ def get_family(
         ("gaussian", "binomial", "multinomial", "categorical") or a family object.
     link : str or Link, optional
         Its link; None leaves an object as it is and means "auto" for a name.
+        A canonical link that depends on the parameters follows them.
     **parameters
         Parameters of the family beside the link.
 
@@ -354,8 +372,10 @@ def get_family(
     if isinstance(family, ExponentialFamily):
         if link is None and not parameters:
             return family
-        kept = {} if link is None else {"link": link}
-        return type(family)(**{**vars(family), **kept, **parameters})
+        if link is None:
+            link = "auto" if family.is_canonical else family.link
+        facts: dict[str, Any] = {**vars(family), **parameters, "link": link}
+        return type(family)(**facts)
     if not isinstance(family, str):
         raise TypeError(f"family must be a name or an ExponentialFamily, but got {family!r}.")
     if family not in _FAMILIES:
@@ -370,6 +390,6 @@ def known_families() -> list[type[ExponentialFamily]]:
 
 
 def known_pairs() -> list[ExponentialFamily]:
-    """Return every family with every link that it allows."""
-    pairs = ((family, family.allowed_links()) for family in known_families())
-    return list(itertools.chain.from_iterable((f(link) for link in ls) for f, ls in pairs))
+    """Return every family with its canonical link and every known link that it allows."""
+    pairs = ([f(), *(f(link) for link in f.allowed_links())] for f in known_families())
+    return list(dict.fromkeys(itertools.chain.from_iterable(pairs)))

@@ -98,6 +98,29 @@ def log_poisson_mode(y: ArrayLike) -> Array:
     return np.asarray(np.where(large, stirling, direct))
 
 
+def log_minus_digamma(k: ArrayLike) -> Array:
+    """Return ``log k - digamma(k)`` for k > 0, between 1 / (2 k) and 1 / k.
+
+    From k = 15 on by the asymptotic series (Abramowitz and Stegun 6.3.18).
+
+    Examples
+    --------
+    >>> print(f"{log_minus_digamma(1e8):.14g}")
+    5.0000000083333e-09
+    """
+    k = np.asarray(k, dtype=float)
+    large = k >= 15.0
+    inverse = 1.0 / np.where(large, k, 15.0)
+    square = inverse * inverse
+    coefficients = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12)
+    series = np.zeros_like(square)
+    for coefficient in reversed(coefficients):
+        series = series * square + coefficient
+    small = np.where(large, 1.0, k)
+    direct = np.log(small) - special.digamma(small)
+    return np.asarray(np.where(large, 0.5 * inverse + series * square, direct))
+
+
 def log1pexp(x: ArrayLike) -> Array:
     """Return ``log(1 + e^x)`` (softplus) without overflow.
 
@@ -106,14 +129,32 @@ def log1pexp(x: ArrayLike) -> Array:
     >>> [float(v) for v in log1pexp([-1e308, 0.0, 1e308])]
     [0.0, 0.6931471805599453, 1e+308]
     """
-    return np.asarray(np.logaddexp(0.0, np.asarray(x, dtype=float)))
+    with np.errstate(invalid="ignore"):  # NaN passes
+        return np.asarray(np.logaddexp(0.0, np.asarray(x, dtype=float)))
+
+
+def log1mexp(x: ArrayLike) -> Array:
+    """Return ``log(1 - e^x)`` for x <= 0 with its digits at both ends; NaN for x > 0.
+
+    By log1p where e^x is small and by expm1 where it is near 1.
+
+    Examples
+    --------
+    >>> [f"{v:.14g}" for v in log1mexp([-50.0, -1e-20])]
+    ['-1.9287498479639e-22', '-46.051701859881']
+    """
+    x = np.asarray(x, dtype=float)
+    small = x < -np.log(2.0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        by_log1p = np.log1p(-np.exp(np.where(small, x, -1.0)))
+        return np.where(small, by_log1p, np.log(-np.expm1(x)))
 
 
 def times(y: ArrayLike, log_mu: ArrayLike) -> Array:
-    """Return ``y * log_mu`` with 0 * (-inf) = 0, as in entropies."""
+    """Return ``y * log_mu`` with 0 * inf = 0, whichever is 0, as in entropies."""
     y, log_mu = np.asarray(y, dtype=float), np.asarray(log_mu, dtype=float)
     with np.errstate(invalid="ignore", over="ignore"):
-        return np.where(y == 0, 0.0, y * log_mu)
+        return np.where((y == 0) | (log_mu == 0), 0.0, y * log_mu)
 
 
 def is_indicator(y: ArrayLike) -> bool:

@@ -9,9 +9,10 @@ import numpy as np
 from scipy import special
 
 from families._base import ExponentialFamily
-from families._links import Link, Logit
+from families._links import Link
 from families._special import is_indicator, log1pexp, poisson_divergence, times
 from families._support import CLOSED_UNIT, UNIT, Array, Interval
+from families._unit_links import Logit
 
 
 @dataclass(frozen=True)

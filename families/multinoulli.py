@@ -9,9 +9,10 @@ import numpy as np
 from scipy import special
 
 from families._base import ExponentialFamily
-from families._links import Link, Softmax
+from families._links import Link
 from families._special import is_indicator, poisson_divergence, times
 from families._support import Array, Simplex
+from families._unit_links import Softmax
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,15 @@ from typing import ClassVar
 import numpy as np
 from scipy import special
 
-from families._base import ExponentialFamily
-from families._links import Link, Log
+from families._links import Link
+from families._positive_links import Log
+from families._positive_mean import PositiveMean
 from families._special import log_poisson_mode, poisson_divergence
-from families._support import NON_NEGATIVE, POSITIVE, Array, Interval
+from families._support import NON_NEGATIVE, Array, Interval
 
 
 @dataclass(frozen=True)
-class Poisson(ExponentialFamily):
+class Poisson(PositiveMean):
     """y ~ Poisson(mu):  A = e^theta,  mu = e^theta,  V = mu,  A* = y log y - y,  d = 1.
 
     y may be any number >= 0, as a rate is (quasi-likelihood); the log-likelihood
@@ -31,7 +32,6 @@ class Poisson(ExponentialFamily):
 
     name: ClassVar[str] = "poisson"
     support: ClassVar[Interval] = NON_NEGATIVE
-    mean_domain: ClassVar[Interval] = POSITIVE
     canonical_link: ClassVar[Link] = Log()
 
     def log_partition(self, theta: Array) -> Array:
@@ -40,6 +40,9 @@ class Poisson(ExponentialFamily):
 
     def variance(self, mu: Array) -> Array:
         return np.asarray(mu, dtype=float)
+
+    def log_ratio(self, log_mu: Array, a: float | Array, b: float) -> Array:
+        return (a - b) * log_mu
 
     def conjugate(self, y: Array) -> Array:
         with np.errstate(over="ignore"):
@@ -55,15 +58,6 @@ class Poisson(ExponentialFamily):
     def natural(self, eta: Array) -> Array:
         """log mu, by the tail of the link: finite where mu underflows."""
         return self._link.log_inverse(eta)
-
-    def natural_slope(self, eta: Array) -> Array:
-        return self._link.log_inverse_slope(eta)
-
-    def pearson(self, y: Array, eta: Array) -> Array:
-        """(y - mu) / sqrt(mu), which is -sqrt(mu) = -e^(theta / 2) where mu overflows."""
-        with np.errstate(over="ignore"):
-            root = np.exp(0.5 * self.natural(eta))
-        return np.where(np.isposinf(self.mean(eta)), -root, super().pearson(y, eta))
 
     def divergence(self, y: Array, mu: Array) -> Array:
         return poisson_divergence(y, mu)

@@ -8,7 +8,18 @@ DeepGLMRegressor(family=Poisson(link=Log()), hidden_layer_sizes=())
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from families import Bernoulli, ExponentialFamily, Multinoulli, Normal, Poisson, get_family
+from families import (
+    Bernoulli,
+    ExponentialFamily,
+    Gamma,
+    InverseGaussian,
+    Multinoulli,
+    NegativeBinomial,
+    Normal,
+    Poisson,
+    Tweedie,
+    get_family,
+)
 from glmnet_nn.exceptions import RankWarning, SeparationWarning
 
 if TYPE_CHECKING:
@@ -21,11 +32,15 @@ __all__ = [
     "DeepGLMClassifier",
     "DeepGLMRegressor",
     "ExponentialFamily",
+    "Gamma",
+    "InverseGaussian",
     "Multinoulli",
+    "NegativeBinomial",
     "Normal",
     "Poisson",
     "RankWarning",
     "SeparationWarning",
+    "Tweedie",
     "get_family",
 ]
 

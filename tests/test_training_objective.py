@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from test_training_reference import draw, nets, pairs, slope, slopes_along
+from test_training_reference import draw, label, nets, pairs, reach, slope, slopes_along
 
-from families import Multinoulli, Normal, Poisson, get_family
+from families import Multinoulli, Normal, Poisson, get_family, known_pairs
 from glmnet_nn.network import Layout, Network, get_activation
 from glmnet_nn.training import objective as objective_module
 from glmnet_nn.training.data import Rows
@@ -43,7 +43,7 @@ def test_gradient_is_the_derivative_of_the_objective(pair, depth, activation):
         value, gradient = objective.smooth_value_and_gradient(w)
         assert value == pytest.approx(objective.value(w), rel=1e-14)
         directions = np.random.default_rng(seed).uniform(-0.5, 0.5, (3, w.size))
-        numeric = slopes_along(objective.value, w, directions, step=5e-4)
+        numeric = slopes_along(objective.value, w, directions, step=5e-4 * reach(pair))
         close(directions @ gradient, numeric, rtol=1e-7, atol=1e-9)
         assert np.abs(gradient).max() > 1e-4
 
@@ -58,7 +58,7 @@ def test_value_is_the_sum_written_out(pair, setting):
         eta = objective.network.forward(w, rows.X[i : i + 1])[1][0]
         if rows.offset is not None:
             eta = eta + rows.offset[i]
-        theta = pair.canonical_link.link(pair.mean(eta))
+        theta = pair.natural_of(pair.mean(eta))
         A = pair.log_partition(theta)
         half_deviance = np.sum(A) - theta @ rows.y[i] + np.sum(pair.conjugate(rows.y[i]))
         total += rows.weight[i] * half_deviance
@@ -73,13 +73,14 @@ def test_value_is_the_sum_written_out(pair, setting):
 @pairs
 def test_a_broadcast_offset_column_is_that_column_for_every_output(pair):
     objective, w = draw(pair, 1, "tanh")
-    shared = np.linspace(-0.1, 0.1, objective.n_rows)[:, None]
+    shared = reach(pair) * np.linspace(-0.1, 0.1, objective.n_rows)[:, None]
     wide = np.tile(shared, objective.rows.y.shape[1])
     found = []
     for offset in (shared, wide):
         rows = Rows(objective.rows.X, objective.rows.y, objective.rows.weight, offset)
         f = Objective(rows, pair, objective.network, objective.penalty)
         found.append(f.smooth_value_and_gradient(w))
+    assert np.isfinite(found[0][0])
     assert found[0][0] == found[1][0]
     np.testing.assert_array_equal(found[0][1], found[1][1])
 
@@ -201,7 +202,7 @@ def information_of_eta(pair, eta):
     if pair.event_ndim:  # canonical, so it is V, here written out
         mu = pair.mean(eta)
         return np.array([np.diag(m) - np.outer(m, m) for m in mu])
-    h = 1e-3
+    h = 1e-3 * reach(pair)
     near, far = (pair.mean(eta + k * h) - pair.mean(eta - k * h) for k in (1, 2))
     weight = np.square((8 * near - far) / (12 * h)) / pair.variance(pair.mean(eta))
     return np.array([np.diag(row) for row in weight])
@@ -241,7 +242,7 @@ def test_information_is_the_expected_hessian(pair):
     rows = objective.rows
     y = pair.mean(objective.linear_predictor(w, rows)[1])
     fitted = Objective(Rows(rows.X, y, rows.weight), pair, objective.network, objective.penalty)
-    hessian = slope(lambda w: fitted.smooth_value_and_gradient(w)[1], w)
+    hessian = slope(lambda w: fitted.smooth_value_and_gradient(w)[1], w, 1e-3 * reach(pair))
     information = sum(A.T @ A for A, _ in fitted.scoring_blocks(w))
     close(information, hessian, rtol=1e-7, atol=1e-9)
 
@@ -326,6 +327,28 @@ def test_null_model_with_an_offset_is_stationary(pair):
     share = rows.weight / rows.weight.sum()
     close(share @ pair.error(rows.y, eta), 0.0, atol=1e-9)
     close(loss, share @ pair.loss(rows.y, eta).reshape(len(rows), -1).sum(axis=1))
+
+
+FAR = np.array([[50.0]])
+HALF_LINE = [p for p in known_pairs() if p.is_feasible(FAR) != p.is_feasible(-FAR)]
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+@pytest.mark.parametrize("pair", HALF_LINE, ids=label)
+def test_null_model_is_found_under_an_offset_wider_than_half_of_the_line(pair, sign):
+    """The intercept that starts at the mean offset leaves some row without a mean."""
+    offset = sign * np.array([0.0, 0.0, 0.0, 9.0])[:, None]
+    y = np.array([0.2, 0.6, 0.9, 0.4])[:, None]
+    rows = Rows(np.empty((4, 0)), y, np.ones(4), offset)
+    intercept, loss = null_model(rows, pair)
+    assert np.isfinite(loss)
+    assert pair.is_feasible(intercept + offset)
+
+
+def test_an_offset_that_leaves_no_row_a_mean_is_refused():
+    rows = Rows(np.empty((2, 0)), np.ones((2, 1)), np.ones(2), np.array([[0.0], [3.0]]))
+    with pytest.raises(ValueError, match=r"Bernoulli with link 'identity' .* and offset"):
+        null_model(rows, get_family("bernoulli", link="identity"))
 
 
 @pairs

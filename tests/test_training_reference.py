@@ -43,6 +43,27 @@ def central_mean(pair):
     return np.full(2, high - 3.0 if np.isfinite(high) else 0.5)
 
 
+def reach(pair):
+    """A step of eta that leaves every mean about the central one feasible: 1, 1/2, 1/4, ..."""
+    centre, step = pair.link_of(central_mean(pair)), 1.0
+    while not (pair.is_feasible(centre + step) and pair.is_feasible(centre - step)):
+        step /= 2
+    return step
+
+
+def is_moderate(pair, eta, centre):
+    """Whether eta +- a margin is feasible and no row weighs far more than a central one.
+
+    Else differences would measure little but their own error, and scoring crawl.
+    """
+    if not np.abs(eta - centre).max() < 3:
+        return False
+    margin = 0.2 * reach(pair)
+    ends = eta + margin, eta - margin
+    largest = 100 * pair.fisher_weight(centre)
+    return all(pair.is_feasible(end) and np.all(pair.fisher_weight(end) <= largest) for end in ends)
+
+
 def is_near_kink(network, w, X):
     """Whether some S_l is within a difference step of 0, where relu has no derivative."""
     layers = network.layout.layers(w)
@@ -72,7 +93,7 @@ def draw(
     network = Network(layout, get_activation(activation))
     base = np.zeros((n, K)) if intercept else np.tile(centre, (n, 1))
     if offset:
-        base = base + rng.uniform(-0.1, 0.1, (n, K))
+        base = base + reach(pair) * rng.uniform(-0.1, 0.1, (n, K))
     while True:
         X = rng.normal(size=(n, p))
         w = rng.normal(scale=0.7, size=layout.size)
@@ -83,16 +104,17 @@ def draw(
             break
     for _ in range(30):
         eta = network.forward(w, X)[1] + base
-        inside = pair.is_feasible(eta + 0.2) and pair.is_feasible(eta - 0.2)
-        if inside and np.abs(eta - centre).max() < 3:
+        if is_moderate(pair, eta, centre):
             break
         output.W[:] *= 0.7
+    assert is_moderate(pair, eta, centre)
     mu = pair.mean(eta)
     y = pair.sample(mu, 1.0, rng)
     y[::2] = 0.3 * y[::2] + 0.7 * mu[::2]  # proportions and rates as well as counts
     weight = rng.uniform(0.2, 3.0, n) if weighted else np.ones(n)
     while not np.all(pair.link.domain.contains(weight @ y / weight.sum())):
-        y = 0.5 * (y + mu)  # the null model must have a mean that the link can give
+        # the null model must have a mean that the link can give; mu itself may round to its end
+        y = 0.5 * (y + central_mean(pair))
     rows = Rows(X, y, weight, base if offset or not intercept else None)
     coefficients = [alpha * (1 + at) for at in range(layout.n_layers)]
     penalty = elastic_net(layout, coefficients, l1_ratio)

@@ -50,8 +50,8 @@ def glm_results(estimator: BaseEstimator, rows: Rows) -> GLMResults:
     return GLMResults(
         params=pd.Series(T @ w, index=index),
         covariance=cov,
-        llf=_log_likelihood(objective, mean_loss),
-        llnull=_log_likelihood(objective, null_loss),
+        llf=_log_likelihood(objective, mean_loss, scale),
+        llnull=_log_likelihood(objective, null_loss, scale),
         deviance=2 * nobs * mean_loss,
         null_deviance=2 * nobs * null_loss,
         pearson_chi2=chi2,
@@ -96,9 +96,13 @@ def coefficient_map(layout: Layout, inputs: Inputs) -> Array:
     return T.reshape(-1, layout.size)
 
 
-def _log_likelihood(objective: Objective, mean_loss: float) -> float:
-    """Return sum_i w_i log f(y_i), from the saturated value and the mean loss."""
+def _log_likelihood(objective: Objective, mean_loss: float, scale: float) -> float:
+    """Return sum_i w_i log f(y_i), from the saturated value and the mean loss.
+
+    phi is ``scale``, that of the fit, but of a location-scale law the maximum likelihood
+    estimate: so does statsmodels, and of least squares it is the usual likelihood.
+    """
     family, rows = objective.family, objective.rows
-    phi = family.likelihood_dispersion(2 * mean_loss)
+    phi = family.likelihood_dispersion(2 * mean_loss) if family.is_location_scale else scale
     saturated = family.log_saturated(rows.y, phi).reshape(len(rows), -1).sum(axis=1)
     return float(rows.weight @ saturated) - objective.total_weight * mean_loss / phi

@@ -29,7 +29,8 @@ class GLMResults:
     covariance : array
         Covariance of ``params``; NaN in the rows of what is not estimable.
     llf, llnull : float
-        Log-likelihood of the fit and of the null model.
+        Log-likelihood of the fit and of the null model, both at ``scale``; for the Normal
+        law with identity link each at its own mean squared residual.
     deviance, null_deviance, pearson_chi2, scale : float
         ``scale`` is phi.
     nobs, n_parameters, df_model, df_resid : float

@@ -24,6 +24,11 @@ def null_model(rows: Rows, family: ExponentialFamily) -> tuple[Array, float]:
 
     Without an offset the intercept is the link of the weighted mean of y, under
     any link; with an offset it is fitted.
+
+    Raises
+    ------
+    ValueError
+        With this offset no intercept was found that gives every row a mean.
     """
     share = rows.weight / rows.weight.sum()
     with np.errstate(divide="ignore"):
@@ -33,9 +38,7 @@ def null_model(rows: Rows, family: ExponentialFamily) -> tuple[Array, float]:
     if not np.all(np.isfinite(intercept)):  # y at the end of its range: the limit
         return intercept, 0.0
     if rows.offset is not None:
-        start = intercept - share @ np.broadcast_to(rows.offset, rows.y.shape)
-        _require_finite(objective, start)
-        intercept = Newton().solve(objective, start).w
+        intercept = Newton().solve(objective, _null_start(objective, intercept)).w
     return intercept, _require_finite(objective, intercept)
 
 
@@ -50,6 +53,21 @@ def _require_finite(objective: Objective, w: Array) -> float:
             "link, or smaller values of y and offset."
         )
     return loss
+
+
+def _null_start(objective: Objective, target: Array) -> Array:
+    """Return intercepts at which every mean is one that the law can have, and no overflow.
+
+    Linear predictors lie about the target or all on one side of it, whichever has the
+    lowest loss: about it they may leave the image of a link, such as eta > 0.
+    """
+    rows = objective.rows
+    offset = np.broadcast_to(np.asarray(rows.offset), rows.y.shape)
+    mean = rows.weight / rows.weight.sum() @ offset
+    starts = [target - level for level in (mean, offset.min(axis=0), offset.max(axis=0))]
+    best = min(starts, key=objective.mean_loss)
+    _require_finite(objective, best)
+    return np.asarray(best)
 
 
 def initial_weights(layout: Layout, intercept: Array, rng: np.random.Generator) -> Array:

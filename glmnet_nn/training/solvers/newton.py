@@ -62,7 +62,7 @@ class Newton:
         converged, message = False, f"{self.max_iter} iterations did not suffice"
         for n_iter in range(1, self.max_iter + 1):
             delta, use_qr = _scoring_step(problem, w, gradient, gauge, use_qr)
-            before, squares = squares, max(-float(gradient @ delta), 0.0)  # delta' A'A delta
+            before, squares = squares, abs(float(gradient @ delta))  # delta' A'A delta
             decrement = float(np.sqrt(squares * problem.score_scale(w))) if squares else 0.0
             risen += squares >= before
             at_rounding = (risen >= 2 and squares <= _STALLED * abs(value)) or (
@@ -72,6 +72,9 @@ class Newton:
             curve.append(value)
             if report is not None:
                 report(n_iter, value)
+            if (decrement <= self.tol or at_rounding) and use_qr and _hides(problem, w, gradient):
+                message = "rows far from their y have lost their Fisher weight to rounding"
+                break
             if decrement <= self.tol:
                 converged, message = True, "the score is within tol standard errors of zero"
                 break
@@ -107,6 +110,16 @@ def _is_rounding(problem: ScoringProblem, w: Array, delta: Array) -> bool:
     return bool(moved <= (32 * _EPS) ** 2 * size)
 
 
+def _hides(problem: ScoringProblem, w: Array, gradient: Array) -> bool:
+    """Tell whether some score is far from zero though the decrement, its bound, is not.
+
+    g_j^2 / F_jj <= g' F^-1 g, unless rows with a residual have underflown in F.
+    """
+    diagonal = sum(np.square(A).sum(axis=0) for A, _ in problem.scoring_blocks(w))
+    scores = np.square(gradient) * problem.score_scale(w)
+    return bool(np.any(scores > 1e-6 * diagonal))
+
+
 def _halved(
     problem: ScoringProblem, w: Array, value: float, gradient: Array, delta: Array
 ) -> tuple[Array, float, Array, bool]:
@@ -115,7 +128,7 @@ def _halved(
     Where the fall that delta promises is below the rounding of F, its slope decides.
     """
     promised = -float(gradient @ delta)
-    slack = np.inf if promised <= _STALLED * abs(value) else 64 * _EPS * abs(value)
+    slack = np.inf if abs(promised) <= _STALLED * abs(value) else 64 * _EPS * abs(value)
     steepest = 0.8 * promised
     step = 1.0
     for _ in range(40):
