@@ -214,10 +214,12 @@ class ExponentialFamily(ABC):
         return self._generic_loss(y, self.natural(eta))
 
     def _generic_loss(self, y: Array, theta: Array) -> Array:
+        return self.conjugate(y) + self.log_partition(theta) - self._inner(theta, y)
+
+    def _inner(self, theta: Array, y: Array) -> Array:
+        """Return theta . y, the sum over the components of a vector law."""
         product = np.asarray(theta * y)
-        if self.event_ndim:
-            product = product.sum(axis=-1)
-        return self.conjugate(y) + self.log_partition(theta) - product
+        return product.sum(axis=-1) if self.event_ndim else product
 
     def kernel(self, y: Array, eta: Array) -> Array:
         """Return A(theta) - theta . y, the loss less A*(y): cheap for the canonical link."""
@@ -225,10 +227,7 @@ class ExponentialFamily(ABC):
             return self.loss(y, eta) - self.conjugate(y)
         theta = self.natural(eta)
         with np.errstate(over="ignore", invalid="ignore"):
-            product = theta * y
-            if self.event_ndim:
-                product = product.sum(axis=-1)
-            value = np.asarray(self.log_partition(theta) - product)
+            value = np.asarray(self.log_partition(theta) - self._inner(theta, y))
         return np.where(np.isnan(value), np.inf, value)  # A overflows faster than theta y
 
     def error(self, y: Array, eta: Array) -> Array:

@@ -135,7 +135,7 @@ def test_full_rank_leaves_independent_columns_alone():
     inputs = standardized(X, weight)
     assert full_rank(inputs, X) is inputs
     assert inputs.rank == 4
-    assert len(inputs.names_of_null_space(4)) == 0
+    assert len(inputs.dependent_columns(4)) == 0
 
 
 def test_rank_and_the_columns_that_depend_on_each_other():
@@ -144,7 +144,7 @@ def test_rank_and_the_columns_that_depend_on_each_other():
     inputs = full_rank(standardized(X, weight), X)
     assert inputs.rank == 4
     np.testing.assert_allclose(inputs.basis.T @ inputs.basis, np.eye(4), atol=1e-13)
-    np.testing.assert_array_equal(inputs.names_of_null_space(6), [0, 1, 2, 3, 4])
+    np.testing.assert_array_equal(inputs.dependent_columns(6), [0, 1, 2, 3, 4])
 
 
 @pytest.mark.parametrize("units", [np.ones(5), np.geomspace(1e-8, 1e8, 5), 10.0 ** np.arange(5)])

@@ -278,6 +278,47 @@ class BaseDeepGLM(BaseEstimator):
 
     # ------------------------------------------------------------ inference
 
+    def inference(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        exposure: ArrayLike | None = None,
+    ) -> GLMResults:
+        """Return estimates, standard errors and tests of a model without hidden layers.
+
+        Parameters
+        ----------
+        X, y, sample_weight, offset, exposure
+            The data that the model was fitted to. A weight of k counts as k rows: of
+            proportions with trials as weights, nobs, df_resid, llf, AIC and BIC are
+            those of the single trials, which differ from those of binomial counts.
+
+        Returns
+        -------
+        GLMResults
+            With statsmodels' names: params, bse, tvalues, pvalues, conf_int(),
+            cov_params(), llf, aic, bic, deviance, scale, summary(), ...
+
+        Raises
+        ------
+        ValueError
+            The model has hidden layers, a penalty, or several outputs.
+        """
+        check_is_fitted(self)
+        rows: Array = validate_data(self, X, reset=False, dtype=np.float64)
+        columns = self._response(y, rows, sample_weight)
+        return self._results(rows, columns, sample_weight, offset, exposure)
+
+    def _response(self, y: ArrayLike, X: Array, sample_weight: ArrayLike | None) -> Array:
+        """Return y as the family has it, (n, n_outputs), checked against the fit."""
+        raise NotImplementedError
+
+    def _output_names(self) -> list[str]:
+        """Return what the outputs are called."""
+        raise NotImplementedError
+
     def _results(
         self,
         X: Array,

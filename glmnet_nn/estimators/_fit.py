@@ -122,7 +122,7 @@ def fit_network(
         null_deviance=2.0 * null_loss * total,
         dispersion=_dispersion(objective, w, n_parameters),
         rank=reduced.rank,
-        dependent=reduced.names_of_null_space(X.shape[1]),
+        dependent=reduced.dependent_columns(X.shape[1]),
         separated_rows=separated.rows,
         infinite=None if spec.hidden else moves(layout, reduced, separated.direction[:, None]),
         estimable=None if spec.hidden else estimable(layout, reduced, separated.open),

@@ -11,7 +11,6 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import (
     check_consistent_length,
-    check_is_fitted,
     column_or_1d,
     validate_data,
 )
@@ -19,7 +18,6 @@ from sklearn.utils.validation import (
 from families import Array, Bernoulli, ExponentialFamily, Multinoulli, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._validation import check_weight
-from glmnet_nn.inference import GLMResults
 
 
 class DeepGLMClassifier(ClassifierMixin, BaseDeepGLM):
@@ -207,42 +205,11 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
         predicted = self.predict(X, offset, exposure)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
-    def inference(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        offset: ArrayLike | None = None,
-        exposure: ArrayLike | None = None,
-    ) -> GLMResults:
-        """Return estimates, standard errors and tests of a model without hidden layers.
-
-        Parameters
-        ----------
-        X, y, sample_weight, offset, exposure
-            The data that the model was fitted to. A weight of k counts as k rows: of
-            proportions with trials as weights, nobs, df_resid, llf, AIC and BIC are
-            those of the single trials, which differ from those of binomial counts.
-
-        Returns
-        -------
-        GLMResults
-            With statsmodels' names: params, bse, tvalues, pvalues, conf_int(),
-            cov_params(), llf, aic, bic, deviance, scale, summary(), ...
-
-        Raises
-        ------
-        ValueError
-            The model has hidden layers, a penalty, or several outputs.
-        """
-        check_is_fitted(self)
-        rows = validate_data(self, X, reset=False, dtype=np.float64)
-        check_consistent_length(rows, y)
+    def _response(self, y: ArrayLike, X: Array, sample_weight: ArrayLike | None) -> Array:
+        check_consistent_length(X, y)
         if self._multilabel:
-            columns = np.asarray(y, dtype=float)
-        else:
-            columns = self._indicators(column_or_1d(y), check_weight(sample_weight, rows) > 0)
-        return self._results(rows, columns, sample_weight, offset, exposure)
+            return np.asarray(y, dtype=float)
+        return self._indicators(column_or_1d(y), check_weight(sample_weight, X) > 0)
 
     def _output_names(self) -> list[str]:
         return [str(label) for label in self.classes_]

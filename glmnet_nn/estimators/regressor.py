@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 from families import Array, ExponentialFamily, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._validation import check_offset, check_weight
-from glmnet_nn.inference import GLMResults
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.start import null_model
 
@@ -279,38 +278,8 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
             return float(np.allclose(self.family_.mean(eta[present]), rows.y, rtol=1e-9))
         return 1.0 - deviance / null
 
-    def inference(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        offset: ArrayLike | None = None,
-        exposure: ArrayLike | None = None,
-    ) -> GLMResults:
-        """Return estimates, standard errors and tests of a model without hidden layers.
-
-        Parameters
-        ----------
-        X, y, sample_weight, offset, exposure
-            The data that the model was fitted to. A weight of k counts as k rows: of
-            proportions with trials as weights, nobs, df_resid, llf, AIC and BIC are
-            those of the single trials, which differ from those of binomial counts.
-
-        Returns
-        -------
-        GLMResults
-            With statsmodels' names: params, bse, tvalues, pvalues, conf_int(),
-            cov_params(), llf, aic, bic, deviance, scale, summary(), ...
-
-        Raises
-        ------
-        ValueError
-            The model has hidden layers, a penalty, or several outputs.
-        """
-        check_is_fitted(self)
-        rows = validate_data(self, X, reset=False, dtype=np.float64)
-        columns = self._columns(y, len(rows))
-        return self._results(rows, columns, sample_weight, offset, exposure)
+    def _response(self, y: ArrayLike, X: Array, sample_weight: ArrayLike | None) -> Array:
+        return self._columns(y, len(X))
 
     def _columns(self, y: ArrayLike, n_rows: int) -> Array:
         """Return y as (n, n_outputs), if it has the shape of the fit."""

@@ -64,7 +64,7 @@ class Inputs:
             scaled = scaled @ self.basis
         return scaled, None if b is None else b + W @ self.center
 
-    def names_of_null_space(self, n_features: int) -> NDArray[np.intp]:
+    def dependent_columns(self, n_features: int) -> NDArray[np.intp]:
         """Return the columns that take part in a linear dependency."""
         if self.basis is None:
             return np.zeros(0, dtype=np.intp)
