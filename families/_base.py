@@ -236,6 +236,15 @@ class ExponentialFamily(ABC):
             slope = self.natural_scale if self.is_canonical else self.natural_slope(eta)
             return (self.mean(eta) - y) * slope
 
+    def kernel_and_error(self, y: Array, eta: Array) -> tuple[Array, Array]:
+        """Return both, for sums over many rows: right to the rounding of their largest term.
+
+        What they share is computed once; the digits of a small kernel or error beside
+        large terms, which :meth:`loss` and :meth:`error` keep, are not. float32 stays
+        float32.
+        """
+        return self.kernel(y, eta), self.error(y, eta)
+
     def fisher_weight(self, eta: Array) -> Array:
         """Return E[d^2 loss / d eta^2] = (d mu / d eta)^2 / V(mu), per component.
 

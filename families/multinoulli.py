@@ -73,6 +73,18 @@ class Multinoulli(ExponentialFamily):
             return np.asarray(-times(y, log_mu).sum(axis=-1))
         return np.asarray(poisson_divergence(y, np.exp(log_mu), log_mu=log_mu).sum(axis=-1))
 
+    def kernel_and_error(self, y: Array, eta: Array) -> tuple[Array, Array]:
+        """With e_k = e^(theta_k - max theta): log sum e_k + max theta - theta . y and mu - y."""
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            shifted = eta - np.max(eta, axis=-1, keepdims=True)
+            error = np.exp(shifted)
+            total = error.sum(axis=-1, keepdims=True)
+            shifted *= y
+            kernel = np.log(total[..., 0]) - shifted.sum(axis=-1)
+            error /= total
+            error -= y
+        return kernel, error
+
     def log_probabilities(self, eta: Array) -> Array:
         """log mu_k = theta_k - A(theta)."""
         with np.errstate(over="ignore"):

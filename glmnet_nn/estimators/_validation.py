@@ -18,7 +18,9 @@ def check_weight(sample_weight: ArrayLike | None, X: Array) -> Array:
         raise TypeError(
             f"sample_weight must hold a number for each row of X, but got {sample_weight!r}."
         )
-    given = np.zeros(0) if sample_weight is None else np.asarray(sample_weight)
+    if sample_weight is None:
+        return np.broadcast_to(1.0, len(X))  # no memory
+    given = np.asarray(sample_weight)
     if given.size and not given.any():
         raise ValueError(
             f"sample_weight must not be zero everywhere, but all {given.size} are 0: "

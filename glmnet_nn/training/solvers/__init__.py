@@ -1,9 +1,10 @@
 """Solvers: one algorithm a file; each sees a Problem and a flat vector, nothing else."""
 
-from glmnet_nn.training.solvers._least_squares import stacked_qr
+from glmnet_nn.training.solvers._least_squares import gram_factor, stacked_qr
 from glmnet_nn.training.solvers._problem import BatchProblem, Problem, ScoringProblem, Solution
 from glmnet_nn.training.solvers.adam import Adam
 from glmnet_nn.training.solvers.lbfgs import LBFGS
+from glmnet_nn.training.solvers.metric import MetricLBFGS
 from glmnet_nn.training.solvers.newton import Newton
 
 SOLVERS = {solver.name: solver for solver in (Newton, LBFGS, Adam)}
@@ -13,9 +14,11 @@ __all__ = [
     "SOLVERS",
     "Adam",
     "BatchProblem",
+    "MetricLBFGS",
     "Newton",
     "Problem",
     "ScoringProblem",
     "Solution",
+    "gram_factor",
     "stacked_qr",
 ]

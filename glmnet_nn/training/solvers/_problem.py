@@ -22,7 +22,20 @@ class Penalty(Protocol):
     def prox(self, v: Array, step: Array | float) -> Array: ...
 
 
-class Problem(Protocol):
+class Differentiable(Protocol):
+    """A smooth function of one flat vector."""
+
+    def smooth_value_and_gradient(self, w: Array) -> tuple[float, Array]: ...
+
+
+class SummedProblem(Differentiable, Protocol):
+    """A smooth function, summed fast: with the rounding of a value and n / phi there."""
+
+    def rounding(self, value: float) -> float: ...
+    def score_scale(self, value: float) -> float: ...
+
+
+class Problem(Differentiable, Protocol):
     """A function F(w) = smooth(w) + l1 part, of one flat vector."""
 
     n_rows: int
@@ -30,7 +43,6 @@ class Problem(Protocol):
     @property
     def penalty(self) -> Penalty: ...
     def value(self, w: Array) -> float: ...
-    def smooth_value_and_gradient(self, w: Array) -> tuple[float, Array]: ...
 
 
 class Batches(Protocol):
