@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from families import Array, ExponentialFamily
 from glmnet_nn.network import Layout, Network, get_activation
-from glmnet_nn.training.data import Rows
+from glmnet_nn.training.data import Rows, TransformedRows
 from glmnet_nn.training.estimability import estimable, moves
 from glmnet_nn.training.inputs import (
     Inputs,
@@ -107,6 +107,7 @@ def fit_network(
             clear = np.inf  # wherever the solver stopped
         w, solution, separated = _limit(objective, w, solution, clear)
     layout, total = objective.network.layout, float(weight.sum())
+    mean_loss = objective.mean_loss(w)
     n_parameters = 0 if spec.hidden else reduced.rank + spec.fit_intercept
     return Fit(
         solution=solution,
@@ -117,8 +118,8 @@ def fit_network(
         weights=folded(layout, reduced, w),
         inputs=reduced,
         alpha=alpha,
-        loss=objective.value(w),
-        deviance=2.0 * objective.mean_loss(w) * total,
+        loss=mean_loss + objective.penalty.value(w),
+        deviance=2.0 * mean_loss * total,
         null_deviance=2.0 * null_loss * total,
         dispersion=_dispersion(objective, w, n_parameters),
         rank=reduced.rank,
@@ -153,7 +154,10 @@ def _objective(
     penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, units.unit)
     offset = None if rows.offset is None else rows.offset / units.unit
     y = (rows.y - units.middle) / units.unit
-    scaled = Rows(inputs.transform(rows.X), y, rows.weight, offset)
+    if spec.hidden and spec.solver == "adam":  # a copy of X is made for the batches alone
+        scaled: Rows = TransformedRows(rows.X, y, rows.weight, offset, inputs.transform)
+    else:
+        scaled = Rows(inputs.transform(rows.X), y, rows.weight, offset)
     return Objective(scaled, spec.family, network, penalty)
 
 
@@ -328,7 +332,7 @@ def _split(objective: Objective, spec: Specification) -> tuple[Objective, Object
     order = np.random.default_rng(spec.seed).permutation(n)
     training, validation = (
         Objective(
-            objective.rows.take(np.sort(part)),
+            objective.rows.subset(np.sort(part)),
             objective.family,
             objective.network,
             objective.penalty,
@@ -379,7 +383,9 @@ def _dispersion(objective: Objective, w: Array, n_parameters: int) -> float:
     family, rows = objective.family, objective.rows
     if not family.has_dispersion:
         return 1.0
-    _, eta = objective.linear_predictor(w, rows)
-    chi2 = float(rows.weight @ np.square(family.pearson(rows.y, eta)).sum(axis=1))
+    chi2 = sum(
+        float(block.weight @ np.square(family.pearson(block.y, eta)).sum(axis=1))
+        for block, eta in objective.predicted(w)
+    )
     freedom = (objective.total_weight - n_parameters) * rows.y.shape[1]
     return chi2 / freedom if freedom > 0 else np.nan

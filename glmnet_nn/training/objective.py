@@ -17,7 +17,7 @@ from glmnet_nn.training.data import Rows
 from glmnet_nn.training.penalties import ElasticNet
 
 _CACHED_ROWS = 4096  # rows whose products stay in the processor's cache
-_BLOCK_BYTES = 2**25  # of the largest array formed for one block of rows
+_BLOCK_BYTES = 2**22  # of the largest array formed for one block of rows
 
 
 class Objective:
@@ -63,13 +63,14 @@ class Objective:
 
     # ------------------------------------------------------- sums over rows
 
+    def predicted(self, w: Array) -> Iterator[tuple[Rows, Array]]:
+        """Yield all rows in blocks, each with its linear predictors."""
+        for rows in self.rows.blocks(self._block_size()):
+            yield rows, self.linear_predictor(w, rows)[1]
+
     def mean_loss(self, w: Array) -> float:
         """Return the data term of F: half the mean deviance."""
-        total = sum(
-            self._loss(rows, self.linear_predictor(w, rows)[1])
-            for rows in self.rows.blocks(self._block_size())
-        )
-        return total / self.total_weight
+        return sum(self._loss(rows, eta) for rows, eta in self.predicted(w)) / self.total_weight
 
     def value(self, w: Array) -> float:
         """Return F(w)."""
