@@ -16,7 +16,7 @@ from glmnet_nn.training.penalties import ElasticNet
 
 _LARGE = 1e15  # products and squares of larger numbers may leave the range of float32
 _CHUNK_BYTES = 2**19  # of rows gathered at once: they stay in the processor's cache
-_PACKED_ROWS = 4096  # at a time, when rows are laid side by side
+_PACKED_NUMBERS = 2**16  # of x at a time, when rows are laid side by side
 
 Buffer = NDArray[Any]  # float32 or float64
 
@@ -150,7 +150,7 @@ class _Places:
         """Return the rows, (n, sum of columns); None if float32 has no place for a number."""
         packed = np.empty((len(rows), self.x + self.y + self.offset + self.weight), dtype)
         at = 0
-        for block in rows.blocks(_PACKED_ROWS):
+        for block in rows.blocks(max(1, _PACKED_NUMBERS // max(self.x, 1))):
             parts = [block.X, block.y, *([] if block.offset is None else [block.offset])]
             if dtype == np.float32 and any(np.abs(a).max(initial=0.0) >= _LARGE for a in parts):
                 return None
