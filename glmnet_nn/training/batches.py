@@ -13,6 +13,7 @@ from families import Array, ExponentialFamily
 from glmnet_nn.network import BatchRecursion, Network
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.penalties import ElasticNet
+from glmnet_nn.training.threads import blas_threads
 
 _LARGE = 1e15  # products and squares of larger numbers may leave the range of float32
 _CHUNK_BYTES = 2**19  # of rows gathered at once: they stay in the processor's cache
@@ -73,6 +74,12 @@ class MiniBatches:
         the w its batch met: A(theta) - theta y of the batches and A*(y) of all rows,
         cheap, and enough to follow training. Where it is not finite the sweep ends.
         """
+        with blas_threads(self.size, self.network.layout.sizes):
+            return self._sweep(w, gradient, order, step)
+
+    def _sweep(
+        self, w: Buffer, gradient: Buffer, order: NDArray[np.intp], step: Callable[[], None]
+    ) -> float:
         width = self._packed.shape[1]
         chunk = self.size * max(1, _CHUNK_BYTES // (self._packed.itemsize * width * self.size))
         taken = np.empty((min(chunk, len(order)), width), self.dtype)
