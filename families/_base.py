@@ -135,7 +135,7 @@ class ExponentialFamily(ABC):
     @property
     def is_canonical(self) -> bool:
         """Whether theta is proportional to eta, theta = natural_scale eta."""
-        return self.link == self.canonical_link
+        return self.link is self.canonical_link or self.link == self.canonical_link
 
     @property
     def is_location_scale(self) -> bool:
@@ -232,6 +232,8 @@ class ExponentialFamily(ABC):
 
     def error(self, y: Array, eta: Array) -> Array:
         """Return d loss / d eta = (mu - y) d theta / d eta: the seed of the recursion."""
+        if self.is_canonical and self.natural_scale == 1.0:
+            return self.mean(eta) - y
         with np.errstate(over="ignore"):
             slope = self.natural_scale if self.is_canonical else self.natural_slope(eta)
             return (self.mean(eta) - y) * slope

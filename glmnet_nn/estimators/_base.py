@@ -18,7 +18,12 @@ from families import Array, ExponentialFamily, Link, known_links
 from glmnet_nn.estimators import _choices
 from glmnet_nn.estimators._fit import Fit, Specification, fit_network
 from glmnet_nn.estimators._inference import glm_results
-from glmnet_nn.estimators._validation import check_estimable, check_offset, check_weight
+from glmnet_nn.estimators._validation import (
+    check_estimable,
+    check_inputs,
+    check_offset,
+    check_weight,
+)
 from glmnet_nn.exceptions import RankWarning, SeparationWarning
 from glmnet_nn.inference import GLMResults
 from glmnet_nn.network import Network, known_activations
@@ -105,7 +110,10 @@ class BaseDeepGLM(BaseEstimator):
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
     ) -> None:
-        """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent."""
+        """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent.
+
+        X in single precision stays so for mini-batches with hidden layers.
+        """
         weight = check_weight(sample_weight, X)
         present = weight > 0
         known = check_offset(offset, exposure, family, len(X), y.shape[1], present)
@@ -118,6 +126,8 @@ class BaseDeepGLM(BaseEstimator):
         alpha = self._alpha(len(hidden) + 1)
         penalised = bool(self.l1_ratio > 0 and (hidden if alpha is None else np.any(alpha)))
         solver = _choices.choose_solver(self, hidden, len(X), penalised)
+        if not hidden or solver != "adam":
+            X = X.astype(float, copy=False)
         specification = Specification(
             family=family,
             hidden=hidden,
@@ -270,11 +280,12 @@ class BaseDeepGLM(BaseEstimator):
         self, X: ArrayLike, offset: ArrayLike | None, exposure: ArrayLike | None
     ) -> Array:
         """Return eta = network(x) + offset, (n, K)."""
-        check_is_fitted(self)
-        rows: Array = validate_data(self, X, reset=False, dtype=np.float64)
+        rows = check_inputs(self, X)
+        eta = self._network.linear_predictor(self._weights, rows)
         known = check_offset(offset, exposure, self.family_, len(rows), self.n_outputs_)
-        eta = self._network.forward(self._weights, rows)[1]
-        return eta if known is None else eta + known
+        if known is not None:
+            eta += known
+        return eta
 
     # ------------------------------------------------------------ inference
 

@@ -112,6 +112,7 @@ def fit_network(
             clear = np.inf  # wherever the solver stopped
         w, solution, separated = _limit(objective, w, solution, clear)
     layout, total = objective.network.layout, float(weight.sum())
+    mean_loss = objective.mean_loss(w)
     n_parameters = 0 if spec.hidden else reduced.rank + spec.fit_intercept
     return Fit(
         solution=solution,
@@ -122,8 +123,8 @@ def fit_network(
         weights=folded(layout, reduced, w),
         inputs=reduced,
         alpha=alpha,
-        loss=objective.value(w),
-        deviance=2.0 * objective.mean_loss(w) * total,
+        loss=mean_loss + objective.penalty.value(w),
+        deviance=2.0 * mean_loss * total,
         null_deviance=2.0 * null_loss * total,
         dispersion=_dispersion(objective, w, n_parameters),
         rank=reduced.rank,
@@ -204,9 +205,9 @@ def _objective(
     penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, units.unit)
     offset = None if rows.offset is None else rows.offset / units.unit
     y = rows.y if units is _AS_GIVEN else (rows.y - units.middle) / units.unit
-    if spec.hidden or spec.solver != "newton":
+    if spec.solver == "lbfgs":
         scaled = Rows(inputs.transform(rows.X), y, rows.weight, offset)
-    else:  # few passes: no copy of X
+    else:  # few passes, or batches that make a copy of their own
         scaled = TransformedRows(rows.X, y, rows.weight, offset, inputs.transform)
     return Objective(scaled, spec.family, network, penalty)
 
@@ -382,7 +383,7 @@ def _split(objective: Objective, spec: Specification) -> tuple[Objective, Object
     order = np.random.default_rng(spec.seed).permutation(n)
     training, validation = (
         Objective(
-            objective.rows.take(np.sort(part)),
+            objective.rows.subset(np.sort(part)),
             objective.family,
             objective.network,
             objective.penalty,

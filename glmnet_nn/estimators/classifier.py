@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
 
 from families import Array, Bernoulli, ExponentialFamily, Multinoulli, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
-from glmnet_nn.estimators._validation import check_weight
+from glmnet_nn.estimators._validation import FLOATING, check_weight
 
 
 class DeepGLMClassifier(ClassifierMixin, BaseDeepGLM):
@@ -95,7 +95,7 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
         ValueError
             Input outside the rules above, or fewer than two classes.
         """
-        rows, target = validate_data(self, X, y, dtype=np.float64, multi_output=True)
+        rows, target = validate_data(self, X, y, dtype=FLOATING, multi_output=True)
         check_classification_targets(target)
         self._multilabel = type_of_target(target) == "multilabel-indicator"
         if self._multilabel:

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_array, validate_data
 
 from families import Array, ExponentialFamily, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
-from glmnet_nn.estimators._validation import check_offset, check_weight
+from glmnet_nn.estimators._validation import FLOATING, check_offset, check_weight
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.start import null_model
 
@@ -221,9 +221,7 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         """
         link = None if self.link == "auto" else self.link
         family = get_family(self.family, link)
-        rows, target = validate_data(
-            self, X, y, dtype=np.float64, multi_output=True, y_numeric=True
-        )
+        rows, target = validate_data(self, X, y, dtype=FLOATING, multi_output=True, y_numeric=True)
         target = np.asarray(target, dtype=float)
         columns = target[:, None] if target.ndim == 1 else target
         if family.event_ndim and columns.shape[1] < 2:

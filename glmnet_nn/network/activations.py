@@ -16,7 +16,8 @@ _ACTIVATIONS: dict[str, Activation] = {}
 class Activation:
     """O = value(S), elementwise, and a'(S) written as slope(O).
 
-    ``value`` may overwrite its argument. That the slope needs only the output is
+    ``value`` may overwrite its argument; ``slope(O, out)`` leaves O alone and writes to
+    ``out``, if given, another array. That the slope needs only the output is
     what lets the recursion forget S (THEORY: P_l = (P_{l+1} W_{l+1}) o a_l'(O_l)).
 
     Examples
@@ -29,7 +30,7 @@ class Activation:
 
     name: str
     value: Callable[[Array], Array]
-    slope: Callable[[Array], Array]
+    slope: Callable[..., Array]
 
     def __post_init__(self) -> None:
         _ACTIVATIONS[self.name] = self
@@ -47,11 +48,33 @@ def _logistic(s: Array) -> Array:
     return s
 
 
-Activation("identity", lambda s: s, np.ones_like)
-Activation("logistic", _logistic, lambda o: o * (1.0 - o))
-Activation("tanh", lambda s: np.tanh(s, out=s), lambda o: 1.0 - o * o)
-Activation("relu", lambda s: np.maximum(s, 0.0, out=s), lambda o: (o > 0).astype(o.dtype))
-Activation("softplus", lambda s: np.logaddexp(0.0, s, out=s), lambda o: -np.expm1(-o))
+def _ones(o: Array, out: Array | None = None) -> Array:
+    out = np.empty_like(o) if out is None else out
+    out.fill(1.0)
+    return out
+
+
+def _one_minus_square(o: Array, out: Array | None = None) -> Array:
+    out = np.multiply(o, o, out=out)
+    return np.subtract(1.0, out, out=out)
+
+
+def _logistic_slope(o: Array, out: Array | None = None) -> Array:
+    out = np.subtract(1.0, o, out=out)
+    return np.multiply(o, out, out=out)
+
+
+def _softplus_slope(o: Array, out: Array | None = None) -> Array:
+    """1 - e^-o."""
+    out = np.expm1(np.negative(o, out=out), out=out)
+    return np.negative(out, out=out)
+
+
+Activation("identity", lambda s: s, _ones)
+Activation("logistic", _logistic, _logistic_slope)
+Activation("tanh", lambda s: np.tanh(s, out=s), _one_minus_square)
+Activation("relu", lambda s: np.maximum(s, 0.0, out=s), np.sign)  # o >= 0
+Activation("softplus", lambda s: np.logaddexp(0.0, s, out=s), _softplus_slope)
 
 
 def get_activation(name: str | Activation) -> Activation:

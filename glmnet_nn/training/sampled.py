@@ -118,7 +118,8 @@ def _taken(rows: Rows, size: int) -> Rows:
     n, p = rows.X.shape
     size = min(size, max(_LEAST_ROWS, 4 * p)) if size == n else size
     index = np.random.default_rng(0).choice(n, size, replace=False, shuffle=False)
-    return rows.take(np.sort(index))
+    sample = rows.take(np.sort(index))
+    return replace(sample, X=sample.X.astype(float, copy=False))
 
 
 def _objective(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -46,11 +46,22 @@ class Problem(Differentiable, Protocol):
 
 
 class Batches(Protocol):
-    """Gradients estimated from the rows at ``index``, written to ``out``."""
+    """Gradients estimated from some rows at a time.
+
+    ``sweep`` visits the rows in the given order: for each batch it writes the smooth
+    gradient at w to ``gradient`` and calls ``step``, which may change w in place. It
+    returns the mean loss of the rows, each at the w that its batch met.
+    """
 
     dtype: np.dtype[Any]
 
-    def gradient(self, w: NDArray[Any], index: NDArray[np.intp], out: NDArray[Any]) -> float: ...
+    def sweep(
+        self,
+        w: NDArray[Any],
+        gradient: NDArray[Any],
+        order: NDArray[np.intp],
+        step: Callable[[], None],
+    ) -> float: ...
 
 
 class BatchProblem(Problem, Protocol):

@@ -1,0 +1,38 @@
+"""How many threads BLAS gets."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from itertools import pairwise
+
+from threadpoolctl import ThreadpoolController
+
+_LEAST_ROWS = 1024
+_LEAST_WIDTH = 64
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def blas_threads(n_rows: int, sizes: tuple[int, ...]) -> AbstractContextManager[object]:
+    """Return a context for many products of layers of these sizes with batches of n_rows.
+
+    One thread, unless some layer and the batch are so large that sharing a product
+    outweighs starting and awaiting threads: on a busy machine it never does, and small
+    products then take several times as long. It holds for the process, as BLAS has it.
+
+    Examples
+    --------
+    >>> with blas_threads(200, (20, 32, 1)):
+    ...     libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    ...     print({library.num_threads for library in libraries} <= {1})
+    True
+    """
+    width = max(min(pair) for pair in pairwise(sizes))
+    if n_rows >= _LEAST_ROWS and width >= _LEAST_WIDTH:
+        return nullcontext()
+    limited: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
+    return limited
