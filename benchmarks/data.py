@@ -7,20 +7,34 @@ import numpy as np
 from benchmarks.contenders import Data, Numbers
 
 
-def glm(law: str, n: int, p: int, n_outputs: int = 1, seed: int = 0) -> Data:
-    """Return X, (n, p), standard normal and independent, and y of the law.
+def glm(
+    law: str, n: int, p: int, n_outputs: int = 1, independent: bool = False, seed: int = 0
+) -> Data:
+    """Return X, (n, p), and y of the law, around a linear predictor of variance near 1.
 
-    Such columns are the kindest to solvers that use gradients only. The linear predictor
-    has standard deviation 1 (1/2 for Poisson, with mean -1/2); the Normal law has noise 1.
+    Columns as data sets have them: neighbours have correlation 1/2 (an autoregression),
+    standard deviations lie between 1/3 and 3, means between -1 and 1 of them. With
+    ``independent``, standard normal ones instead: the Hessian is then nearly a
+    multiple of the identity, as no real data have it, which is the best case of solvers
+    that use gradients only.
     """
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, p))
+    if not independent:
+        for j in range(1, p):
+            X[:, j] = 0.5 * X[:, j - 1] + np.sqrt(0.75) * X[:, j]
     eta = X @ (rng.standard_normal((p, n_outputs)) / np.sqrt(p))
+    if not independent:
+        X += rng.uniform(-1, 1, p)
+        X *= 3.0 ** rng.uniform(-1, 1, p)
     return {"X": X, "y": _draw(law, eta, rng)}
 
 
 def _draw(law: str, eta: Numbers, rng: np.random.Generator) -> Numbers:
-    """Return y, (n,), of a law at linear predictors (n, K) of variance 1."""
+    """Return y, (n,), of a law at linear predictors (n, K) of variance near 1.
+
+    Poisson counts have mean exp(eta / 2 - 1/2); the Normal law has noise of variance 1.
+    """
     if law == "multinoulli":  # the largest of eta + Gumbel noise has the softmax chances
         return (eta + rng.gumbel(size=eta.shape)).argmax(axis=1)
     eta = eta[:, 0]

@@ -22,12 +22,15 @@ class Work:
     p: int
     n_outputs: int = 1
     goals: Mapping[str, float] = field(default_factory=dict)
+    independent: bool = False
 
     @property
     def name(self) -> str:
         """The work in words."""
         classes = f", K = {self.n_outputs}" if self.n_outputs > 1 else ""
-        return f"{self.law.capitalize()} {self.n:.0e} x {self.p}{classes}".replace("e+0", "e")
+        columns = ", independent columns" if self.independent else ""
+        size = f"{self.n:.0e} x {self.p}".replace("e+0", "e")
+        return f"{self.law.capitalize()} {size}{classes}{columns}"
 
 
 WORKS = (
@@ -35,6 +38,11 @@ WORKS = (
     *(Work(law, 10**5, 200, goals={"": 4}) for law in ("poisson", "bernoulli")),
     *(Work(law, 20_000, 1000, goals={"": 4}) for law in ("poisson", "bernoulli")),
     *(Work(law, 10**6, 50, goals={"": 4}) for law in ("poisson", "bernoulli")),
+    *(
+        Work(law, 10**5, p, goals={"": goal}, independent=True)
+        for p, goal in ((20, 2.5), (200, 4))
+        for law in ("poisson", "bernoulli")
+    ),
     *(Work("multinoulli", 10**5, 50, K, {"scikit-learn lbfgs": 5}) for K in (5, 10)),
     *(
         Work(
@@ -120,7 +128,7 @@ def _with_tolerance(workers: Crew, directory: str, contender: Contender) -> Cont
 
 def measure(workers: Crew, work: Work, threads: tuple[int, ...], repeats: int) -> list[Any]:
     """Return a row for each contender at one work."""
-    drawn = data.glm(work.law, work.n, work.p, work.n_outputs)
+    drawn = data.glm(work.law, work.n, work.p, work.n_outputs, work.independent)
     size = drawn["X"].nbytes
     failed: list[dict[str, Any]] = []
     with stored(drawn) as directory:
