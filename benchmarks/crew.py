@@ -137,6 +137,7 @@ class Contender:
 
     ``threads`` are tried both, and the better counts. ``runs`` are settings that
     differ between the runs that one measurement needs, such as two numbers of epochs.
+    Of a ``prepared`` one, what the function returns is timed, not the function.
     """
 
     name: str
@@ -145,6 +146,7 @@ class Contender:
     settings: Mapping[str, Any]
     threads: tuple[int, ...] = (1, 2)
     runs: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"seconds": {}})
+    prepared: bool = False
 
 
 @dataclass
@@ -153,7 +155,7 @@ class _Lane:
 
     contender: Contender
     threads: int
-    judge: str
+    judge: str | None
     number: int = 1
     repeats: int = 1
     pilot: float = 0.0
@@ -173,6 +175,7 @@ class _Lane:
                 settings={**self.contender.settings, **special},
                 number=self.number,
                 judge=self.judge,
+                prepared=self.contender.prepared,
             )
             self.timings.setdefault(label, []).append(self.last["seconds"])
             if self.last["bytes"] is not None:
@@ -204,7 +207,7 @@ class _Lane:
 
 
 def race(
-    crew: Crew, contenders: list[Contender], directory: str, judge: str, repeats: int
+    crew: Crew, contenders: list[Contender], directory: str, judge: str | None, repeats: int
 ) -> list[dict[str, Any]]:
     """Return a row for each contender, at its better number of threads.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from benchmarks.contenders import Data, Numbers
@@ -63,3 +65,74 @@ def nonlinear(
     time = rng.uniform(0.1, 1.0, n)
     y = rng.poisson(time * np.exp(0.5 * eta[:, 0] - 0.5)).astype(np.float64)
     return {"X": X, "y": y, "exposure": time}
+
+
+def held_out(data: Data, share: float, seed: int = 0) -> Data:
+    """Return the data with ``share`` of the rows moved to X_test, y_test, exposure_test.
+
+    The columns of X get the mean 0 and variance 1 of the rows that stay, as every
+    guide to scikit-learn's perceptrons asks for.
+    """
+    n = len(data["y"])
+    order = np.random.default_rng(seed).permutation(n)
+    test, train = order[: int(share * n)], order[int(share * n) :]
+    return scaled(
+        {name: values[train] for name, values in data.items()}
+        | {f"{name}_test": values[test] for name, values in data.items()}
+    )
+
+
+def scaled(data: Data) -> Data:
+    """Return the data with the columns of X standardised, those of X_test alike."""
+    center, scale = data["X"].mean(axis=0), data["X"].std(axis=0)
+    scale = np.where(scale > 0, scale, 1.0)  # a constant column stays one
+    return {**data, **{name: (data[name] - center) / scale for name in ("X", "X_test")}}
+
+
+def friedman(n: int) -> Data:
+    """Return the regression of Friedman (1991), "Multivariate adaptive regression splines"."""
+    from sklearn.datasets import make_friedman1
+
+    X, y = make_friedman1(n, n_features=10, noise=1.0, random_state=0)
+    return {"X": X, "y": y}
+
+
+def digits() -> Data:
+    """Return the 1,797 handwritten digits that scikit-learn ships."""
+    from sklearn.datasets import load_digits
+
+    X, y = load_digits(return_X_y=True)
+    return {"X": X, "y": y}
+
+
+def motor_claims(folder: Path, n: int | None = None) -> Data:
+    """Return claim counts with exposure of French motor policies (freMTPL2), split as published.
+
+    ``folder`` has freMTPL2.parquet, the table of Wuthrich and Merz (2023), whose column
+    LearnTest tells the split. The inputs are theirs: capped numbers, the area as an
+    ordinal, log density, brand and region as indicators. ``n`` takes the first
+    rows of each part only.
+    """
+    import pandas as pd
+
+    table = pd.read_parquet(folder / "freMTPL2.parquet")
+    inputs = pd.DataFrame(
+        {
+            "VehAge": table["VehAge"].clip(upper=20),
+            "DrivAge": table["DrivAge"].clip(upper=90),
+            "BonusMalus": table["BonusMalus"].clip(upper=150),
+            "VehPower": table["VehPower"].clip(upper=15),
+            "Area": table["Area"].astype(str).map(ord),
+            "Density": np.log(table["Density"]),
+            "VehGas": table["VehGas"].astype(str) == table["VehGas"].astype(str).iloc[0],
+        }
+    )
+    indicators = pd.get_dummies(table[["VehBrand", "Region"]].astype(str))
+    whole = {
+        "X": np.column_stack([inputs.to_numpy(np.float64), indicators.to_numpy(np.float64)]),
+        "y": table["ClaimNb"].to_numpy(np.float64),
+        "exposure": table["Exposure"].to_numpy(np.float64),
+    }
+    learns = (table["LearnTest"] == "L").to_numpy()
+    parts = (("", np.flatnonzero(learns)[:n]), ("_test", np.flatnonzero(~learns)[:n]))
+    return scaled({name + s: values[rows] for s, rows in parts for name, values in whole.items()})

@@ -3,7 +3,8 @@
 ``{"load": DIRECTORY}`` reads each NAME.npy there. ``{"run": FUNCTION, "settings": {...},
 "number": k, "judge": NAME}`` calls the library's function k times and answers with
 the seconds of one call, the memory it took on top of what was there before, and
-what the judge says of the result.
+what the judge says of the result. With ``"prepared": true`` the function is called once,
+and what it returns is timed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
@@ -23,33 +25,46 @@ from typing import Any
 import numpy as np
 
 from benchmarks import judges, memory
-from benchmarks.contenders import Data
 
 
 def run(
-    function: Callable[..., Any], data: Data, settings: dict[str, Any], number: int
+    function: Callable[..., Any], arguments: dict[str, Any], number: int
 ) -> tuple[Any, dict[str, Any]]:
     """Return the last result of ``number`` calls, with seconds per call and bytes."""
     before = memory.start_watch()
     start = perf_counter()
     for _ in range(number):
-        result = function(data, **settings)
+        result = function(**arguments)
     seconds = (perf_counter() - start) / number
     return result, {"seconds": seconds, "bytes": memory.peak_since(before)}
 
 
-def answer(request: dict[str, Any], library: ModuleType, data: dict[str, Any]) -> dict[str, Any]:
-    """Return the reply to one request; ``data`` is replaced by a load."""
-    if "load" in request:
-        data.clear()
-        data.update({path.stem: np.load(path) for path in Path(request["load"]).glob("*.npy")})
-        return {"loaded": sorted(data)}
-    settings, judge = request["settings"], request.get("judge")
-    function = getattr(library, request["run"])
-    result, measured = run(function, data, settings, request.get("number", 1))
-    if judge is not None:
-        measured |= getattr(judges, judge)(result, data, settings["law"])
-    return measured | (result if isinstance(result, dict) else {})
+@dataclass
+class Session:
+    """A library, the data that were loaded last, and what was prepared for them."""
+
+    library: ModuleType
+    data: dict[str, Any] = field(default_factory=dict)
+    prepared: dict[str, Callable[..., Any]] = field(default_factory=dict)
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the reply to one request."""
+        if "load" in request:
+            self.prepared = {}
+            self.data = {path.stem: np.load(path) for path in Path(request["load"]).glob("*.npy")}
+            return {"loaded": sorted(self.data)}
+        settings, judge = request["settings"], request.get("judge")
+        function = getattr(self.library, request["run"])
+        arguments = {"data": self.data, **settings}
+        if request.get("prepared"):
+            key = json.dumps([request["run"], settings])
+            if key not in self.prepared:
+                self.prepared[key] = function(**arguments)
+            function, arguments = self.prepared[key], {}
+        result, measured = run(function, arguments, request.get("number", 1))
+        if judge is not None:
+            measured |= getattr(judges, judge)(result, self.data, settings["law"])
+        return measured
 
 
 def main(name: str) -> None:
@@ -58,10 +73,10 @@ def main(name: str) -> None:
     os.dup2(2, 1)
     warnings.simplefilter("ignore")  # of convergence: the judge looks at what was reached
     library = import_module(f"benchmarks.contenders.{name}")
-    data: dict[str, Any] = {}
+    session = Session(library)
     for line in sys.stdin:
         try:
-            reply = answer(json.loads(line), library, data)
+            reply = session.answer(json.loads(line))
         except Exception:  # told to the parent, which names it in the table
             reply = {"error": traceback.format_exc(limit=-3)}
         print(json.dumps(reply), file=replies, flush=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from benchmarks.contenders import Data, Mean, Numbers, with_intercept
 from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor
@@ -37,3 +40,22 @@ def network(data: Data, law: str, **settings: Any) -> Mean:
 
     mean.__dict__.update(n_iter=int(fitted.n_iter_), solver=fitted.solver_)
     return mean
+
+
+def predict(data: Data, law: str, plain: bool, **settings: Any) -> Callable[[], Numbers]:
+    """Return the prediction for X_test, to be timed: ours, or the numpy calls it needs.
+
+    The plain calls are those of a Poisson network with tanh layers and of a Poisson GLM.
+    """
+    fitted, X = _fit(data, law, settings), data["X_test"]
+    if not plain:
+        return lambda: fitted.predict(X)
+    *hidden, (W, b) = list(zip(fitted.coefs_, fitted.intercepts_, strict=True))
+
+    def by_hand() -> Numbers:
+        z = X
+        for slopes, offsets in hidden:
+            z = np.tanh(z @ slopes + offsets)
+        return np.exp(z @ W + b)[:, 0]
+
+    return by_hand
