@@ -35,9 +35,13 @@ class Options:
     only: str
     data: Path | None
 
+    def matching(self, names: Iterable[str]) -> list[str]:
+        """Return the names that match ``only``."""
+        return [name for name in names if re.search(self.only, name, re.IGNORECASE)]
+
     def chosen(self, works: Iterable[Any]) -> list[Any]:
         """Return the works whose name matches ``only``."""
-        return [work for work in works if re.search(self.only, work.name, re.IGNORECASE)]
+        return [work for work in works if self.matching([work.name])]
 
     def tell(self, what: str) -> None:
         """Say on stderr what is being measured."""

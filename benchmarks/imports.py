@@ -11,8 +11,9 @@ from typing import Any
 from benchmarks import tables
 
 GOAL = 0.35
+_BARE = "a bare interpreter"
 _STATEMENTS = {
-    "a bare interpreter": "pass",
+    _BARE: "pass",
     "numpy and scipy.linalg": "import numpy, scipy.linalg",
     "scikit-learn (an estimator)": "import sklearn.linear_model",
     "glmnet_nn": "import glmnet_nn",
@@ -30,13 +31,14 @@ def _time(statement: str) -> float:
 def run(options: Any) -> dict[str, Any]:
     """Return medians over interleaved interpreters; the first of each only fills the caches."""
     repeats = 2 if options.quick else max(_LEAST, options.repeats)
-    timings: dict[str, list[float]] = {name: [] for name in _STATEMENTS}
+    chosen = options.matching(_STATEMENTS)
+    timings: dict[str, list[float]] = {name: [] for name in dict.fromkeys([_BARE, *chosen])}
     for turn in range(repeats + 1):
-        for name, statement in _STATEMENTS.items():
-            seconds = _time(statement)
+        for name, values in timings.items():
+            seconds = _time(_STATEMENTS[name])
             if turn:
-                timings[name].append(seconds)
-    bare = median(timings["a bare interpreter"])
+                values.append(seconds)
+    bare = median(timings[_BARE])
     rows = [
         {
             "import": name,

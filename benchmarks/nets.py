@@ -32,7 +32,8 @@ class Work:
         layers = "-".join(map(str, self.sizes))
         known = ", exposure" if self.exposure else ""
         law = self.law.capitalize()
-        return f"{layers} {law}{known}, n = {self.n:,}, batch {self.batch}".replace(",0", " 0")
+        rows = f"{self.n:,}".replace(",", " ")
+        return f"{layers} {law}{known}, n = {rows}, batch {self.batch}"
 
     def draw(self) -> Data:
         """Return the data."""

@@ -21,7 +21,7 @@ from benchmarks.crew import Contender, ContenderError, Crew, crew, is_installed,
 PEER = "scikit-learn MLP, early stopping"
 GOALS = {"same recipe": 4.0, "defaults": 8.0}
 _PILOT = 2  # iterations of the fits that tell the better number of threads
-_RECIPE = {
+_RECIPE: dict[str, Any] = {
     "hidden_layer_sizes": [100],
     "activation": "relu",
     "solver": "adam",
@@ -44,7 +44,7 @@ class Work:
 
 def works(options: Any) -> list[Work]:
     """Return the data sets; that of motor claims only where its folder is given."""
-    n = 2000 if options.quick else 100_000
+    n = 500 if options.quick else 100_000
     found = [
         Work(
             f"synthetic Poisson {n} x 20",
@@ -59,7 +59,7 @@ def works(options: Any) -> list[Work]:
         ),
     ]
     if options.data is not None:
-        few = 2000 if options.quick else None
+        few = 500 if options.quick else None
         found.append(
             Work(
                 "freMTPL2 claims with exposure",
