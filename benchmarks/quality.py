@@ -20,6 +20,7 @@ from benchmarks.crew import Contender, ContenderError, Crew, crew, is_installed,
 
 PEER = "scikit-learn MLP, early stopping"
 GOALS = {"same recipe": 4.0, "defaults": 8.0}
+_QUICK = 8  # iterations of all, when only asked whether it runs
 _PILOT = 2  # iterations of the fits that tell the better number of threads
 _RECIPE: dict[str, Any] = {
     "hidden_layer_sizes": [100],
@@ -71,13 +72,16 @@ def works(options: Any) -> list[Work]:
     return chosen[:1] if options.quick and not options.only else chosen
 
 
-def _contenders(law: str, seed: int) -> dict[str, Contender]:
-    peer = {"law": law, "early_stopping": True, "random_state": seed}
+def _contenders(law: str, seed: int, quick: bool) -> dict[str, Contender]:
+    """Return the peer and ours; ``quick`` ends all of them after a few iterations."""
+    few = {"max_iter": _QUICK} if quick else {}
+    peer = {"law": law, "early_stopping": True, "random_state": seed, **few}
     ours = {"law": law, "random_state": seed}
+    recipe = {**ours, **_RECIPE, **few}
     return {
         PEER: Contender(PEER, "scikit_learn", "network", peer),
-        "same recipe": Contender("same recipe", "ours", "network", {**ours, **_RECIPE}),
-        "defaults": Contender("defaults", "ours", "network", ours),
+        "same recipe": Contender("same recipe", "ours", "network", recipe),
+        "defaults": Contender("defaults", "ours", "network", {**ours, **few}),
     }
 
 
@@ -138,16 +142,17 @@ def budgets(whole: int) -> list[int]:
     return sorted(step for step in steps if step <= whole)
 
 
-def _one_seed(field: _Field, law: str, seed: int, threads: dict[str, int]) -> list[dict[str, Any]]:
+def _one_seed(
+    field: _Field, contenders: dict[str, Contender], threads: dict[str, int]
+) -> list[dict[str, Any]]:
     """Return the rows of one seed: the peer, and twice ours."""
-    contenders = _contenders(law, seed)
     peer = field.fit(contenders[PEER], threads[PEER])
     rows: list[dict[str, Any]] = [{"contender": PEER, **peer}]
     for name in GOALS:
         whole = field.fit(contenders[name], threads[name])
         row = {"contender": name, **whole, "whole_ratio": peer["seconds"] / whole["seconds"]}
         row["whole_reached"] = whole["deviance"] <= peer["deviance"]
-        most = _RECIPE["max_iter"] if name == "same recipe" else whole["n_iter"]
+        most = contenders[name].settings.get("max_iter", whole["n_iter"])
         first = field.first_to(
             peer["deviance"], peer["seconds"], contenders[name], threads[name], most
         )
@@ -155,19 +160,22 @@ def _one_seed(field: _Field, law: str, seed: int, threads: dict[str, int]) -> li
             row["first"] = {k: first[k] for k in ("seconds", "deviance", "max_iter")}
         row["ratio"] = peer["seconds"] / first["seconds"] if first else 0.0
         rows.append(row)
-    return [{**row, "seed": seed, "threads": threads[row["contender"]]} for row in rows]
+    return [{**row, "threads": threads[row["contender"]]} for row in rows]
 
 
-def measure(workers: Crew, work: Work, tried: tuple[int, ...], seeds: int) -> list[dict[str, Any]]:
+def measure(workers: Crew, work: Work, options: Any) -> list[dict[str, Any]]:
     """Return the rows of all seeds of a data set."""
+    rows = []
     with stored(work.read()) as directory:
         field = _Field(workers, directory)
         threads = {
-            name: field.better_threads(contender, tried)
-            for name, contender in _contenders(work.law, 0).items()
+            name: field.better_threads(contender, options.threads)
+            for name, contender in _contenders(work.law, 0, options.quick).items()
         }
-        rows = [row for seed in range(seeds) for row in _one_seed(field, work.law, seed, threads)]
-    return [{"work": work.name, **row} for row in rows]
+        for seed in range(options.repeats):
+            measured = _one_seed(field, _contenders(work.law, seed, options.quick), threads)
+            rows += [{"work": work.name, "seed": seed, **row} for row in measured]
+    return rows
 
 
 def _summary(work: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -212,7 +220,7 @@ def run(options: Any) -> dict[str, Any]:
         for work in works(options):
             options.tell(work.name)
             try:
-                measured = measure(workers, work, options.threads, options.repeats)
+                measured = measure(workers, work, options)
             except ContenderError as error:
                 notes.append(f"{work.name} failed: {str(error).strip().splitlines()[-1]}")
                 continue
