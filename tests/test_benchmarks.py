@@ -147,6 +147,7 @@ def test_the_deviance_is_that_of_scikit_learn() -> None:
 
 
 def test_memory_sees_what_was_given_back() -> None:
+    np.ones(256 * 2**17).sum()  # 256 MiB that do not count: gone before the watch
     start = memory.start_watch()
     if start is None:
         pytest.skip("no /proc to read the memory from")
@@ -197,7 +198,9 @@ def test_a_contender_that_fails_is_named(workers: Crew) -> None:
     assert fitted["gradient"] < 1e-6
 
 
-@pytest.mark.parametrize(("factor", "expected"), [(0.5, 1e-6), (20.0, 1e-8), (1e-9, 1e-1)])
+@pytest.mark.parametrize(
+    ("factor", "expected"), [(0.5, 1e-6), (5.0, 1e-7), (20.0, 1e-8), (5e-4, 1e-3), (1e-9, 1e-1)]
+)
 def test_the_tolerance_is_the_loosest_that_reaches_the_gradient(
     factor: float, expected: float
 ) -> None:
@@ -258,7 +261,9 @@ def test_motor_claims_are_split_as_published(
     assert found["exposure_test"].tolist() == [0.1]
     assert found["X"].shape == (3, 11)
     np.testing.assert_allclose(found["X"].mean(axis=0), 0, atol=1e-12)
-    assert np.ptp(found["X"][:, 0]) == pytest.approx(np.ptp([1, 20, 4]) / np.std([1, 20, 4]))
+    capped = np.array([[1, 20, 50, 4], [20, 90, 150, 15], [4, 50, 70, 7]])
+    expected = (capped - capped.mean(axis=0)) / capped.std(axis=0)
+    np.testing.assert_allclose(found["X"][:, :4], expected)
 
 
 def test_quality_reads_the_motor_claims_when_told_where() -> None:
