@@ -23,6 +23,7 @@ from families import (
 from glmnet_nn.exceptions import RankWarning, SeparationWarning
 
 if TYPE_CHECKING:
+    from glmnet_nn._config import configuration, show_config
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
 
 __version__ = "0.1.0"
@@ -41,14 +42,21 @@ __all__ = [
     "RankWarning",
     "SeparationWarning",
     "Tweedie",
+    "configuration",
     "get_family",
+    "show_config",
 ]
 
-_LAZY = {"DeepGLMClassifier": "estimators", "DeepGLMRegressor": "estimators"}
+_LAZY = {
+    "DeepGLMClassifier": "estimators",
+    "DeepGLMRegressor": "estimators",
+    "configuration": "_config",
+    "show_config": "_config",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import the estimators, and scikit-learn with them, when first asked for."""
+    """Import the estimators, and scikit-learn with them, when first asked for; and the like."""
     if name not in _LAZY:
         raise AttributeError(f"module 'glmnet_nn' has no attribute {name!r}")
     return getattr(import_module(f"glmnet_nn.{_LAZY[name]}"), name)
