@@ -11,7 +11,7 @@ from families import Poisson, get_family
 from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor
 from glmnet_nn.estimators import _fit
 from glmnet_nn.network import Layout, Network, get_activation
-from glmnet_nn.training import lanes, linear, sampled
+from glmnet_nn.training import linear, sampled, threads
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import standardized
 from glmnet_nn.training.linear import LinearSums
@@ -104,9 +104,9 @@ def test_penalties_and_intercepts(alpha, fit_intercept, monkeypatch):
 @pytest.mark.parametrize("n_lanes", [1, 2, 3])
 def test_sums_are_the_objective(n_lanes, monkeypatch):
     """Whatever the chunks and threads."""
-    monkeypatch.setattr(lanes, "_LEAST_NUMBERS", N * 4 // n_lanes)
+    monkeypatch.setattr(threads, "_LEAST_NUMBERS", N * 4 // n_lanes)
     monkeypatch.setattr(linear, "_CHUNK_BYTES", 8 * 4 * 700)
-    monkeypatch.setattr(lanes, "_blas_threads", lambda: n_lanes)
+    monkeypatch.setattr(threads, "_blas_threads", lambda: n_lanes)
     X, y, weight, offset = draw(Poisson())
     rows = Rows(X, y[:, None], weight, offset[:, None])
     inputs = standardized(X[:100], weight[:100])

@@ -16,8 +16,8 @@ from families import Array, ExponentialFamily
 from glmnet_nn.network import Layer, Layout
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import Inputs, folded
-from glmnet_nn.training.lanes import Result, lanes, over_rows
 from glmnet_nn.training.penalties import ElasticNet
+from glmnet_nn.training.threads import Result, lanes, over_rows
 
 _EPS = np.finfo(float).eps
 _CHUNK_BYTES = 2**20  # of X: the second product of a chunk finds it in the cache
