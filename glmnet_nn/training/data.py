@@ -43,7 +43,7 @@ class Rows:
         offset = None if self.offset is None else self.offset[index]
         return Rows(self.X[index], self.y[index], self.weight[index], offset)
 
-    def subset(self, index: NDArray) -> Rows:
+    def subset(self, index: NDArray | slice) -> Rows:
         """Return the rows at ``index``, as a source of the same kind."""
         return self.take(index)
 
@@ -79,7 +79,7 @@ class TransformedRows(Rows):
         rows = super().take(index)
         return replace(rows, X=self.transform(rows.X.astype(float, copy=False)))
 
-    def subset(self, index: NDArray) -> TransformedRows:
+    def subset(self, index: NDArray | slice) -> TransformedRows:
         return TransformedRows(**vars(super().take(index)), transform=self.transform)
 
     def blocks(self, size: int) -> Iterator[Rows]:

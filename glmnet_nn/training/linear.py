@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from families import Array, ExponentialFamily
-from glmnet_nn.network import Layer, Layout
+from glmnet_nn.network import Layer, Layout, Network, get_activation
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import Inputs, folded
+from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import ElasticNet
 from glmnet_nn.training.threads import Result, lanes, over_rows
 
@@ -52,8 +53,10 @@ class LinearSums:
     penalty: ElasticNet
     total_weight: float = field(init=False)
     saturated: float = field(init=False)
+    safe: bool = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "safe", self.family.has_safe_link)
         object.__setattr__(self, "total_weight", float(self.rows.weight.sum()))
         parts = self._over_rows(self._saturated)
         object.__setattr__(self, "saturated", sum(parts) / self.total_weight)
@@ -70,12 +73,32 @@ class LinearSums:
         total = sum(value for value, _, _ in parts)
         g_W = sum((g for _, g, _ in parts), np.zeros_like(W))
         g_b = sum((g for _, _, g in parts), np.zeros(len(W)))
-        g_W = (g_W - np.outer(g_b, self.inputs.center)) / self.inputs.scale
-        gradient = self.layout.flatten([Layer(g_W, None if b is None else g_b)])
-        gradient /= self.total_weight
+        raw = self.layout.flatten([Layer(g_W, None if b is None else g_b)])
+        gradient = self._carried_back(raw) / self.total_weight
         gradient += self.penalty.smooth_gradient(w)
         value = total / self.total_weight + self.saturated + self.penalty.smooth_value(w)
         return float(value), gradient
+
+    def information(self, w: Array) -> Array:
+        """Return the Fisher information of w, from that of the parameters of X.
+
+        With V = W / scale and a = b - V center these are T w, and F = T' F_X T.
+        """
+        network = Network(self.layout, get_activation("identity"))
+        nothing = ElasticNet(np.zeros(w.size), np.zeros(w.size))
+        raw = Objective(self.rows, self.family, network, nothing)
+        F = raw.information(folded(self.layout, self.inputs, w))
+        half = np.stack([self._carried_back(row) for row in F])
+        F = np.stack([self._carried_back(column) for column in half.T])
+        F += np.diag(self.penalty.l2)
+        return F
+
+    def _carried_back(self, gradient: Array) -> Array:
+        """Return T' g: the gradient in w from that in the parameters of X."""
+        g_W, g_b = self.layout.layers(gradient)[-1]
+        if g_b is not None:
+            g_W = g_W - np.outer(g_b, self.inputs.center)
+        return self.layout.flatten([Layer(g_W / self.inputs.scale, g_b)])
 
     def rounding(self, value: float) -> float:
         """Return what may be rounding in F, sums of larger terms."""
@@ -104,7 +127,7 @@ class LinearSums:
     def _data_term(self, part: slice, W: Array, b: Array | None) -> tuple[float, Array, Array]:
         """Return the sums of w (A(theta) - theta y), of P' X and of P, with P = w dloss/deta."""
         value, g_W, g_b = 0.0, np.zeros_like(W), np.zeros(len(W))
-        safe, equal = self.family.has_safe_link, self.rows.has_equal_weights
+        equal = self.rows.has_equal_weights
         for rows in self._chunks(part):
             X = rows.X.astype(float, copy=False)
             eta = (W @ X.T).T  # outputs in rows: elementwise steps run along observations
@@ -112,7 +135,7 @@ class LinearSums:
                 eta += b
             if rows.offset is not None:
                 eta += rows.offset
-            if not safe and not self.family.is_feasible(eta):
+            if not self.safe and not self.family.is_feasible(eta):
                 return np.nan, g_W, g_b
             kernel, P = self.family.kernel_and_error(np.asfortranarray(rows.y), eta)
             if equal:

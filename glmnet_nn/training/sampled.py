@@ -9,7 +9,7 @@ import numpy as np
 
 from families import Array, ExponentialFamily
 from glmnet_nn.network import Layout, Network, get_activation
-from glmnet_nn.training.data import Rows, TransformedRows
+from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import Inputs, standardized
 from glmnet_nn.training.linear import LinearSums
 from glmnet_nn.training.objective import Objective
@@ -17,7 +17,8 @@ from glmnet_nn.training.penalties import ElasticNet
 from glmnet_nn.training.solvers import MetricLBFGS, Newton, Solution, gram_factor
 
 _EPS = np.finfo(float).eps
-_LEAST_ROWS = 2000  # below, Newton's method on all rows takes no longer
+_FEW_ROWS = 200  # below, Newton's method takes no longer
+_LEAST_SAMPLE = 2000  # rows: the sample of fewer rows would save nothing
 _SHARE = 0.05
 _ROWS_PER_COLUMN = (50, 200)  # of the sample, least and most
 _NEAR = 0.3  # standard errors of the sample: its optimum is no nearer to that of all rows
@@ -83,23 +84,21 @@ def sampled_fit(
         Called with each iteration and its value.
     """
     n, p = rows.X.shape
-    if n < max(_LEAST_ROWS, 4 * layout.size):
+    if n < max(_FEW_ROWS, 4 * layout.size):
         return None
     size = _sample_size(n, p)
     sample = _taken(rows, size)
     inputs = standardized(sample.X, sample.weight, center=layout.fit_intercept)
     objective = _objective(sample, family, layout, inputs, penalty_on(inputs))
-    w = start(inputs)
+    sums, w = LinearSums(rows, family, layout, inputs, objective.penalty), start(inputs)
     if size == n or family.is_location_scale:
-        whole = TransformedRows(**vars(rows), transform=inputs.transform)
-        metric = Objective(whole, family, objective.network, objective.penalty)
+        information = sums.information(w)
     else:
-        metric = objective
         w = _fit_of_sample(objective, w)
-    factor = gram_factor(metric.information(w), objective.flat_directions())
+        information = objective.information(w)
+    factor = gram_factor(information, objective.flat_directions())
     if factor is None or not _is_foldable(inputs, n, factor.rcond):
         return None
-    sums = LinearSums(rows, family, layout, inputs, objective.penalty)
     solution = solver.solve(sums, w, factor.solve, report)
     if not solution.converged:
         return None
@@ -109,14 +108,14 @@ def sampled_fit(
 def _sample_size(n: int, p: int) -> int:
     """Return m: a twentieth of the rows, within bounds for each column; or all of them."""
     least, most = (count * (p + 1) for count in _ROWS_PER_COLUMN)
-    size = int(min(max(_SHARE * n, least, _LEAST_ROWS), max(most, _LEAST_ROWS)))
+    size = int(min(max(_SHARE * n, least, _LEAST_SAMPLE), max(most, _LEAST_SAMPLE)))
     return size if size <= n // 2 else n
 
 
 def _taken(rows: Rows, size: int) -> Rows:
     """Return a random sample in the order of the rows, the same for the same n."""
     n, p = rows.X.shape
-    size = min(size, max(_LEAST_ROWS, 4 * p)) if size == n else size
+    size = min(size, max(_LEAST_SAMPLE, 4 * p)) if size == n else size
     index = np.random.default_rng(0).choice(n, size, replace=False, shuffle=False)
     sample = rows.take(np.sort(index))
     return replace(sample, X=sample.X.astype(float, copy=False))

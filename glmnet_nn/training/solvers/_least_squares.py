@@ -25,7 +25,8 @@ class Factor:
 
     def solve(self, g: Array) -> Array:
         """Return H^-1 g."""
-        return np.asarray(linalg.cho_solve((self.lower, True), g / self.scale) / self.scale)
+        solution, _ = linalg.lapack.dpotrs(self.lower, g / self.scale, lower=True)
+        return np.asarray(solution / self.scale)
 
 
 def gram_factor(H: Array, gauge: Array) -> Factor | None:
