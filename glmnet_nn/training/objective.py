@@ -123,10 +123,8 @@ class Objective:
             weight = self.family.fisher_weight(eta)
             for k in range(K):
                 F[k, :, k] += _moments(X, share * weight[:, k])[:width, :width]
-                for l in range(k):
-                    coupling = self.family.fisher_coupling(eta, k, l)
-                    if coupling is not None:
-                        F[k, :, l] += _moments(X, share * coupling)[:width, :width]
+            for k, l, coupling in self.family.fisher_couplings(eta):
+                F[k, :, l] += _moments(X, share * coupling)[:width, :width]
         for k in range(K):
             for l in range(k):
                 F[l, :, k] = F[k, :, l].T

@@ -21,7 +21,7 @@ _FEW_ROWS = 200  # below, Newton's method takes no longer
 _LEAST_SAMPLE = 2000  # rows: the sample of fewer rows would save nothing
 _SHARE = 0.05
 _ROWS_PER_COLUMN = (50, 200)  # of the sample, least and most
-_NEAR = 0.3  # standard errors of the sample: its optimum is no nearer to that of all rows
+_NEAR = 1.0  # standard errors of the sample: its optimum is no nearer to that of all rows
 _SAMPLE_STEPS = 12
 _NOISE = 1e-10  # standard errors of the score that rounding may make up
 
