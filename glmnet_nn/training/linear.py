@@ -18,7 +18,7 @@ from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import Inputs, folded
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import ElasticNet
-from glmnet_nn.training.threads import Result, lanes, over_rows
+from glmnet_nn.training.threads import Result, over_rows
 
 _EPS = np.finfo(float).eps
 _CHUNK_BYTES = 2**20  # of X: the second product of a chunk finds it in the cache
@@ -44,6 +44,8 @@ class LinearSums:
         Without a basis.
     penalty : ElasticNet
         On w.
+    n_lanes : int, default=1
+        Threads among which the rows are divided.
     """
 
     rows: Rows
@@ -51,6 +53,7 @@ class LinearSums:
     layout: Layout
     inputs: Inputs
     penalty: ElasticNet
+    n_lanes: int = 1
     total_weight: float = field(init=False)
     saturated: float = field(init=False)
     safe: bool = field(init=False)
@@ -87,7 +90,9 @@ class LinearSums:
         network = Network(self.layout, get_activation("identity"))
         nothing = ElasticNet(np.zeros(w.size), np.zeros(w.size))
         raw = Objective(self.rows, self.family, network, nothing)
-        F = raw.information(folded(self.layout, self.inputs, w))
+        given = folded(self.layout, self.inputs, w)
+        parts = self._over_rows(lambda part: raw.linear_information(given, part))
+        F = sum(parts[1:], parts[0])
         F = self._carried_back(self._carried_back(F).T)
         F[np.diag_indices_from(F)] += self.penalty.l2
         return F
@@ -118,7 +123,7 @@ class LinearSums:
         return loss if self.rounding(value) <= _SOUND * loss else None
 
     def _over_rows(self, work: Callable[[slice], Result]) -> list[Result]:
-        return over_rows(work, self.n_rows, lanes(self.rows.X.size))
+        return over_rows(work, self.n_rows, self.n_lanes)
 
     def _chunks(self, part: slice) -> Iterator[Rows]:
         width = max(self.rows.X.shape[1], *self.layout.sizes)
