@@ -91,7 +91,7 @@ class Objective:
 
     def mini_batches(self, size: int, single: bool) -> MiniBatches:
         """Return the source of gradients estimated from ``size`` rows at a time."""
-        return MiniBatches(self.rows, self.family, self.network, self.penalty, size, single)
+        return MiniBatches(self.rows, self.family, self.network, size, single)
 
     def information(self, w: Array) -> Array:
         """Return the Fisher information F = J' S'S J over the total weight, plus the ridge."""
