@@ -42,6 +42,10 @@ class Bernoulli(ExponentialFamily):
     def variance(self, mu: Array) -> Array:
         return np.asarray(mu * (1.0 - np.asarray(mu)))
 
+    def log_variance_slope(self, eta: Array) -> Array:
+        """d log mu / d eta + d log(1 - mu) / d eta, V = mu (1 - mu)."""
+        return self._link.log_inverse_slope(eta) - self._link.log_complement_slope(eta)
+
     def conjugate(self, y: Array) -> Array:
         return np.asarray(special.xlogy(y, y) + special.xlog1py(1.0 - y, -y))
 

@@ -49,6 +49,9 @@ class Gamma(PositiveMean):
     def log_ratio(self, log_mu: Array, a: float | Array, b: float) -> Array:
         return (a - 2.0 * b) * log_mu
 
+    def variance_order(self, log_mu: Array) -> float:
+        return 2.0
+
     def conjugate(self, y: Array) -> Array:
         return np.asarray(-1.0 - np.log(y))
 

@@ -47,6 +47,9 @@ class InverseGaussian(PositiveMean):
     def log_ratio(self, log_mu: Array, a: float | Array, b: float) -> Array:
         return (a - 3.0 * b) * log_mu
 
+    def variance_order(self, log_mu: Array) -> float:
+        return 3.0
+
     def conjugate(self, y: Array) -> Array:
         with np.errstate(over="ignore"):
             return np.asarray(0.5 / np.asarray(y))

@@ -94,6 +94,22 @@ class Multinoulli(ExponentialFamily):
         mu = self.mean(eta)
         return np.asarray(-mu[:, k] * mu[:, l])
 
+    def curvature_times(self, y: Array, eta: Array, directions: Array) -> Array:
+        """V v = mu o (v - mu . v): the observed information is the Fisher information."""
+        mu = self.mean(eta)[..., None]
+        return np.asarray(mu * (directions - (mu * directions).sum(axis=-2, keepdims=True)))
+
+    def mean_tangent(self, eta: Array, v: Array) -> Array:
+        """V v."""
+        mu = self.mean(eta)
+        return np.asarray(mu * (v - (mu * v).sum(axis=-1, keepdims=True)))
+
+    def mean_second_tangent(self, eta: Array, v: Array, u: Array) -> Array:
+        """The product rule on mu o (v - mu . v), with d mu = V u."""
+        mu, change = self.mean(eta), self.mean_tangent(eta, u)
+        inner = (mu * v).sum(axis=-1, keepdims=True)
+        return np.asarray(change * (v - inner) - mu * (change * v).sum(axis=-1, keepdims=True))
+
     def fisher_root(self, eta: Array, jacobian: Array) -> Array:
         """S = diag(sqrt(mu)) (I - 1 mu'), since S'S = diag(mu) - mu mu'."""
         mu = self.mean(eta)

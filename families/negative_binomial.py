@@ -82,6 +82,10 @@ class NegativeBinomial(PositiveMean):
         rest = b * np.log1p(np.exp(-np.abs(logit)))
         return np.asarray(np.where(logit > 0, above, below) - rest)
 
+    def variance_order(self, log_mu: Array) -> Array:
+        """1 + alpha mu / (1 + alpha mu)."""
+        return np.asarray(1.0 + special.expit(log_mu + np.log(self.alpha)))
+
     def conjugate(self, y: Array) -> Array:
         r = 1.0 / self.alpha
         y = np.asarray(y, dtype=float)

@@ -43,6 +43,9 @@ class Normal(ExponentialFamily):
     def variance(self, mu: Array) -> Array:
         return np.ones_like(mu, dtype=float)
 
+    def log_variance_slope(self, eta: Array) -> Array:
+        return np.zeros_like(eta, dtype=float)
+
     def conjugate(self, y: Array) -> Array:
         with np.errstate(over="ignore"):
             return np.asarray(0.5 * y * y)

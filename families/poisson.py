@@ -44,6 +44,9 @@ class Poisson(PositiveMean):
     def log_ratio(self, log_mu: Array, a: float | Array, b: float) -> Array:
         return (a - b) * log_mu
 
+    def variance_order(self, log_mu: Array) -> float:
+        return 1.0
+
     def conjugate(self, y: Array) -> Array:
         with np.errstate(over="ignore"):
             return np.asarray(special.xlogy(y, y) - y)

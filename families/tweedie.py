@@ -85,6 +85,9 @@ class Tweedie(PositiveMean):
     def log_ratio(self, log_mu: Array, a: float | Array, b: float) -> Array:
         return (a - self.power * b) * log_mu
 
+    def variance_order(self, log_mu: Array) -> float:
+        return self.power
+
     def conjugate(self, y: Array) -> Array:
         p = self.power
         return np.asarray(np.power(y, 2.0 - p) / ((1.0 - p) * (2.0 - p)))
