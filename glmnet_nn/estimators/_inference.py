@@ -10,12 +10,12 @@ from families import Array
 from glmnet_nn.inference import Coefficients, Fitted, GLMResults, InferenceOptions
 from glmnet_nn.inference.covariance import covariance, information_root
 from glmnet_nn.inference.margins import LinearPredictor, Population
-from glmnet_nn.inference.weights import log_likelihood, weighting
+from glmnet_nn.inference.weights import weighting
 from glmnet_nn.network import Layout
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.estimability import estimable
 from glmnet_nn.training.inputs import Inputs, unfolded
-from glmnet_nn.training.start import linear_objective, null_model
+from glmnet_nn.training.start import linear_objective
 
 
 def glm_results(
@@ -33,19 +33,8 @@ def glm_results(
     n_flat = len(objective.flat_directions())
     n_parameters = w.size - n_flat - free.shape[1]
     chi2 = float(weights.total @ np.square(fitted.pearson).sum(axis=1))
-    loss = objective.mean_loss(w) * objective.total_weight
-    null_loss = null_model(rows, family)[1] * objective.total_weight
-    nobs = weights.nobs
-    scale = _scale(options.dispersion, fitted, chi2, 2 * loss, nobs - n_parameters)
-    K = objective.network.layout.sizes[-1]
-
-    def llf(total_loss: float) -> float:
-        """At the scale of the fit, but of a location-scale law at the maximum likelihood
-        estimate: so does statsmodels, and of least squares it is the usual likelihood."""
-        phi = family.likelihood_dispersion(2 * total_loss / nobs)
-        phi = phi if family.is_location_scale else scale
-        return log_likelihood(family, rows.y, weights, total_loss, phi)
-
+    nobs, K = weights.nobs, objective.network.layout.sizes[-1]
+    scale = _scale(options.dispersion, fitted, chi2, nobs - n_parameters)
     return GLMResults(
         coefficients=_coefficients(estimator, fitted, free),
         fitted=fitted,
@@ -54,10 +43,6 @@ def glm_results(
         predictor=_predictor(estimator),
         index=index,
         options=options,
-        llf=llf(loss),
-        llnull=llf(null_loss),
-        deviance=2 * loss,
-        null_deviance=2 * null_loss,
         pearson_chi2=chi2,
         scale=scale,
         nobs=nobs,
@@ -69,16 +54,17 @@ def glm_results(
     )
 
 
-def _scale(
-    choice: str | float | None, fitted: Fitted, chi2: float, deviance: float, df_resid: float
-) -> float:
+def _scale(choice: str | float | None, fitted: Fitted, chi2: float, df_resid: float) -> float:
     """Return phi: as given, estimated, or 1 for a law without a dispersion."""
     if choice is None and not fitted.family.has_dispersion:
         return 1.0
     if choice is not None and not isinstance(choice, str):
         return float(choice)
-    total = deviance if choice == "deviance" else chi2
-    return total / df_resid if df_resid > 0 else np.nan
+    if df_resid <= 0:
+        return np.nan
+    if choice == "deviance":
+        return 2 * fitted.objective.mean_loss(fitted.w) * fitted.total_weight / df_resid
+    return chi2 / df_resid
 
 
 def _df_inference(options: InferenceOptions, df_resid: float) -> float:

@@ -74,6 +74,11 @@ class Fitted:
         """The observations, X as the network sees it."""
         return self.objective.rows
 
+    @property
+    def total_weight(self) -> float:
+        """The sum of the weights of the loss."""
+        return self.objective.total_weight
+
     @cached_property
     def eta(self) -> Array:
         """The linear predictors, (n, K)."""

@@ -46,14 +46,16 @@ class Influence:
     @cached_property
     def _steps(self) -> tuple[Array, Array, Array]:
         """Leverages H_kk, (n, K), studentised residuals, (n, K), and d_i in u, (n, r)."""
-        n, K = self.fitted.eta.shape
+        y, eta = self.fitted.rows.y, self.fitted.eta
+        n, K = eta.shape
         leverage, studentised = np.empty((n, K)), np.empty((n, K))
         steps = np.empty((n, self.fitted.root.shape[1]))
         for block, A, r, H in self.fitted.scoring_blocks():
             leverage[block] = np.diagonal(H, axis1=1, axis2=2)
             rest = np.eye(K) - H
+            size = np.abs(r) * np.sign(self.fitted.family.pearson_residual(y[block], eta[block]))
             with np.errstate(divide="ignore", invalid="ignore"):
-                studentised[block] = r / np.sqrt(self.scale * (1.0 - leverage[block]))
+                studentised[block] = size / np.sqrt(self.scale * (1.0 - leverage[block]))
             whole = np.linalg.eigvalsh(rest)[:, 0] < 1e-10  # fitted exactly: no step
             rest[whole] = np.nan
             alone = np.linalg.solve(rest, r[..., None])[..., 0]

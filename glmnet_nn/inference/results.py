@@ -29,6 +29,8 @@ from glmnet_nn.inference.margins import Effects, LinearPredictor, MarginalEffect
 from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.residuals import residuals
 from glmnet_nn.inference.summary import Summary
+from glmnet_nn.inference.weights import log_likelihood
+from glmnet_nn.training.start import null_model
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,6 @@ class GLMResults:
     predictor: LinearPredictor
     index: pd.Index
     options: InferenceOptions
-    llf: float
-    llnull: float
-    deviance: float
-    null_deviance: float
     pearson_chi2: float
     scale: float
     nobs: float
@@ -122,6 +120,37 @@ class GLMResults:
     @property
     def _df(self) -> float | None:
         return self.df_inference if self.use_t else None
+
+    # ------------------------------------------------------------ likelihood
+
+    @cached_property
+    def deviance(self) -> float:
+        """2 sum_i w_i loss_i."""
+        return 2 * self.fitted.objective.mean_loss(self.fitted.w) * self.fitted.total_weight
+
+    @cached_property
+    def null_deviance(self) -> float:
+        """The deviance of the model with an intercept (and the offset) alone."""
+        fitted = self.fitted
+        return 2 * null_model(fitted.rows, fitted.family)[1] * fitted.total_weight
+
+    @cached_property
+    def llf(self) -> float:
+        """The log-likelihood of the fit."""
+        return self._log_likelihood(self.deviance)
+
+    @cached_property
+    def llnull(self) -> float:
+        """The log-likelihood of the null model."""
+        return self._log_likelihood(self.null_deviance)
+
+    def _log_likelihood(self, deviance: float) -> float:
+        """At the scale of the fit, but of a location-scale law at the maximum likelihood
+        estimate: so does statsmodels, and of least squares it is the usual likelihood."""
+        fitted, phi = self.fitted, self.scale
+        if fitted.family.is_location_scale:
+            phi = fitted.family.likelihood_dispersion(deviance / self.nobs)
+        return log_likelihood(fitted.family, fitted.rows.y, fitted.weights, deviance / 2, phi)
 
     @property
     def aic(self) -> float:
