@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 
 from families import Array
 from glmnet_nn.inference import Coefficients, Fitted, GLMResults, InferenceOptions
@@ -15,6 +18,7 @@ from glmnet_nn.network import Layout
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.estimability import estimable
 from glmnet_nn.training.inputs import Inputs, unfolded
+from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.start import linear_objective
 
 
@@ -29,6 +33,7 @@ def glm_results(
     objective = linear_objective(scaled, family, estimator.fit_intercept)
     w = unfolded(objective.network.layout, inputs, estimator._weights)
     free = estimator._free_directions
+    _require_optimum(estimator, objective, w)
     fitted = Fitted(objective, w, information_root(objective, w, free), weights)
     n_flat = len(objective.flat_directions())
     n_parameters = w.size - n_flat - free.shape[1]
@@ -52,6 +57,24 @@ def glm_results(
         df_inference=_df_inference(options, nobs - n_parameters),
         title=f"{type(family).__name__} GLM with {family.link_name} link",
     )
+
+
+def _require_optimum(estimator: BaseEstimator, objective: Objective, w: Array) -> None:
+    """Warn if the fit did not converge; raise if it has left the domain of means."""
+    if not np.isfinite(objective.mean_loss(w)):
+        raise ValueError(
+            f"inference() needs means that {type(objective.family).__name__} can have at every "
+            f"row, but the fit with link {objective.family.link_name!r} has others or X and y are "
+            "not those of the fit. Use another link."
+        )
+    if not estimator.converged_:
+        warnings.warn(
+            "The fit did not converge: standard errors, tests and intervals are those of the "
+            "point that was reached, not of the maximum likelihood estimate. Raise max_iter, or "
+            "change link or solver, before using them.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
 
 
 def _scale(choice: str | float | None, fitted: Fitted, chi2: float, df_resid: float) -> float:
