@@ -78,7 +78,7 @@ def to_statsmodels(
         )
     validated: Array = validate_data(estimator, X, reset=False, dtype=np.float64)
     rows = estimator._rows(validated, y, sample_weight, offset, exposure)
-    fit = {"cov_type": cov_type, "cov_kwds": cov_kwds}
+    fit = {"cov_type": cov_type} | ({} if cov_kwds is None else {"cov_kwds": cov_kwds})
     if estimator.family_.event_ndim:
         return _multinomial(estimator, rows, fit)
     return _glm(estimator, rows, weight_type, {**fit, "scale": scale})

@@ -139,7 +139,7 @@ class StatisticsMixin:
             kind,
             precision=weighting(rows.weight, options.weight_type).precision,
             phi=self.dispersion_,
-            rng=np.random.default_rng(random_state),
+            rng=np.random.default_rng(random_state).spawn(1)[0],  # not the stream that drew y
         )
         return values[:, 0] if values.shape[1] == 1 else values
 

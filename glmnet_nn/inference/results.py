@@ -245,7 +245,7 @@ class GLMResults:
             kind,
             precision=fitted.weights.precision,
             phi=self.scale,
-            rng=np.random.default_rng(random_state),
+            rng=np.random.default_rng(random_state).spawn(1)[0],  # not the stream that drew y
         )
         return values[:, 0] if values.shape[1] == 1 else values
 
