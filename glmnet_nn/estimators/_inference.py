@@ -96,7 +96,7 @@ def _df_inference(options: InferenceOptions, df_resid: float) -> float:
         return df_resid
     labels = np.asarray(options.groups)
     columns = labels.reshape(len(labels), -1).T
-    return float(min(len(np.unique(column)) for column in columns) - 1)
+    return float(min(len(pd.unique(column)) for column in columns) - 1)
 
 
 def _coefficients(estimator: BaseEstimator, fitted: Fitted, free: Array) -> Coefficients:
