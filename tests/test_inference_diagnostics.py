@@ -54,6 +54,14 @@ def test_residuals_of_results_and_estimator_agree_at_depth_zero(kind):
         np.testing.assert_allclose(results.residuals(kind), ours, rtol=1e-10, atol=1e-12)
 
 
+def test_quantile_residuals_of_least_squares_are_standardised_by_precision():
+    X, y = sample(get("normal"))
+    w = np.random.default_rng(0).uniform(0.5, 4, len(y))
+    results = glm().fit(X, y, w).inference(X, y, w, weight_type="var")
+    expected = results.resid_response * np.sqrt(w / results.scale)
+    np.testing.assert_allclose(results.residuals("quantile"), expected, rtol=1e-9)
+
+
 def get(name):
     return next(pair for pair in SCALAR if pair.name == name)
 
