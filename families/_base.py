@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from families._links import Link, get_link, known_links
+from families._residuals import Residuals
+from families._second_order import SecondOrder
 from families._support import Array, Interval, Simplex
 
 _FAMILIES: dict[str, type[ExponentialFamily]] = {}
 
 
 @dataclass(frozen=True)
-class ExponentialFamily(ABC):
+class ExponentialFamily(Residuals, SecondOrder, ABC):
     r"""A law f(y | theta, tau) = h(y, tau) exp{ (theta . y - A(theta)) / d(tau) }.
 
     *Contract*: five facts, which every law states.
@@ -112,6 +114,10 @@ class ExponentialFamily(ABC):
     @abstractmethod
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         """Draw one y for each mean mu at dispersion phi."""
+
+    @abstractmethod
+    def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
+        """Return the law at mean mu and dispersion phi as a frozen distribution of scipy.stats."""
 
     def dispersion(self, tau: Array | float) -> Array | float:
         """Return phi = d(tau); 1 for the laws without a scale."""

@@ -24,6 +24,7 @@ from glmnet_nn.exceptions import RankWarning, SeparationWarning
 
 if TYPE_CHECKING:
     from glmnet_nn._config import configuration, show_config
+    from glmnet_nn.bridges import to_statsmodels
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
 
 __version__ = "0.1.0"
@@ -45,6 +46,7 @@ __all__ = [
     "configuration",
     "get_family",
     "show_config",
+    "to_statsmodels",
 ]
 
 _LAZY = {
@@ -52,6 +54,7 @@ _LAZY = {
     "DeepGLMRegressor": "estimators",
     "configuration": "_config",
     "show_config": "_config",
+    "to_statsmodels": "bridges",
 }
 
 
