@@ -115,7 +115,7 @@ def test_given_twice_is_an_error_in_every_call():
     glm = model(exposure="time").fit(X, y)
     for call in (glm.predict, glm.linear_predictor, glm.score, glm.inference, glm.fit):
         rest = () if call in (glm.predict, glm.linear_predictor) else (y,)
-        with pytest.raises(ValueError, match="given once.*set exposure=None"):
+        with pytest.raises(ValueError, match=r"given once.*set exposure=None"):
             call(X, *rest, exposure=X["time"])
 
 
@@ -136,7 +136,7 @@ def by_hand(X, y, alpha=0.01, weight=None):
 
 
 def test_cross_validation_keeps_the_exposure_of_each_row():
-    X, y, weight = claims()
+    X, y, _ = claims()
     X = X[[*FEATURES, "time"]]
     found = cross_validate(model(exposure="time"), X, y, cv=FOLDS, scoring=deviance_scorer)
     np.testing.assert_allclose(found["test_score"], by_hand(X, y), rtol=1e-10)
