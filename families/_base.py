@@ -114,6 +114,10 @@ class ExponentialFamily(SecondOrder, ABC):
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         """Draw one y for each mean mu at dispersion phi."""
 
+    @abstractmethod
+    def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
+        """Return the law at mean mu and dispersion phi as a frozen distribution of scipy.stats."""
+
     def dispersion(self, tau: Array | float) -> Array | float:
         """Return phi = d(tau); 1 for the laws without a scale."""
         return np.ones_like(tau, dtype=float)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
+from scipy import special, stats
 
 from families._links import Link
 from families._positive_links import NegativeBinomialLink
@@ -100,6 +100,10 @@ class NegativeBinomial(PositiveMean):
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         mixed = rng.gamma(1.0 / self.alpha, self.alpha * np.asarray(mu, dtype=float))
         return rng.poisson(mixed).astype(float)
+
+    def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
+        """r = 1 / alpha successes, each of probability 1 / (1 + alpha mu)."""
+        return stats.nbinom(1.0 / self.alpha, 1.0 / (1.0 + self.alpha * np.asarray(mu)))
 
     def natural(self, eta: Array) -> Array:
         """log(mu / (mu + r)) by log mu."""

@@ -23,6 +23,7 @@ from families import (
 from glmnet_nn.exceptions import RankWarning, SeparationWarning
 
 if TYPE_CHECKING:
+    from glmnet_nn.comparison import DevianceScorer, deviance_scorer
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
 
 __version__ = "0.1.0"
@@ -31,6 +32,7 @@ __all__ = [
     "Bernoulli",
     "DeepGLMClassifier",
     "DeepGLMRegressor",
+    "DevianceScorer",
     "ExponentialFamily",
     "Gamma",
     "InverseGaussian",
@@ -41,14 +43,20 @@ __all__ = [
     "RankWarning",
     "SeparationWarning",
     "Tweedie",
+    "deviance_scorer",
     "get_family",
 ]
 
-_LAZY = {"DeepGLMClassifier": "estimators", "DeepGLMRegressor": "estimators"}
+_LAZY = {
+    "DeepGLMClassifier": "estimators",
+    "DeepGLMRegressor": "estimators",
+    "DevianceScorer": "comparison",
+    "deviance_scorer": "comparison",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import the estimators, and scikit-learn with them, when first asked for."""
+    """Import what needs scikit-learn when first asked for."""
     if name not in _LAZY:
         raise AttributeError(f"module 'glmnet_nn' has no attribute {name!r}")
     return getattr(import_module(f"glmnet_nn.{_LAZY[name]}"), name)

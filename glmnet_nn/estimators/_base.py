@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from families import Array, ExponentialFamily, Link, known_links
 from glmnet_nn.estimators import _choices
+from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._fit import Fit, Specification, fit_network
 from glmnet_nn.estimators._inference import glm_results
 from glmnet_nn.estimators._validation import check_estimable, check_offset, check_weight
@@ -36,6 +37,8 @@ class BaseDeepGLM(BaseEstimator):
         "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), "array-like"],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "fit_intercept": ["boolean"],
+        "offset": [str, None],
+        "exposure": [str, None],
         "standardize": [StrOptions({"auto"}), "boolean"],
         "solver": [StrOptions({"auto", *SOLVERS})],
         "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -60,6 +63,8 @@ class BaseDeepGLM(BaseEstimator):
         alpha: str | float | ArrayLike = "auto",
         l1_ratio: float = 0.0,
         fit_intercept: bool = True,
+        offset: str | None = None,
+        exposure: str | None = None,
         standardize: str | bool = "auto",
         solver: str = "auto",
         max_iter: str | int = "auto",
@@ -80,6 +85,8 @@ class BaseDeepGLM(BaseEstimator):
         self.alpha = alpha
         self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
+        self.offset = offset
+        self.exposure = exposure
         self.standardize = standardize
         self.solver = solver
         self.max_iter = max_iter
@@ -271,6 +278,7 @@ class BaseDeepGLM(BaseEstimator):
     ) -> Array:
         """Return eta = network(x) + offset, (n, K)."""
         check_is_fitted(self)
+        X, offset, exposure = take_columns(self, X, offset, exposure)
         rows: Array = validate_data(self, X, reset=False, dtype=np.float64)
         known = check_offset(offset, exposure, self.family_, len(rows), self.n_outputs_)
         eta = self._network.forward(self._weights, rows)[1]
@@ -307,6 +315,7 @@ class BaseDeepGLM(BaseEstimator):
             The model has hidden layers, a penalty, or several outputs.
         """
         check_is_fitted(self)
+        X, offset, exposure = take_columns(self, X, offset, exposure)
         rows: Array = validate_data(self, X, reset=False, dtype=np.float64)
         columns = self._response(y, rows, sample_weight)
         return self._results(rows, columns, sample_weight, offset, exposure)

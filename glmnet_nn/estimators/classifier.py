@@ -17,6 +17,7 @@ from sklearn.utils.validation import (
 
 from families import Array, Bernoulli, ExponentialFamily, Multinoulli, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
+from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._validation import check_weight
 
 
@@ -33,9 +34,9 @@ class DeepGLMClassifier(ClassifierMixin, BaseDeepGLM):
     ----------
     link : str or Link, default="auto"
         The link of a Bernoulli output; "auto" is the canonical one.
-    hidden_layer_sizes, activation, alpha, l1_ratio, fit_intercept, standardize, solver, \
-max_iter, tol, batch_size, learning_rate_init, early_stopping, validation_fraction, \
-n_iter_no_change, n_init, warm_start, random_state, verbose
+    hidden_layer_sizes, activation, alpha, l1_ratio, fit_intercept, offset, exposure, \
+standardize, solver, max_iter, tol, batch_size, learning_rate_init, early_stopping, \
+validation_fraction, n_iter_no_change, n_init, warm_start, random_state, verbose
         As in :class:`DeepGLMRegressor`.
 
     Attributes
@@ -95,6 +96,7 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
         ValueError
             Input outside the rules above, or fewer than two classes.
         """
+        X, offset, exposure = take_columns(self, X, offset, exposure)
         rows, target = validate_data(self, X, y, dtype=np.float64, multi_output=True)
         check_classification_targets(target)
         self._multilabel = type_of_target(target) == "multilabel-indicator"
