@@ -19,6 +19,7 @@ from glmnet_nn.estimators import _choices
 from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._fit import Fit, Specification, fit_network
 from glmnet_nn.estimators._inference import glm_results
+from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
 from glmnet_nn.estimators._validation import check_estimable, check_offset, check_weight
 from glmnet_nn.exceptions import RankWarning, SeparationWarning
 from glmnet_nn.inference import GLMResults
@@ -27,7 +28,7 @@ from glmnet_nn.training.data import Rows
 from glmnet_nn.training.solvers import SOLVERS
 
 
-class BaseDeepGLM(BaseEstimator):
+class BaseDeepGLM(InferenceFit, BaseEstimator):
     """Parameters, the common part of fit, and the linear predictor."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -111,6 +112,7 @@ class BaseDeepGLM(BaseEstimator):
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
+        for_inference: bool = False,
     ) -> None:
         """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent."""
         weight = check_weight(sample_weight, X)
@@ -145,7 +147,10 @@ class BaseDeepGLM(BaseEstimator):
             seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
             report=self._report(solver),
         )
-        self._store(fit_network(X, y, weight, known, specification), specification)
+        solve = fit_network
+        if for_inference and hidden:
+            specification, solve = self._for_inference(specification), polished_network
+        self._store(solve(X, y, weight, known, specification), specification)
 
     def _hidden_sizes(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes
@@ -201,6 +206,7 @@ class BaseDeepGLM(BaseEstimator):
         self.solver_ = specification.solver
         self._network: Network = fit.network
         self._weights: Array = fit.weights
+        self._n_starts = specification.n_init
         self._inputs = fit.inputs
         self.alpha_ = fit.alpha
         self.n_iter_ = solution.n_iter
