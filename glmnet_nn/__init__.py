@@ -20,7 +20,7 @@ from families import (
     Tweedie,
     get_family,
 )
-from glmnet_nn.exceptions import RankWarning, SeparationWarning
+from glmnet_nn.exceptions import InferenceWarning, RankWarning, SeparationWarning
 
 if TYPE_CHECKING:
     from glmnet_nn.comparison import DevianceScorer, deviance_scorer
@@ -35,6 +35,7 @@ __all__ = [
     "DevianceScorer",
     "ExponentialFamily",
     "Gamma",
+    "InferenceWarning",
     "InverseGaussian",
     "Multinoulli",
     "NegativeBinomial",

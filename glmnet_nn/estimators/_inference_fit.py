@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -35,6 +35,13 @@ _SETTLED = 1e-3  # a relative change of phi that changes the ridge by nothing th
 
 class InferenceFit:
     """The estimators' ``fit_for_inference``."""
+
+    if TYPE_CHECKING:  # what the estimators have
+        max_iter: str | int
+        tol: str | float
+
+        def _fit(self, *args: Any, **kwargs: Any) -> None: ...
+        def _entered(self, *args: Any) -> tuple[Any, ...]: ...
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_for_inference(
@@ -76,13 +83,6 @@ class InferenceFit:
         """
         self._fit(*self._entered(X, y, sample_weight, offset, exposure), for_inference=True)
         return self
-
-    def _fit(self, *entered: Any, for_inference: bool) -> None:
-        raise NotImplementedError
-
-    def _entered(self, *given: Any) -> tuple[Any, ...]:
-        """Return validated X, y, (n, K), the family, sample_weight, offset, exposure."""
-        raise NotImplementedError
 
     def _for_inference(self, spec: Specification) -> Specification:
         """Return the specification of this fit, if the constructor does not forbid it."""

@@ -1,7 +1,19 @@
-"""What statistics says of a fitted model: information, covariance, results."""
+"""What statistics says of a fitted model: covariance, tests, residuals, influence, results."""
 
-from glmnet_nn.inference.covariance import covariance
+from glmnet_nn.inference.coefficients import Coefficients
+from glmnet_nn.inference.covariance import Fitted
+from glmnet_nn.inference.network_results import NetworkResults
 from glmnet_nn.inference.observed import RIDGE, ObservedInformation, recommended_starts
+from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.results import GLMResults
 
-__all__ = ["RIDGE", "GLMResults", "ObservedInformation", "covariance", "recommended_starts"]
+__all__ = [
+    "RIDGE",
+    "Coefficients",
+    "Fitted",
+    "GLMResults",
+    "InferenceOptions",
+    "NetworkResults",
+    "ObservedInformation",
+    "recommended_starts",
+]

@@ -13,7 +13,9 @@ _LEAST_CONDITION = 1e-5
 _MOST_RIDGE = 2.0 * RIDGE  # phi, in whose units it is, may be estimated anew
 
 
-def find_flags(information: ObservedInformation, phi: float, n_starts: int) -> dict[str, str]:
+def find_flags(
+    information: ObservedInformation, phi: float, precision: Array, n_starts: int
+) -> dict[str, str]:
     """Return what is wrong with a fit, name by name; empty if nothing is.
 
     ========================  ====================================================
@@ -29,6 +31,7 @@ def find_flags(information: ObservedInformation, phi: float, n_starts: int) -> d
     ``kinks``                 an activation without second derivatives
     ========================  ====================================================
 
+    ``precision``, (q,), is that of the prior of each weight on the summed log-likelihood.
     Without hidden layers there is one optimum, and only the first three can occur.
     """
     network = information.objective.network
@@ -55,7 +58,7 @@ def find_flags(information: ObservedInformation, phi: float, n_starts: int) -> d
     needed = recommended_starts(hidden)
     if n_starts < needed:
         found["few_starts"] = f"{n_starts} random start(s) where {needed} are called for"
-    ridge = _ridge(information, phi)
+    ridge = _largest_precision(information, precision)
     if ridge > _MOST_RIDGE:
         found["strong_ridge"] = (
             f"the penalty is a prior of precision {ridge:.3g}, where {RIDGE:g} is known to do"
@@ -90,10 +93,9 @@ def _largest_weight(information: ObservedInformation) -> float:
     return float(max(sizes))
 
 
-def _ridge(information: ObservedInformation, phi: float) -> float:
+def _largest_precision(information: ObservedInformation, precision: Array) -> float:
     """Return the largest precision of the prior of a weight, in those units."""
     layout = information.objective.network.layout
-    precision: Array = information.ridge / phi if phi > 0 else np.zeros(layout.size)
     output = layout.slices[-1][0]
     below = precision[: output.start].max(initial=0.0)
     return float(max(below, precision[output].max(initial=0.0) * _output_unit(information) ** 2))

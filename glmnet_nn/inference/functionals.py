@@ -61,7 +61,7 @@ def partial_effects(
     """Return d mu_k / d z_j of every row, (n, K), and the gradient of their average, (K, q).
 
     The average is weighted by ``rows.weight``, which sums to 1. For ``mean=False`` it is
-    d eta_k / d z_j; of a vector law less that of the first output, which is 0.
+    d eta_k / d z_j; of a vector law less that of the first output, which is left out.
     """
     inputs, eta = network.forward(w, rows.X)
     eta = eta if rows.offset is None else eta + rows.offset
@@ -75,13 +75,27 @@ def partial_effects(
             change = family.mean_second_tangent(eta, e, moved.eta)
         else:
             seed, change = e - _units(eta)[0] * bool(family.event_ndim), np.zeros_like(eta)
-        gradients.append(
-            gradient_tangent(network, w, inputs, moved, share * seed, share * change)
-        )
+        gradients.append(gradient_tangent(network, w, inputs, moved, share * seed, share * change))
     if mean:
         return family.mean_tangent(eta, moved.eta), np.array(gradients)
-    effects = moved.eta - moved.eta[:, :1] if family.event_ndim else moved.eta
-    return effects, np.array(gradients)
+    if family.event_ndim:
+        return moved.eta[:, 1:] - moved.eta[:, :1], np.array(gradients[1:])
+    return moved.eta, np.array(gradients)
+
+
+def steps(
+    network: Network, family: ExponentialFamily, w: Array, low: Rows, high: Rows
+) -> tuple[Array, Array]:
+    """Return mu(high) - mu(low) of every row, (n, K), and the gradient of its average, (K, q)."""
+    changes, gradients = np.zeros(()), np.zeros(())
+    for sign, rows in ((-1.0, low), (1.0, high)):
+        inputs, eta = network.forward(w, rows.X)
+        eta = eta if rows.offset is None else eta + rows.offset
+        share = sign * rows.weight[:, None]
+        changes = changes + sign * family.mean(eta)
+        seeds = [share * family.mean_tangent(eta, e) for e in _units(eta)]
+        gradients = gradients + np.array([network.gradient(w, inputs, seed) for seed in seeds])
+    return changes, gradients
 
 
 def _units(eta: Array) -> list[Array]:

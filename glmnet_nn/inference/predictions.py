@@ -1,4 +1,4 @@
-"""Predictions with their standard errors and confidence intervals."""
+"""Predictions, contrasts and average effects with their standard errors and intervals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from families import Array, ExponentialFamily
-from glmnet_nn.inference.hypotheses import reference
+from glmnet_nn.inference.hypotheses import ContrastTest, reference
+from glmnet_nn.inference.margins import MarginalEffects
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,32 @@ class Prediction:
 
     def __str__(self) -> str:
         text = self.summary_frame().to_string(float_format=lambda value: f"{value:.4g}")
-        return f"{text}\n\n{self.note}" if self.note else text
+        return _noted(text, self.note)
+
+
+@dataclass(frozen=True)
+class Differences(ContrastTest):
+    """Differences between rows, tested against 0."""
+
+    note: str
+
+    def __str__(self) -> str:
+        return _noted(super().__str__(), self.note)
+
+
+@dataclass(frozen=True)
+class AverageEffects(MarginalEffects):
+    """Average partial effects, and what their standard errors are for."""
+
+    target: str
+    note: str
+
+    def __str__(self) -> str:
+        return _noted(super().__str__(), self.note)
+
+
+def _noted(text: str, note: str) -> str:
+    return f"{text}\n\n{note}" if note else text
 
 
 def _around(values: Array, half: Array) -> Array:

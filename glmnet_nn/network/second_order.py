@@ -187,9 +187,7 @@ def _unit_tangents(network: Network, w: Array, inputs: list[Array]) -> list[Arra
         below, (W, b) = inputs[at], layout.slices[at]
         RS = np.zeros((len(below), len(layer.W), b.stop))
         if at:
-            np.matmul(
-                layer.W, sums[-1] * a.slope(below)[:, :, None], out=RS[:, :, : W.start]
-            )
+            np.matmul(layer.W, sums[-1] * a.slope(below)[:, :, None], out=RS[:, :, : W.start])
         n_in = below.shape[1]
         for unit in range(len(layer.W)):
             RS[:, unit, W.start + unit * n_in : W.start + (unit + 1) * n_in] = below
