@@ -23,6 +23,7 @@ from families import (
 from glmnet_nn.exceptions import InferenceWarning, RankWarning, SeparationWarning
 
 if TYPE_CHECKING:
+    from glmnet_nn._config import configuration, show_config
     from glmnet_nn.comparison import DevianceScorer, deviance_scorer
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
 
@@ -44,8 +45,10 @@ __all__ = [
     "RankWarning",
     "SeparationWarning",
     "Tweedie",
+    "configuration",
     "deviance_scorer",
     "get_family",
+    "show_config",
 ]
 
 _LAZY = {
@@ -53,6 +56,8 @@ _LAZY = {
     "DeepGLMRegressor": "estimators",
     "DevianceScorer": "comparison",
     "deviance_scorer": "comparison",
+    "configuration": "_config",
+    "show_config": "_config",
 }
 
 
