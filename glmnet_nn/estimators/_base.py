@@ -22,6 +22,7 @@ from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
 from glmnet_nn.estimators._statistics import StatisticsMixin
 from glmnet_nn.estimators._validation import check_estimable, check_offset, check_weight
 from glmnet_nn.exceptions import RankWarning, SeparationWarning
+from glmnet_nn.inference import Search
 from glmnet_nn.network import Network, known_activations
 from glmnet_nn.training.solvers import SOLVERS
 
@@ -145,10 +146,15 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
             seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
             report=self._report(solver),
         )
-        solve = fit_network
         if for_inference and hidden:
-            specification, solve = self._for_inference(specification), polished_network
-        self._store(solve(X, y, weight, known, specification), specification)
+            specification = self._for_inference(specification)
+            fit, self._search = polished_network(X, y, weight, known, specification)
+        else:
+            fit, self._search = (
+                fit_network(X, y, weight, known, specification),
+                Search(specification.n_init),
+            )
+        self._store(fit, specification)
 
     def _hidden_sizes(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes
@@ -204,7 +210,6 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         self.solver_ = specification.solver
         self._network: Network = fit.network
         self._weights: Array = fit.weights
-        self._n_starts = specification.n_init
         self._inputs = fit.inputs
         self.alpha_ = fit.alpha
         self.n_iter_ = solution.n_iter

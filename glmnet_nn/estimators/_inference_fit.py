@@ -14,19 +14,20 @@ from glmnet_nn.estimators._fit import (
     _AS_GIVEN,
     Fit,
     Specification,
-    _best_of,
+    _curvature,
     _objective,
     _preliminary_dispersion,
     _Units,
     _units,
 )
-from glmnet_nn.inference import RIDGE, ObservedInformation, recommended_starts
-from glmnet_nn.network import Network
+from glmnet_nn.inference import RIDGE, ObservedInformation, Search, recommended_starts
+from glmnet_nn.network import Layout, Network
 from glmnet_nn.training.data import Rows
-from glmnet_nn.training.inputs import folded, standardized
+from glmnet_nn.training.inputs import Inputs, folded, standardized, unfolded
 from glmnet_nn.training.objective import Objective
-from glmnet_nn.training.solvers import DampedNewton, Solution
-from glmnet_nn.training.start import null_model
+from glmnet_nn.training.search import best_optimum, least_loss_of_a_unit
+from glmnet_nn.training.solvers import LBFGS, DampedNewton
+from glmnet_nn.training.start import initial_weights, null_model
 
 _LEAST_DISPERSION = 1e-8  # of the null model's: without residuals there would be no ridge
 _ROUNDS = 10  # of estimating phi, on which the ridge depends
@@ -62,7 +63,9 @@ class InferenceFit:
         starts, or 10 at up to 3 hidden units and 3 more for each further unit if that is
         more, and polishes the best by a damped Newton method on the observed information
         until the decrement g' H^-1 g, the squared distance from the optimum in standard
-        errors, vanishes. phi is estimated along the way where the law has a dispersion.
+        errors, vanishes. phi is estimated along the way where the law has a dispersion. It
+        then asks whether another optimum is as good, and whether one hidden unit fewer
+        would do: ``inference()`` says so.
 
         Without hidden layers it is ``fit``.
 
@@ -112,7 +115,7 @@ class InferenceFit:
 
 def polished_network(
     X: Array, y: Array, weight: Array, offset: Array | None, spec: Specification
-) -> Fit:
+) -> tuple[Fit, Search]:
     """Minimise the hardly penalised objective from many starts, and polish the best.
 
     The ridge is in units of phi: where the law has a dispersion, that of a first start
@@ -121,15 +124,11 @@ def polished_network(
     rows = Rows(X, y, weight, offset)
     intercept, null_loss = null_model(rows, spec.family)
     inputs, units = standardized(X, weight), _units(rows, spec)
-    null_phi = 2.0 * null_loss or 1.0
+    null_phi, total = 2.0 * null_loss or 1.0, float(weight.sum())
 
     def objective(phi: float, seen: _Units) -> Objective:
         alpha = _ridge(phi, rows, units, spec)
         return _objective(rows, inputs, alpha, seen, spec)
-
-    def best(phi: float, n_init: int) -> Solution:
-        search = replace(spec, solver="lbfgs", n_init=n_init)
-        return _best_of(objective(phi, units), inputs, intercept, units, null_loss, search)
 
     def dispersion(phi: float, w: Array) -> float:
         if not spec.family.has_dispersion:
@@ -138,27 +137,33 @@ def polished_network(
         return max(found, _LEAST_DISPERSION * null_phi) if found > 0 else phi
 
     phi = _preliminary_dispersion(rows, inputs, spec, null_loss)
-    layout = objective(phi, units).network.layout
+    first = objective(phi, units)
+    layout = first.network.layout
+    middle = (intercept - units.middle) / units.unit
+    solver = LBFGS(spec.tol * _curvature(first, middle), spec.max_iter)
+    starts = _starts(layout, inputs, units, middle, spec)
     if spec.family.has_dispersion:
-        phi = dispersion(phi, units.given(layout, best(phi, 1).w))
-    solution = best(phi, spec.n_init)
+        phi = dispersion(phi, units.given(layout, solver.solve(first, starts[0]).w))
+    one = phi / units.unit**2 / total  # a log-likelihood, on the scale of the objective
+    solution, rival = best_optimum(objective(phi, units), starts, solver, one)
+    fall, lost = least_loss_of_a_unit(objective(phi, units), solution.w, solver, one)
     for _ in range(_ROUNDS):
-        polished = DampedNewton().solve(objective(phi, units), solution.w, spec.report)
-        solution = replace(polished, n_iter=solution.n_iter + polished.n_iter)
         w = units.given(layout, solution.w)
         before, phi = phi, dispersion(phi, w)
         if abs(phi - before) <= _SETTLED * phi:
             break
+        polished = DampedNewton().solve(objective(phi, units), solution.w, spec.report)
+        solution = replace(polished, n_iter=solution.n_iter + polished.n_iter)
     final = objective(before, _AS_GIVEN)
-    return Fit(
+    fit = Fit(
         solution=solution,
         network=Network(layout, final.network.activation),
         weights=folded(layout, inputs, w),
         inputs=inputs,
         alpha=_ridge(before, rows, units, spec),
         loss=final.value(w),
-        deviance=2.0 * final.mean_loss(w) * final.total_weight,
-        null_deviance=2.0 * null_loss * final.total_weight,
+        deviance=2.0 * final.mean_loss(w) * total,
+        null_deviance=2.0 * null_loss * total,
         dispersion=phi,
         rank=X.shape[1],
         dependent=np.zeros(0, dtype=np.intp),
@@ -167,6 +172,18 @@ def polished_network(
         estimable=None,
         free=np.zeros((layout.size, 0)),
     )
+    return fit, Search(spec.n_init, rival, fall / lost if lost else np.inf)
+
+
+def _starts(
+    layout: Layout, inputs: Inputs, units: _Units, intercept: Array, spec: Specification
+) -> list[Array]:
+    """Return the random starts and, under ``warm_start``, the previous fit before them."""
+    rngs = [np.random.default_rng([spec.seed, attempt]) for attempt in range(spec.n_init)]
+    starts = [initial_weights(layout, intercept, rng) for rng in rngs]
+    if spec.start is None:
+        return starts
+    return [units.seen(layout, unfolded(layout, inputs, spec.start)), *starts]
 
 
 def _ridge(phi: float, rows: Rows, units: _Units, spec: Specification) -> list[float]:

@@ -59,7 +59,7 @@ def network_results(
     scale = dispersion(options.dispersion, family, chi2, 2 * loss, df_resid)
     phi = scale if family.has_dispersion else 1.0
     precision = objective.penalty.l2 * given / phi if phi > 0 else np.zeros(w.size)
-    flags = find_flags(information, phi, precision, estimator._n_starts)
+    flags = find_flags(information, phi, precision, estimator._search)
     if flags:
         warnings.warn(in_words(flags), InferenceWarning, stacklevel=4)
     return NetworkResults(

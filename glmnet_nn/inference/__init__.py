@@ -2,6 +2,7 @@
 
 from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.covariance import Fitted
+from glmnet_nn.inference.flags import Search
 from glmnet_nn.inference.network_results import NetworkResults
 from glmnet_nn.inference.observed import RIDGE, ObservedInformation, recommended_starts
 from glmnet_nn.inference.options import InferenceOptions
@@ -15,5 +16,6 @@ __all__ = [
     "InferenceOptions",
     "NetworkResults",
     "ObservedInformation",
+    "Search",
     "recommended_starts",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from families import Array
@@ -13,8 +15,25 @@ _LEAST_CONDITION = 1e-5
 _MOST_RIDGE = 2.0 * RIDGE  # phi, in whose units it is, may be estimated anew
 
 
+_LEAST_FALL = 2.0  # of the log-likelihood for each weight of a unit: twice what AIC asks for
+
+
+@dataclass(frozen=True)
+class Search:
+    """How an optimum was looked for, and what was found besides.
+
+    ``rival`` is how far below, in log-likelihoods, another optimum lies, ``fall`` by how much
+    the log-likelihood falls, for each of the weights, without the unit that it needs least;
+    infinite where there is none, or none was looked for.
+    """
+
+    n_starts: int
+    rival: float = np.inf
+    fall: float = np.inf
+
+
 def find_flags(
-    information: ObservedInformation, phi: float, precision: Array, n_starts: int
+    information: ObservedInformation, phi: float, precision: Array, search: Search
 ) -> dict[str, str]:
     """Return what is wrong with a fit, name by name; empty if nothing is.
 
@@ -26,6 +45,10 @@ def find_flags(
                               largest: more units than the data can tell apart
     ``large_weight``          a weight above 10 for standardised inputs (and, for a
                               location-scale law, outputs): a unit has become a step
+    ``rival_optimum``         another optimum is as good to 3 log-likelihoods: the
+                              estimate may be at the wrong one
+    ``spare_unit``            without one of the hidden units the log-likelihood falls by
+                              less than 2 for each of its weights (AIC asks for 1)
     ``few_starts``            fewer random starts than the width asks for
     ``strong_ridge``          a prior that shrinks by more than a standard error
     ``kinks``                 an activation without second derivatives
@@ -55,9 +78,18 @@ def find_flags(
     largest = _largest_weight(information)
     if largest > _LARGEST_WEIGHT:
         found["large_weight"] = f"a weight is {largest:.3g} for standardised inputs"
+    if search.rival < np.inf:
+        found["rival_optimum"] = (
+            f"another optimum is only {search.rival:.2g} log-likelihoods below the best"
+        )
+    if search.fall < _LEAST_FALL:
+        found["spare_unit"] = (
+            f"without one hidden unit the log-likelihood falls by {search.fall:.2g} for each of "
+            f"its weights, and a unit too many may gain {_LEAST_FALL:g}"
+        )
     needed = recommended_starts(hidden)
-    if n_starts < needed:
-        found["few_starts"] = f"{n_starts} random start(s) where {needed} are called for"
+    if search.n_starts < needed:
+        found["few_starts"] = f"{search.n_starts} random start(s) where {needed} are called for"
     ridge = _largest_precision(information, precision)
     if ridge > _MOST_RIDGE:
         found["strong_ridge"] = (
@@ -111,6 +143,8 @@ def in_words(flags: dict[str, str]) -> str:
             "not_positive_definite",
             "ill_conditioned",
             "large_weight",
+            "rival_optimum",
+            "spare_unit",
         ),
     }
     advice = [remedy for remedy, names in remedies.items() if set(names) & set(flags)]
