@@ -51,16 +51,6 @@ _V = np.array([0.8, -0.7, 0.6])
 _C = 0.5
 
 
-def linear_predictor(X: Array) -> Array:
-    """Return the true eta, (n,)."""
-    return np.asarray(_C + np.tanh(X @ _W.T + _B) @ _V)
-
-
-def slopes(X: Array) -> Array:
-    """Return d eta / d x, (n, 3)."""
-    return np.asarray(((1.0 - np.tanh(X @ _W.T + _B) ** 2) * _V) @ _W)
-
-
 @dataclass(frozen=True)
 class Cell:
     """One design: the law of y, what is fitted to it, and the goals."""
@@ -69,6 +59,7 @@ class Cell:
     family: str
     n: int
     units: int = 3
+    strength: float = 1.0  # times eta
     alpha: float = 0.0  # of a negative binomial law of y, fitted as Poisson
     cov_type: str = "nonrobust"
     prepared: bool = True  # by fit_for_inference, not by fit
@@ -83,6 +74,16 @@ class Cell:
         if self.alpha:
             return NegativeBinomial("log", alpha=self.alpha)
         return get_family(self.family)
+
+    def linear_predictor(self, X: Array) -> Array:
+        """Return the true eta, (n,)."""
+        return np.asarray(self.strength * (_C + np.tanh(X @ _W.T + _B) @ _V))
+
+    def average_effects(self, X: Array) -> Array:
+        """Return the average of d mu / d x over these rows, (3,)."""
+        eta = self.linear_predictor(X)
+        slopes = self.strength * (((1.0 - np.tanh(X @ _W.T + _B) ** 2) * _V) @ _W)
+        return np.asarray(self.law.mean_tangent(eta, np.ones_like(eta)) @ slopes / len(X))
 
     @property
     def phi(self) -> float:
@@ -99,11 +100,13 @@ CELLS = (
     Cell("Normal, n = 10,000", "normal", 10_000, **_GOOD),
     Cell("Bernoulli, n = 2,000", "bernoulli", 2000, least_mean=0.925),
     Cell("Bernoulli, n = 10,000", "bernoulli", 10_000, **_GOOD),
+    Cell("Bernoulli, eta doubled, n = 2,000", "bernoulli", 2000, strength=2.0, least_mean=0.925),
     Cell(
         "overdispersed counts, n = 2,000, HC1", "poisson", 2000,
         alpha=0.5, cov_type="HC1", least_mean=0.93,
     ),
     Cell("the same, not robust", "poisson", 2000, alpha=0.5),
+    Cell("4 units fitted, Poisson, n = 2,000", "poisson", 2000, units=4, least_flagged=0.95),
     Cell("6 units fitted, Poisson, n = 2,000", "poisson", 2000, units=6, least_flagged=0.95),
     Cell("3 units by plain fit(), Poisson, n = 2,000", "poisson", 2000, prepared=False),
 )  # fmt: skip
@@ -114,23 +117,17 @@ def points() -> Array:
     return np.random.default_rng([SEED, 0]).normal(size=(POINTS, 3))
 
 
-def average_effects(law: ExponentialFamily, X: Array) -> Array:
-    """Return the average of d mu / d x over these rows, (3,)."""
-    eta = linear_predictor(X)
-    return np.asarray(law.mean_tangent(eta, np.ones_like(eta)) @ slopes(X) / len(X))
-
-
-def population_effects(law: ExponentialFamily) -> Array:
+def population_effects(cell: Cell) -> Array:
     """Return the average of d mu / d x over the law of x, by simulation."""
     half = np.random.default_rng([SEED, 1]).normal(size=(_POPULATION // 2, 3))
-    return average_effects(law, np.vstack([half, -half]))
+    return cell.average_effects(np.vstack([half, -half]))
 
 
 def replicate(cell: Cell, population: Array, number: int) -> dict[str, Any]:
     """Draw one sample, fit, and tell which intervals hold the truth."""
     rng = np.random.default_rng([SEED, 2, *map(ord, cell.name), number])
     X, law = rng.normal(size=(cell.n, 3)), cell.law
-    y = law.sample(law.mean(linear_predictor(X)), cell.phi, rng)
+    y = law.sample(law.mean(cell.linear_predictor(X)), cell.phi, rng)
     model = DeepGLMRegressor(cell.family, hidden_layer_sizes=(cell.units,), random_state=number)
     begun = time.perf_counter()
     with warnings.catch_warnings():
@@ -139,12 +136,12 @@ def replicate(cell: Cell, population: Array, number: int) -> dict[str, Any]:
         results = fitted.inference(X, y, cov_type=cell.cov_type)
         limits = results.get_prediction(points()).conf_int(which="linear")
         effects = {
-            "sample": (results.average_partial_effects("sample"), average_effects(law, X)),
+            "sample": (results.average_partial_effects("sample"), cell.average_effects(X)),
             "population": (results.average_partial_effects("population"), population),
         }
     spent = time.perf_counter() - begun
     found = {
-        "points": _holds(limits, linear_predictor(points())),
+        "points": _holds(limits, cell.linear_predictor(points())),
         "width": float(np.median(limits[:, 1] - limits[:, 0])),
         "flags": sorted(results.flags),
         "bic": results.bic,
@@ -198,7 +195,7 @@ def _met(cell: Cell, row: dict[str, Any]) -> bool | None:
 
 def _replicates(cell: Cell, count: int, jobs: int) -> Iterator[dict[str, Any]]:
     """Yield the replicates of a cell, in order."""
-    one = partial(replicate, cell, population_effects(cell.law))
+    one = partial(replicate, cell, population_effects(cell))
     if jobs == 1:
         with threadpool_limits(1):
             yield from map(one, range(count))

@@ -252,7 +252,7 @@ def test_wrong_questions_are_answered_with_the_right_ones():
 def test_intervals_cover():
     """A small version of ``python -m benchmarks.coverage``: 200 points, errors not independent."""
     cell = coverage.Cell("Normal, n = 500", "normal", 500)
-    population = coverage.population_effects(cell.law)
+    population = coverage.population_effects(cell)
     found = coverage.summarise(cell, [coverage.replicate(cell, population, i) for i in range(10)])
     assert 0.88 <= found["mean"] <= 0.99
     assert found["sample"] >= 0.8

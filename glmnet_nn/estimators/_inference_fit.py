@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -21,12 +22,12 @@ from glmnet_nn.estimators._fit import (
     _units,
 )
 from glmnet_nn.inference import RIDGE, ObservedInformation, Search, recommended_starts
-from glmnet_nn.network import Layout, Network
+from glmnet_nn.network import Network
 from glmnet_nn.training.data import Rows
-from glmnet_nn.training.inputs import Inputs, folded, standardized, unfolded
+from glmnet_nn.training.inputs import folded, standardized, unfolded
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.search import best_optimum, least_loss_of_a_unit
-from glmnet_nn.training.solvers import LBFGS, DampedNewton
+from glmnet_nn.training.solvers import LBFGS, DampedNewton, Solution
 from glmnet_nn.training.start import initial_weights, null_model
 
 _LEAST_DISPERSION = 1e-8  # of the null model's: without residuals there would be no ridge
@@ -99,7 +100,7 @@ class InferenceFit:
         for name, known in wanted.items():
             given = getattr(self, name)
             allowed = known if isinstance(known, tuple) else (known,)
-            if not any(given is value or given == value for value in allowed):
+            if str(given) not in map(str, allowed):  # alpha may be an array
                 raise ValueError(
                     f"fit_for_inference() chooses {name} itself, but {name}={given!r}. Leave it "
                     f"at {allowed[0]!r}, or use fit()."
@@ -121,72 +122,94 @@ def polished_network(
     The ridge is in units of phi: where the law has a dispersion, that of a first start
     serves the search, and each polish gives a better one until it changes no more.
     """
-    rows = Rows(X, y, weight, offset)
-    intercept, null_loss = null_model(rows, spec.family)
-    inputs, units = standardized(X, weight), _units(rows, spec)
-    null_phi, total = 2.0 * null_loss or 1.0, float(weight.sum())
-
-    def objective(phi: float, seen: _Units) -> Objective:
-        alpha = _ridge(phi, rows, units, spec)
-        return _objective(rows, inputs, alpha, seen, spec)
-
-    def dispersion(phi: float, w: Array) -> float:
-        if not spec.family.has_dispersion:
-            return 1.0
-        found = ObservedInformation.of(objective(phi, _AS_GIVEN), w).pearson_dispersion()
-        return max(found, _LEAST_DISPERSION * null_phi) if found > 0 else phi
-
-    phi = _preliminary_dispersion(rows, inputs, spec, null_loss)
-    first = objective(phi, units)
-    layout = first.network.layout
-    middle = (intercept - units.middle) / units.unit
-    solver = LBFGS(spec.tol * _curvature(first, middle), spec.max_iter)
-    starts = _starts(layout, inputs, units, middle, spec)
+    task = _Task(Rows(X, y, weight, offset), spec)
+    phi = _preliminary_dispersion(task.rows, task.inputs, spec, task.null_loss)
+    solver, starts = task.solver(phi), task.starts()
     if spec.family.has_dispersion:
-        phi = dispersion(phi, units.given(layout, solver.solve(first, starts[0]).w))
-    one = phi / units.unit**2 / total  # a log-likelihood, on the scale of the objective
-    solution, rival = best_optimum(objective(phi, units), starts, solver, one)
-    fall, lost = least_loss_of_a_unit(objective(phi, units), solution.w, solver, one)
+        phi = task.dispersion(phi, solver.solve(task.objective(phi), starts[0]).w)
+    searched = task.objective(phi)
+    solution, rival = best_optimum(searched, starts, solver, partial(task.log_likelihood, phi))
+    unit = task.log_likelihood(phi, solution.w)
+    fall, lost = least_loss_of_a_unit(searched, solution.w, solver, unit)
     for _ in range(_ROUNDS):
-        w = units.given(layout, solution.w)
-        before, phi = phi, dispersion(phi, w)
+        before, phi = phi, task.dispersion(phi, solution.w)
         if abs(phi - before) <= _SETTLED * phi:
             break
-        polished = DampedNewton().solve(objective(phi, units), solution.w, spec.report)
+        polished = DampedNewton().solve(task.objective(phi), solution.w, spec.report)
         solution = replace(polished, n_iter=solution.n_iter + polished.n_iter)
-    final = objective(before, _AS_GIVEN)
-    fit = Fit(
-        solution=solution,
-        network=Network(layout, final.network.activation),
-        weights=folded(layout, inputs, w),
-        inputs=inputs,
-        alpha=_ridge(before, rows, units, spec),
-        loss=final.value(w),
-        deviance=2.0 * final.mean_loss(w) * total,
-        null_deviance=2.0 * null_loss * total,
-        dispersion=phi,
-        rank=X.shape[1],
-        dependent=np.zeros(0, dtype=np.intp),
-        separated_rows=np.zeros(0, dtype=np.intp),
-        infinite=None,
-        estimable=None,
-        free=np.zeros((layout.size, 0)),
-    )
-    return fit, Search(spec.n_init, rival, fall / lost if lost else np.inf)
+    return task.fit(before, solution), Search(spec.n_init, rival, fall / lost if lost else np.inf)
 
 
-def _starts(
-    layout: Layout, inputs: Inputs, units: _Units, intercept: Array, spec: Specification
-) -> list[Array]:
-    """Return the random starts and, under ``warm_start``, the previous fit before them."""
-    rngs = [np.random.default_rng([spec.seed, attempt]) for attempt in range(spec.n_init)]
-    starts = [initial_weights(layout, intercept, rng) for rng in rngs]
-    if spec.start is None:
-        return starts
-    return [units.seen(layout, unfolded(layout, inputs, spec.start)), *starts]
+class _Task:
+    """The objectives of one fit, for any phi; y is seen in units of its spread."""
 
+    def __init__(self, rows: Rows, spec: Specification) -> None:
+        self.rows, self.spec = rows, spec
+        self.intercept, self.null_loss = null_model(rows, spec.family)
+        self.inputs, self.units = standardized(rows.X, rows.weight), _units(rows, spec)
+        self.total = float(rows.weight.sum())
+        self.layout = self.objective(1.0).network.layout
 
-def _ridge(phi: float, rows: Rows, units: _Units, spec: Specification) -> list[float]:
-    """Return one alpha a layer: that of the output weights is for weights in units of y."""
-    alpha = RIDGE * phi / float(rows.weight.sum())
-    return [alpha] * len(spec.hidden) + [alpha / units.unit**2]
+    def _alpha(self, phi: float) -> list[float]:
+        """Return one alpha a layer: that of the output weights is for weights in units of y."""
+        alpha = RIDGE * phi / self.total
+        return [alpha] * len(self.spec.hidden) + [alpha / self.units.unit**2]
+
+    def objective(self, phi: float, units: _Units | None = None) -> Objective:
+        """Return the objective with the ridge for phi."""
+        units = self.units if units is None else units
+        return _objective(self.rows, self.inputs, self._alpha(phi), units, self.spec)
+
+    @property
+    def _seen_intercept(self) -> Array:
+        return np.asarray((self.intercept - self.units.middle) / self.units.unit)
+
+    def solver(self, phi: float) -> LBFGS:
+        """Return the solver of the search."""
+        curvature = _curvature(self.objective(phi), self._seen_intercept)
+        return LBFGS(self.spec.tol * curvature, self.spec.max_iter)
+
+    def starts(self) -> list[Array]:
+        """Return the random starts and, under ``warm_start``, the previous fit before them."""
+        rngs = (np.random.default_rng([self.spec.seed, i]) for i in range(self.spec.n_init))
+        starts = [initial_weights(self.layout, self._seen_intercept, rng) for rng in rngs]
+        if self.spec.start is None:
+            return starts
+        warm = unfolded(self.layout, self.inputs, self.spec.start)
+        return [self.units.seen(self.layout, warm), *starts]
+
+    def _pearson(self, phi: float, seen: Array) -> float:
+        w = self.units.given(self.layout, seen)
+        found = ObservedInformation.of(self.objective(phi, _AS_GIVEN), w).pearson_dispersion()
+        least = _LEAST_DISPERSION * (2.0 * self.null_loss or 1.0)
+        return max(found, least) if found > 0 else phi
+
+    def dispersion(self, phi: float, seen: Array) -> float:
+        """Return phi at these parameters, 1 for a law without one; ``phi`` if nothing tells."""
+        return self._pearson(phi, seen) if self.spec.family.has_dispersion else 1.0
+
+    def log_likelihood(self, phi: float, seen: Array) -> float:
+        """Return one log-likelihood on the scale of F; of overdispersed y a quasi one."""
+        return max(phi, self._pearson(phi, seen)) / self.units.unit**2 / self.total
+
+    def fit(self, phi: float, solution: Solution) -> Fit:
+        """Return the fit for X and y as given."""
+        objective = self.objective(phi, _AS_GIVEN)
+        w = self.units.given(self.layout, solution.w)
+        return Fit(
+            solution=solution,
+            network=Network(self.layout, objective.network.activation),
+            weights=folded(self.layout, self.inputs, w),
+            inputs=self.inputs,
+            alpha=self._alpha(phi),
+            loss=objective.value(w),
+            deviance=2.0 * objective.mean_loss(w) * self.total,
+            null_deviance=2.0 * self.null_loss * self.total,
+            dispersion=self.dispersion(phi, solution.w),
+            rank=self.rows.X.shape[1],
+            dependent=np.zeros(0, dtype=np.intp),
+            separated_rows=np.zeros(0, dtype=np.intp),
+            infinite=None,
+            estimable=None,
+            free=np.zeros((self.layout.size, 0)),
+        )

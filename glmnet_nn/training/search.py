@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -21,18 +21,21 @@ _CANDIDATES = 8  # units whose removal is tried
 
 
 def best_optimum(
-    objective: Objective, starts: Iterable[Array], solver: LBFGS, unit: float
+    objective: Objective,
+    starts: Iterable[Array],
+    solver: LBFGS,
+    log_likelihood: Callable[[Array], float],
 ) -> tuple[Solution, float]:
     """Return the best end of all starts, polished, and how near its nearest rival comes.
 
     A rival is another optimum within 3 log-likelihoods of the best with other means, not the
-    same one with its units exchanged or their signs flipped. ``unit`` is one
-    log-likelihood, phi / sum w, on the scale of F; the gap is in log-likelihoods, infinite if
-    there is no rival.
+    same one with its units exchanged or their signs flipped. ``log_likelihood`` gives for the
+    parameters of an optimum one log-likelihood, phi / sum w, on the scale of F; the gap is in
+    log-likelihoods, infinite if there is no rival.
     """
     ends = sorted((solver.solve(objective, start) for start in starts), key=lambda end: end.value)
     best = _polished(objective, ends[0])
-    seen = [_means(objective, ends[0].w)]
+    seen, unit = [_means(objective, ends[0].w)], log_likelihood(best.w)
     for end in ends[1:]:
         if end.value > best.value + _RIVAL * unit:
             break
@@ -72,7 +75,8 @@ def least_loss_of_a_unit(
     """Return by how little the log-likelihood falls without one hidden unit, and its weights.
 
     Units are left out one at a time, those that contribute least first, and the others
-    fitted again from where they are. Infinite, and 0 weights, if no layer can lose one.
+    fitted again from where they are. ``unit`` is one log-likelihood on the scale of F.
+    Infinite, and 0 weights, if no layer can lose one.
     """
     candidates = sorted(_contributions(objective, w))[:_CANDIDATES]
     least = (np.inf, 0)
