@@ -220,7 +220,7 @@ def table(found: dict[str, Any]) -> str:
     """Return the Markdown of a study."""
     heads = [
         "truth of 3 tanh units", "mean of 20 points", "worst point", "APE, sample",
-        "APE, population", "flagged", "goal", "s per fit",
+        "APE, population", "flagged", "mean of the unflagged", "goal", "s per fit",
     ]  # fmt: skip
     return tables.markdown(heads, [_cells(row) for row in found["rows"]])
 
@@ -242,6 +242,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         f"{100 * row['sample']:.1f}",
         f"{100 * row['population']:.1f}",
         f"{100 * row['flagged']:.1f}",
+        "-" if row["mean_unflagged"] is None else f"{100 * row['mean_unflagged']:.1f}",
         ", ".join(goals) + verdict,
         f"{row['seconds']:.2f}",
     ]

@@ -321,3 +321,18 @@ def test_a_dummy_steps_from_zero_to_one():
     ends = [np.column_stack([X[:, 0], np.full(300, level)]) for level in (1.0, 0.0)]
     close(found.margeff[1], np.mean(results.contrast(*ends).effect))
     close(found.margeff[0], results.average_partial_effects().margeff[0])
+
+
+@pytest.mark.parametrize("family", ["poisson", "normal"])
+def test_influence_is_what_leaving_out_the_row_does(family):
+    model, X, y = fitted(family)
+    influence = results_of(family).get_influence()
+    leverage = influence.hat_matrix_diag
+    assert leverage.sum() == pytest.approx(results_of(family).n_parameters, rel=0.05)
+    at = int(np.argmax(influence.cooks_distance[0] * (leverage < 0.3)))
+    kept = np.arange(len(y)) != at
+    without = copy.deepcopy(model).set_params(warm_start=True).fit_for_inference(X[kept], y[kept])
+    change = model.linear_predictor(X[[at]]) - without.linear_predictor(X[[at]])
+    assert influence.d_linpred[at] == pytest.approx(change[0], rel=0.3)
+    assert influence.dfbetas.shape == (len(y), 0)  # of weights there is nothing
+    assert "cooks_d" in influence.summary_frame()

@@ -10,6 +10,7 @@ Source: van der Vaart (1998), Asymptotic Statistics, chapter 3.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,34 @@ class Functional(NamedTuple):
 
     def __sub__(self, other: Functional) -> Functional:
         return Functional(self.values - other.values, self.gradients - other.gradients)
+
+
+class WithError(NamedTuple):
+    """Values and their standard errors; NaN where the data do not determine the value."""
+
+    values: Array
+    se: Array
+
+
+def delta_method(
+    function: Callable[[Rows], Functional],
+    root: Array,
+    is_estimable: Callable[[Array], Array],
+    rows: Sequence[Iterable[Rows]],
+) -> WithError:
+    """Return f, or f(first) - f(second), with sqrt(g' C g), C = ``root`` ``root``'.
+
+    ``rows`` holds the blocks of one table of rows, or of two of equal length.
+    """
+    values, errors = [], []
+    for blocks in zip(*rows, strict=True):
+        found = function(blocks[0])
+        if len(blocks) == 2:
+            found = found - function(blocks[1])
+        se = np.sqrt(np.square(found.gradients @ root).sum(axis=1))
+        values.append(found.values)
+        errors.append(np.where(is_estimable(found.gradients), se, np.nan))
+    return WithError(np.concatenate(values), np.concatenate(errors))
 
 
 def linear_predictors(

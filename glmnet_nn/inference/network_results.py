@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,12 @@ from numpy.typing import ArrayLike
 from families import Array, ExponentialFamily
 from glmnet_nn.exceptions import InferenceWarning
 from glmnet_nn.inference import functionals
+from glmnet_nn.inference.average_effects import column_effects
+from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.covariance import Fitted
 from glmnet_nn.inference.flags import in_words
-from glmnet_nn.inference.functionals import Functional
+from glmnet_nn.inference.functionals import Functional, WithError, delta_method
+from glmnet_nn.inference.influence import Influence
 from glmnet_nn.inference.observed import ObservedInformation
 from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.predictions import AverageEffects, Differences, Prediction
@@ -87,8 +90,6 @@ class NetworkResults:
     index: pd.Index
     door: Callable[[Any, Any, Any], tuple[Array, Array | None, pd.Index]]
 
-    # ------------------------------------------------------------- the whole
-
     @property
     def trustworthy(self) -> bool:
         """Whether no flag is raised."""
@@ -111,7 +112,7 @@ class NetworkResults:
 
     @property
     def n_weights(self) -> int:
-        """The number of weights and offsets."""
+        """Weights and offsets."""
         return self.fitted.w.size
 
     @property
@@ -261,20 +262,13 @@ class NetworkResults:
                 raise ValueError(f"{name} must be one of {list(known)}, but got {given!r}.")
         if dummy and which == "linear":
             raise ValueError("dummy=True is for which='mean': a step of eta is a contrast().")
-        shares = self.fitted.weights.shares
-        by_row, gradients = [], []
-        for j in range(len(self.names)):
-            effects, gradient = self._effects_of(j, which == "mean", dummy)
-            by_row.append(effects)
-            gradients.append(gradient)
-        effects = np.stack(by_row, axis=1)  # (n, p, K)
-        _, p, K = effects.shape
-        average = np.einsum("n,npk->pk", shares, effects)
-        G = np.concatenate(gradients)
-        covariance = np.square(G @ self._root).sum(axis=1)
+        found = column_effects(self.fitted, self.inputs, which == "mean", dummy, self._block)
+        average, G = found.average, found.gradients
+        variance = np.square(G @ self._root).sum(axis=1)
         if target == "population":
-            covariance = covariance + self._sampling_variance(effects - average)
-        se = np.where(self.information.is_estimable(G), np.sqrt(covariance), np.nan).reshape(p, K)
+            variance = variance + found.sampling_variance(self.fitted, self.options)
+        se = np.where(self.information.is_estimable(G), np.sqrt(variance), np.nan)
+        se = se.reshape(average.shape)
         outputs = None if self.outputs is None else self.outputs[int(which == "linear") :]
         one = outputs is None
         return AverageEffects(
@@ -287,44 +281,6 @@ class NetworkResults:
             target=target,
             note=self._note(se),
         )
-
-    def _effects_of(self, j: int, mean: bool, dummy: bool) -> tuple[Array, Array]:
-        """Return the effects of column j, (n, K), and the gradients of their averages, (K, q)."""
-        rows, model = self.fitted.rows, (self.network, self.family, self.fitted.w)
-        rows = replace(rows, weight=self.fitted.weights.shares)
-        levels = np.unique(rows.X[:, j] * self.inputs.scale[j] + self.inputs.center[j])
-        binary = dummy and len(levels) == 2 and np.allclose(levels, (0.0, 1.0), atol=1e-12)
-        unit = 1.0 if binary else self.inputs.scale[j]
-        effects, gradients = [], np.zeros(())
-        for block in self._blocks(rows):
-            if binary:
-                at = [self._at(block, j, value) for value in (0.0, 1.0)]
-                found, gradient = functionals.steps(*model, *at)
-            else:
-                found, gradient = functionals.partial_effects(*model, block, j, mean)
-            effects.append(found / unit)
-            gradients = gradients + gradient / unit
-        return np.concatenate(effects), gradients
-
-    def _at(self, rows: Rows, j: int, value: float) -> Rows:
-        """Return the rows with x_j = value."""
-        X = rows.X.copy()
-        X[:, j] = (value - self.inputs.center[j]) / self.inputs.scale[j]
-        return replace(rows, X=X)
-
-    def _sampling_variance(self, deviations: Array) -> Array:
-        """Return the variance of an average over rows that were drawn, (p K,)."""
-        weights = self.fitted.weights
-        dependent = self.cov_type in ("cluster", "HAC")
-        M = meat(
-            deviations.reshape(len(deviations), -1) * (weights.shares / weights.copies)[:, None],
-            self.cov_type if dependent else "HC1",
-            n_parameters=1.0,
-            repeats=weights.copies,
-            groups=self.options.groups,
-            maxlags=self.options.hac_maxlags,
-        )
-        return np.diagonal(M)
 
     # -------------------------------------------------------------- diagnostics
 
@@ -342,7 +298,22 @@ class NetworkResults:
         )
         return values[:, 0] if values.shape[1] == 1 else values
 
-    # ------------------------------------------------------------------ table
+    def get_influence(self) -> Influence:
+        """Return leverages, studentised residuals, Cook's distances and changes of predictions.
+
+        One Newton step without the row, with H + P in place of the information; of the
+        weights (``d_params``, ``dfbetas``) there is nothing.
+        """
+        none = np.zeros((0, self.information.root.shape[1]))
+        return Influence(
+            fitted=self.fitted,
+            coefficients=Coefficients(np.zeros(0), [], None, none, np.zeros(0, dtype=bool)),
+            covariance=np.zeros((0, 0)),
+            scale=self.scale,
+            n_parameters=self.n_parameters,
+            df_resid=self.df_resid,
+            index=self.index,
+        )
 
     def summary(self, alpha: float = 0.05) -> Summary:
         """Return the fit in numbers, and the average partial effects in this sample."""
@@ -384,24 +355,21 @@ class NetworkResults:
         y = np.empty((len(raw), self.network.layout.sizes[-1]))
         return Rows(self.inputs.transform(raw), y, np.ones(len(raw)), known), index
 
-    def _blocks(self, rows: Rows) -> Iterator[Rows]:
-        return rows.blocks(max(64, _BLOCK // self.n_weights))
+    @property
+    def _block(self) -> int:
+        """Rows whose Jacobian is formed at a time."""
+        return max(64, _BLOCK // self.n_weights)
 
-    def _delta(self, function: Callable[..., Functional], *rows: Rows) -> _WithError:
+    def _delta(self, function: Callable[..., Functional], *rows: Rows) -> WithError:
         """Return f, or f(first) - f(second), row by row, with standard errors."""
-        model = (self.network, self.family, self.fitted.w)
-        values, errors = [], []
-        for blocks in zip(*map(self._blocks, rows), strict=True):
-            found = function(*model, blocks[0])
-            if len(blocks) == 2:
-                found = found - function(*model, blocks[1])
-            se = np.sqrt(np.square(found.gradients @ self._root).sum(axis=1))
-            values.append(found.values)
-            errors.append(np.where(self.information.is_estimable(found.gradients), se, np.nan))
-        shape = (-1,) if self.outputs is None else (len(rows[0]), -1)
-        return _WithError(
-            np.concatenate(values).reshape(shape), np.concatenate(errors).reshape(shape)
+        found = delta_method(
+            partial(function, self.network, self.family, self.fitted.w),
+            self._root,
+            self.information.is_estimable,
+            [part.blocks(self._block) for part in rows],
         )
+        shape = (-1,) if self.outputs is None else (len(rows[0]), -1)
+        return WithError(found.values.reshape(shape), found.se.reshape(shape))
 
     def _note(self, *errors: Array) -> str:
         """Return what goes with numbers: the flags, and how many are not estimable."""
@@ -430,8 +398,3 @@ class NetworkResults:
                 "identified. Compare bic."
             )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-
-class _WithError(NamedTuple):
-    values: Array
-    se: Array
