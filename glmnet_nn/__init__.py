@@ -20,11 +20,12 @@ from families import (
     Tweedie,
     get_family,
 )
-from glmnet_nn.exceptions import RankWarning, SeparationWarning
+from glmnet_nn.exceptions import InferenceWarning, RankWarning, SeparationWarning
 
 if TYPE_CHECKING:
     from glmnet_nn._config import configuration, show_config
     from glmnet_nn.bridges import to_statsmodels
+    from glmnet_nn.comparison import DevianceScorer, deviance_scorer
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
 
 __version__ = "0.1.0"
@@ -33,8 +34,10 @@ __all__ = [
     "Bernoulli",
     "DeepGLMClassifier",
     "DeepGLMRegressor",
+    "DevianceScorer",
     "ExponentialFamily",
     "Gamma",
+    "InferenceWarning",
     "InverseGaussian",
     "Multinoulli",
     "NegativeBinomial",
@@ -44,6 +47,7 @@ __all__ = [
     "SeparationWarning",
     "Tweedie",
     "configuration",
+    "deviance_scorer",
     "get_family",
     "show_config",
     "to_statsmodels",
@@ -52,6 +56,8 @@ __all__ = [
 _LAZY = {
     "DeepGLMClassifier": "estimators",
     "DeepGLMRegressor": "estimators",
+    "DevianceScorer": "comparison",
+    "deviance_scorer": "comparison",
     "configuration": "_config",
     "show_config": "_config",
     "to_statsmodels": "bridges",
@@ -59,7 +65,7 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import the estimators, and scikit-learn with them, when first asked for; and the like."""
+    """Import what needs scikit-learn when first asked for."""
     if name not in _LAZY:
         raise AttributeError(f"module 'glmnet_nn' has no attribute {name!r}")
     return getattr(import_module(f"glmnet_nn.{_LAZY[name]}"), name)

@@ -16,7 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from families import Array, ExponentialFamily, Link, known_links
 from glmnet_nn.estimators import _choices
+from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._fit import Fit, Specification, fit_network
+from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
 from glmnet_nn.estimators._statistics import StatisticsMixin
 from glmnet_nn.estimators._validation import (
     check_estimable,
@@ -25,11 +27,12 @@ from glmnet_nn.estimators._validation import (
     check_weight,
 )
 from glmnet_nn.exceptions import RankWarning, SeparationWarning
+from glmnet_nn.inference import Search
 from glmnet_nn.network import Network, known_activations
 from glmnet_nn.training.solvers import SOLVERS
 
 
-class BaseDeepGLM(StatisticsMixin, BaseEstimator):
+class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
     """Parameters, the common part of fit, and the linear predictor."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -39,6 +42,8 @@ class BaseDeepGLM(StatisticsMixin, BaseEstimator):
         "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), "array-like"],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "fit_intercept": ["boolean"],
+        "offset": [str, None],
+        "exposure": [str, None],
         "standardize": [StrOptions({"auto"}), "boolean"],
         "solver": [StrOptions({"auto", *SOLVERS})],
         "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -63,6 +68,8 @@ class BaseDeepGLM(StatisticsMixin, BaseEstimator):
         alpha: str | float | ArrayLike = "auto",
         l1_ratio: float = 0.0,
         fit_intercept: bool = True,
+        offset: str | None = None,
+        exposure: str | None = None,
         standardize: str | bool = "auto",
         solver: str = "auto",
         max_iter: str | int = "auto",
@@ -83,6 +90,8 @@ class BaseDeepGLM(StatisticsMixin, BaseEstimator):
         self.alpha = alpha
         self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
+        self.offset = offset
+        self.exposure = exposure
         self.standardize = standardize
         self.solver = solver
         self.max_iter = max_iter
@@ -107,6 +116,7 @@ class BaseDeepGLM(StatisticsMixin, BaseEstimator):
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
+        for_inference: bool = False,
     ) -> None:
         """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent.
 
@@ -124,7 +134,7 @@ class BaseDeepGLM(StatisticsMixin, BaseEstimator):
         alpha = self._alpha(len(hidden) + 1)
         penalised = bool(self.l1_ratio > 0 and (hidden if alpha is None else np.any(alpha)))
         solver = _choices.choose_solver(self, hidden, len(X), penalised)
-        if not hidden or solver != "adam":
+        if not hidden or solver != "adam" or for_inference:
             X = X.astype(float, copy=False)
         specification = Specification(
             family=family,
@@ -146,7 +156,15 @@ class BaseDeepGLM(StatisticsMixin, BaseEstimator):
             seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
             report=self._report(solver),
         )
-        self._store(fit_network(X, y, weight, known, specification), specification)
+        if for_inference and hidden:
+            specification = self._for_inference(specification)
+            fit, self._search = polished_network(X, y, weight, known, specification)
+        else:
+            fit, self._search = (
+                fit_network(X, y, weight, known, specification),
+                Search(specification.n_init),
+            )
+        self._store(fit, specification)
 
     def _hidden_sizes(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes
@@ -278,6 +296,7 @@ class BaseDeepGLM(StatisticsMixin, BaseEstimator):
         self, X: ArrayLike, offset: ArrayLike | None, exposure: ArrayLike | None
     ) -> Array:
         """Return eta = network(x) + offset, (n, K)."""
+        X, offset, exposure = take_columns(self, X, offset, exposure)
         rows = check_inputs(self, X)
         eta = self._network.linear_predictor(self._weights, rows)
         known = check_offset(offset, exposure, self.family_, len(rows), self.n_outputs_)

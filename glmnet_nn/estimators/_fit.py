@@ -205,7 +205,7 @@ def _objective(
     penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, units.unit)
     offset = None if rows.offset is None else rows.offset / units.unit
     y = rows.y if units is _AS_GIVEN else (rows.y - units.middle) / units.unit
-    if spec.solver == "lbfgs":
+    if spec.solver in ("lbfgs", "damped_newton"):
         scaled = Rows(inputs.transform(rows.X), y, rows.weight, offset)
     else:  # few passes, or batches that make a copy of their own
         scaled = TransformedRows(rows.X, y, rows.weight, offset, inputs.transform)

@@ -10,9 +10,11 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from families import Array
+from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._inference import glm_results
+from glmnet_nn.estimators._network_inference import network_results
 from glmnet_nn.estimators._validation import check_offset, check_weight
-from glmnet_nn.inference import GLMResults, InferenceOptions
+from glmnet_nn.inference import GLMResults, InferenceOptions, NetworkResults
 from glmnet_nn.inference.residuals import residuals
 from glmnet_nn.inference.weights import weighting
 from glmnet_nn.training.data import Rows
@@ -46,8 +48,11 @@ class StatisticsMixin:
         hac_maxlags: int | None = None,
         weight_type: str = "freq",
         use_t: bool = False,
-    ) -> GLMResults:
+    ) -> GLMResults | NetworkResults:
         """Return estimates, standard errors, tests and diagnostics.
+
+        With hidden layers they are of predictions, average partial effects and contrasts,
+        never of weights, and hold if the model was fitted by ``fit_for_inference``.
 
         Parameters
         ----------
@@ -78,18 +83,27 @@ class StatisticsMixin:
         Returns
         -------
         GLMResults
-            With statsmodels' names: params, bse, tvalues, pvalues, conf_int(), cov_params(),
-            llf, aic, bic, deviance, scale, summary(), wald_test(), t_test(), score_test(),
-            get_margeff(), get_influence(), resid_deviance, ...
+            Without hidden layers. With statsmodels' names: params, bse, tvalues, pvalues,
+            conf_int(), cov_params(), llf, aic, bic, deviance, scale, summary(), wald_test(),
+            t_test(), score_test(), get_margeff(), get_influence(), resid_deviance, ...
+        NetworkResults
+            With hidden layers: get_prediction(), average_partial_effects(), contrast(), llf,
+            aic, bic, scale, flags, trustworthy, summary(), ...
+
+        Warns
+        -----
+        InferenceWarning
+            The standard errors of this network cannot be trusted: ``flags`` tells why.
 
         Raises
         ------
         ValueError
-            The model has hidden layers, a penalty, or several outputs; options that do not
-            go together.
+            The model has several outputs, l1_ratio > 0 or, without hidden layers, a penalty;
+            options that do not go together.
         """
         options = InferenceOptions(cov_type, groups, dispersion, hac_maxlags, weight_type, use_t)
         check_is_fitted(self)
+        X, offset, exposure = take_columns(self, X, offset, exposure)
         rows: Array = validate_data(self, X, reset=False, dtype=np.float64)
         present = check_weight(sample_weight, rows) > 0
         index = pd.Index(getattr(X, "index", range(len(rows))))[present]
@@ -129,6 +143,7 @@ class StatisticsMixin:
         """
         options = InferenceOptions(weight_type=weight_type)
         check_is_fitted(self)
+        X, offset, exposure = take_columns(self, X, offset, exposure)
         validated: Array = validate_data(self, X, reset=False, dtype=np.float64)
         rows = self._rows(validated, y, sample_weight, offset, exposure)
         eta = self._network.linear_predictor(self._weights, rows.X)
@@ -159,14 +174,11 @@ class StatisticsMixin:
         self.family_.check_response(rows.y)
         return rows
 
-    def _results(self, rows: Rows, index: pd.Index, options: InferenceOptions) -> GLMResults:
+    def _results(
+        self, rows: Rows, index: pd.Index, options: InferenceOptions
+    ) -> GLMResults | NetworkResults:
         """Return the results of inference at these rows."""
-        if self._network.depth:
-            raise ValueError(
-                "inference() is for models without hidden layers so far, but this one has "
-                f"{self._network.depth}. Set hidden_layer_sizes=()."
-            )
-        if any(self.alpha_):
+        if any(self.alpha_) and not self._network.depth:
             raise ValueError(
                 "inference() needs the maximum likelihood estimate, but this model was fitted "
                 f"with alpha={self.alpha!r}. Set alpha=0."
@@ -176,4 +188,5 @@ class StatisticsMixin:
                 f"inference() takes one output, but this model has {self.n_outputs_}. "
                 "Fit one model for each column of y."
             )
-        return glm_results(self, rows, index, options)
+        results = network_results if self._network.depth else glm_results
+        return results(self, rows, index, options)

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_array, validate_data
 
 from families import Array, ExponentialFamily, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
+from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._validation import FLOATING, check_offset, check_weight
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.start import null_model
@@ -53,6 +54,11 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         proximal step.
     fit_intercept : bool, default=True
         Whether the output layer has an intercept. It is never penalised.
+    offset, exposure : str or None, default=None
+        The column of X, a DataFrame, that holds the offset, or the exposure, in every
+        call: fit, predict, score, inference. It is no feature: ``n_features_in_`` and
+        ``feature_names_in_`` leave it out. So an offset passes through what hands on
+        only X and y (``cross_validate``, ``GridSearchCV``, a pipeline).
     standardize : "auto" or bool, default="auto"
         Whether the penalty and the random start see columns of mean 0 and variance
         1 (columns of 0 and 1 stay as they are with hidden layers). "auto" is True
@@ -150,6 +156,8 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         alpha: Any = "auto",
         l1_ratio: float = 0.0,
         fit_intercept: bool = True,
+        offset: str | None = None,
+        exposure: str | None = None,
         standardize: str | bool = "auto",
         solver: str = "auto",
         max_iter: str | int = "auto",
@@ -171,6 +179,8 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
             alpha=alpha,
             l1_ratio=l1_ratio,
             fit_intercept=fit_intercept,
+            offset=offset,
+            exposure=exposure,
             standardize=standardize,
             solver=solver,
             max_iter=max_iter,
@@ -219,6 +229,18 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         ValueError
             Input outside the rules above, or a y that no finite parameters fit.
         """
+        self._fit(*self._entered(X, y, sample_weight, offset, exposure))
+        return self
+
+    def _entered(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        offset: ArrayLike | None,
+        exposure: ArrayLike | None,
+    ) -> tuple[Any, ...]:
+        X, offset, exposure = take_columns(self, X, offset, exposure)
         link = None if self.link == "auto" else self.link
         family = get_family(self.family, link)
         rows, target = validate_data(self, X, y, dtype=FLOATING, multi_output=True, y_numeric=True)
@@ -233,8 +255,7 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
             totals = columns.sum(axis=1, keepdims=True)
             columns = columns / np.where(np.abs(totals - 1) <= 1e-6, totals, 1.0)
         self._y_ndim = target.ndim
-        self._fit(rows, columns, family, sample_weight, offset, exposure)
-        return self
+        return rows, columns, family, sample_weight, offset, exposure
 
     def linear_predictor(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
@@ -262,6 +283,7 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         1 is perfect, 0 no better than the mean (with the offset), negative worse.
         """
         eta = self._linear_predictor(X, offset, exposure)
+        X, offset, exposure = take_columns(self, X, offset, exposure)
         observed = self._columns(y, len(eta))
         weight = check_weight(sample_weight, eta)
         known = check_offset(offset, exposure, self.family_, *observed.shape)

@@ -69,10 +69,10 @@ class Fitted:
         """The law of y."""
         return self.objective.family
 
-    @property
+    @cached_property
     def rows(self) -> Rows:
         """The observations, X as the network sees it."""
-        return self.objective.rows
+        return self.objective.rows.take(slice(None))
 
     @property
     def total_weight(self) -> float:

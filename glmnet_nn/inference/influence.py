@@ -39,7 +39,7 @@ class Influence:
     coefficients: Coefficients
     covariance: Array
     scale: float
-    n_parameters: int
+    n_parameters: float
     df_resid: float
     index: pd.Index
 
