@@ -50,6 +50,7 @@ class BaseDeepGLM(BaseEstimator):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
+        "store_covariance": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -76,6 +77,7 @@ class BaseDeepGLM(BaseEstimator):
         n_iter_no_change: int = 10,
         n_init: int = 1,
         warm_start: bool = False,
+        store_covariance: bool = False,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -98,6 +100,7 @@ class BaseDeepGLM(BaseEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.n_init = n_init
         self.warm_start = warm_start
+        self.store_covariance = store_covariance
         self.random_state = random_state
         self.verbose = verbose
 
@@ -114,6 +117,7 @@ class BaseDeepGLM(BaseEstimator):
     ) -> None:
         """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent."""
         weight = check_weight(sample_weight, X)
+        given = (X, y, sample_weight, offset, exposure)
         present = weight > 0
         known = check_offset(offset, exposure, family, len(X), y.shape[1], present)
         if not present.all():
@@ -146,6 +150,7 @@ class BaseDeepGLM(BaseEstimator):
             report=self._report(solver),
         )
         self._store(fit_network(X, y, weight, known, specification), specification)
+        self._estimate = self._results(*given).estimate if self.store_covariance else None
 
     def _hidden_sizes(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes

@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from families import Array
-from glmnet_nn.inference import GLMResults, covariance
+from glmnet_nn.inference import Estimate, GLMResults, covariance, root_of
 from glmnet_nn.network import Layout
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.estimability import estimable
@@ -43,7 +43,8 @@ def glm_results(estimator: BaseEstimator, rows: Rows) -> GLMResults:
     scale = 1.0
     if family.has_dispersion:
         scale = chi2 / df_resid if df_resid > 0 else np.nan
-    cov = scale * (T @ covariance(objective, w, free) @ T.T)
+    cov_w = scale * covariance(objective, w, free)
+    cov = T @ cov_w @ T.T
     cov[~determined] = np.nan
     cov[:, ~determined] = np.nan
     mean_loss, null_loss = objective.mean_loss(w), null_model(rows, family)[1]
@@ -61,6 +62,7 @@ def glm_results(estimator: BaseEstimator, rows: Rows) -> GLMResults:
         df_model=n_parameters - estimator.fit_intercept * (K - bool(n_flat)),
         df_resid=df_resid,
         title=f"{type(family).__name__} GLM with {family.link_name} link",
+        estimate=Estimate(family, scale, objective.network, inputs, w, root_of(cov_w), free),
     )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from families import Array
+from glmnet_nn.inference.estimate import Estimate
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class GLMResults:
     nobs, n_parameters, df_model, df_resid : float
         Sum of weights; coefficients that the data determine; those beside the
         intercepts; nobs - n_parameters.
+    estimate : Estimate
+        What predictions with standard errors need.
     """
 
     params: pd.Series
@@ -51,6 +54,7 @@ class GLMResults:
     df_model: int
     df_resid: float
     title: str
+    estimate: Estimate
 
     @cached_property
     def bse(self) -> pd.Series:
