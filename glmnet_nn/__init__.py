@@ -23,7 +23,13 @@ from families import (
 from glmnet_nn.exceptions import RankWarning, SeparationWarning
 
 if TYPE_CHECKING:
-    from glmnet_nn.comparison import DevianceScorer, deviance_scorer
+    from glmnet_nn.comparison import (
+        DevianceScorer,
+        compare,
+        deviance_scorer,
+        nonlinearity_test,
+        vuong_test,
+    )
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
 
 __version__ = "0.1.0"
@@ -43,15 +49,21 @@ __all__ = [
     "RankWarning",
     "SeparationWarning",
     "Tweedie",
+    "compare",
     "deviance_scorer",
     "get_family",
+    "nonlinearity_test",
+    "vuong_test",
 ]
 
 _LAZY = {
     "DeepGLMClassifier": "estimators",
     "DeepGLMRegressor": "estimators",
     "DevianceScorer": "comparison",
+    "compare": "comparison",
     "deviance_scorer": "comparison",
+    "nonlinearity_test": "comparison",
+    "vuong_test": "comparison",
 }
 
 

@@ -122,7 +122,6 @@ class Prediction:
             ends = self.interval(1 - alpha, kind)
             table |= {f"{name}_ci_lower": ends[..., 0], f"{name}_ci_upper": ends[..., 1]}
         rows, outputs = self.eta.shape
-        index = pd.MultiIndex.from_product([range(rows), range(outputs)], names=["row", "output"])
-        if outputs == 1:
-            index = index.droplevel("output")
+        both = pd.MultiIndex.from_product([range(rows), range(outputs)], names=["row", "output"])
+        index = both if outputs > 1 else pd.RangeIndex(rows)
         return pd.DataFrame({name: values.ravel() for name, values in table.items()}, index=index)
