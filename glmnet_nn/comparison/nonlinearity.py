@@ -55,8 +55,8 @@ def nonlinearity_test(
     offset: ArrayLike | None = None,
     exposure: ArrayLike | None = None,
     *,
-    n_hidden: int = 20,
-    n_components: int = 2,
+    n_hidden: int = 50,
+    n_components: int = 5,
     robust: bool = False,
     random_state: Any = None,
 ) -> NonlinearityTest:
@@ -77,10 +77,11 @@ def nonlinearity_test(
     estimator : fitted estimator without hidden layers, unpenalised
     X, y, sample_weight, offset, exposure
         The data of the fit.
-    n_hidden : int, default=20
+    n_hidden : int, default=50
         Hidden units to draw.
-    n_components : int, default=2
-        Principal components to add. White's tests too take few, against collinearity.
+    n_components : int, default=5
+        Principal components to add. The size of the test does not depend on it; few of many
+        features see little.
     robust : bool, default=False
     random_state : int, RandomState or None, default=None
         Seed of the units: another draw gives another test, of the same size.
@@ -102,7 +103,7 @@ def nonlinearity_test(
     >>> from glmnet_nn import DeepGLMRegressor
     >>> rng = np.random.default_rng(0)
     >>> X = rng.uniform(-2, 2, size=(300, 2))
-    >>> y = rng.poisson(np.exp(np.sin(2 * X[:, 0])))
+    >>> y = rng.poisson(np.exp(np.abs(X[:, 0])))
     >>> glm = DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X, y)
     >>> nonlinearity_test(glm, X, y, random_state=0).pvalue < 1e-6
     True
@@ -154,7 +155,7 @@ def score_test(estimator: Any, rows: Rows, Z: Array, robust: bool) -> Nonlineari
     J = objective.network.jacobian(w, inputs)
     scores = -np.einsum("nk,nkq->nq", objective.family.error(rows.y, eta), J)
     F = objective.information(w) * objective.total_weight
-    x, z = np.flatnonzero(~added), np.flatnonzero(added)
+    x, z = np.flatnonzero(added == 0), np.flatnonzero(added)
     B = F[np.ix_(z, x)] @ linalg.pinvh(F[np.ix_(x, x)])
     beside = scores[:, z] - scores[:, x] @ B.T
     U = rows.weight @ beside
@@ -169,7 +170,7 @@ def score_test(estimator: Any, rows: Rows, Z: Array, robust: bool) -> Nonlineari
 
 
 def _augmented(estimator: Any, rows: Rows, Z: Array) -> tuple[Objective, Array, Array]:
-    """Return the objective with columns Z beside X, the fit in it, and which parameters are new."""
+    """Return the objective with columns Z beside X, the fit in it, and 1 for new parameters."""
     fitted = estimator._inputs.transform(rows.X)
     wider = Rows(np.hstack([fitted, Z]), rows.y, rows.weight, rows.offset)
     objective = linear_objective(wider, estimator.family_, estimator.fit_intercept)
@@ -186,4 +187,4 @@ def _augmented(estimator: Any, rows: Rows, Z: Array) -> tuple[Objective, Array, 
     if new.b is not None and old.b is not None:
         new.b[:] = old.b
     layout.layers(added)[0].W[:, old.W.shape[1] :] = 1.0
-    return objective, w, added.astype(bool)
+    return objective, w, added

@@ -11,6 +11,8 @@ from scipy import stats
 
 from families import Array
 
+_SAME = 1e-6  # fits that are no further apart in any row are one fit, by two solvers
+
 
 @dataclass(frozen=True)
 class DevianceDifference:
@@ -42,8 +44,8 @@ class DevianceDifference:
     References
     ----------
     Bayle, Bayle, Janson and Mackey (2020), "Cross-validation confidence intervals for test
-    error", NeurIPS 33, section 4 (the within-fold variance). Nadeau and Bengio (2003), "Inference for the
-    generalization error", Machine Learning 52, section 3.
+    error", NeurIPS 33 (the within-fold variance). Nadeau and Bengio (2003), "Inference for
+    the generalization error", Machine Learning 52, section 3.
     """
 
     difference: float
@@ -101,9 +103,11 @@ def deviance_difference(
     >>> one = deviance_difference(
     ...     np.array([1.0, 2.0, 1.5, 3.0]), np.ones(4), np.ones(4), np.array([0, 0, 1, 1]))
     >>> print(one.difference, round(one.se, 6))
-    0.875 0.395285
+    0.875 0.450694
     """
     D = first - second
+    if np.all(np.abs(D) <= _SAME * np.maximum(1.0, np.abs(first))):
+        D = np.zeros_like(D)
     if not np.all(np.isfinite(D)):  # an impossible mean: nothing to average
         with np.errstate(invalid="ignore"):
             return DevianceDifference(float(np.average(D)), np.nan, np.nan, len(np.unique(fold)))

@@ -86,7 +86,7 @@ class Comparison:
             One of them has no likelihood or number of parameters (a penalised fit, an
             estimator of another maker), or ``criteria=False``.
         """
-        fits = []
+        rows, numbers = [], []
         for name in (first, second):
             fit = self._of(self.in_sample, name)
             if fit is None:
@@ -95,10 +95,9 @@ class Comparison:
                     f"models, but those of {name!r} are not defined. Compare unpenalised GLMs, "
                     "with criteria=True; or see difference()."
                 )
-            fits.append(fit)
-        rows = [fit.log_likelihoods(self.whole_y, self.whole_weight) for fit in fits]
-        numbers = (fits[0].n_parameters, fits[1].n_parameters)
-        return vuong_test(*rows, numbers, self.whole_weight)
+            rows.append(fit.log_likelihoods(self.whole_y, self.whole_weight))
+            numbers.append(fit.n_parameters)
+        return vuong_test(rows[0], rows[1], (numbers[0], numbers[1]), self.whole_weight)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -257,8 +256,7 @@ def _named(models: Mapping[str, Any] | Iterable[Any]) -> dict[str, Any]:
         return dict(models)
     named: dict[str, Any] = {}
     for entry in models:
-        pair = isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], str)
-        name, model = entry if pair else (type(entry).__name__, entry)
+        name, model = entry if isinstance(entry, tuple) else (type(entry).__name__, entry)
         number = 1 + sum(known.partition(" #")[0] == name for known in named)
         named[name if number == 1 else f"{name} #{number}"] = model
     return named
