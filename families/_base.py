@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from families._links import Link, get_link, known_links
+from families._residuals import Residuals
+from families._second_order import SecondOrder
 from families._support import Array, Interval, Simplex
 
 _FAMILIES: dict[str, type[ExponentialFamily]] = {}
 
 
 @dataclass(frozen=True)
-class ExponentialFamily(ABC):
+class ExponentialFamily(Residuals, SecondOrder, ABC):
     r"""A law f(y | theta, tau) = h(y, tau) exp{ (theta . y - A(theta)) / d(tau) }.
 
     *Contract*: five facts, which every law states.

@@ -49,6 +49,9 @@ class Gamma(PositiveMean):
     def log_ratio(self, log_mu: Array, a: float | Array, b: float) -> Array:
         return (a - 2.0 * b) * log_mu
 
+    def variance_order(self, log_mu: Array) -> float:
+        return 2.0
+
     def conjugate(self, y: Array) -> Array:
         return np.asarray(-1.0 - np.log(y))
 
@@ -70,6 +73,9 @@ class Gamma(PositiveMean):
         """k log k - k - log Gamma(k) - log y, k = 1 / phi, by Stirling's series."""
         phi = np.asarray(phi, dtype=float)
         return np.asarray(log_poisson_mode(1.0 / phi) - np.log(phi) - np.log(y))
+
+    def anscombe_transform(self, y: Array) -> Array:
+        return np.asarray(3.0 * np.cbrt(y))
 
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         return rng.gamma(1.0 / np.asarray(phi), np.asarray(mu) * phi)

@@ -57,6 +57,16 @@ class Multinoulli(ExponentialFamily):
         """A*(y): 0 for indicators; h = 1."""
         return self.conjugate(y)
 
+    def working(self, y: Array, eta: Array) -> Array:
+        """(y_k - mu_k) / mu_k, which V maps to y - mu."""
+        return np.asarray((y - self.mean(eta)) / self.mean(eta))
+
+    def deviance_residual(self, y: Array, eta: Array) -> Array:
+        """By class, (n, K): squares of a row sum to its deviance, 2 (y log(y / mu) - (y - mu))."""
+        log_mu = self.log_probabilities(eta)
+        mu = np.exp(log_mu)
+        return np.asarray(np.sign(y - mu) * np.sqrt(2.0 * poisson_divergence(y, mu, log_mu=log_mu)))
+
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         return rng.multinomial(1, mu).astype(float)
 
@@ -93,6 +103,22 @@ class Multinoulli(ExponentialFamily):
         """-mu_k mu_l."""
         mu = self.mean(eta)
         return np.asarray(-mu[:, k] * mu[:, l])
+
+    def curvature_times(self, y: Array, eta: Array, directions: Array) -> Array:
+        """V v = mu o (v - mu . v): the observed information is the Fisher information."""
+        mu = self.mean(eta)[..., None]
+        return np.asarray(mu * (directions - (mu * directions).sum(axis=-2, keepdims=True)))
+
+    def mean_tangent(self, eta: Array, v: Array) -> Array:
+        """V v."""
+        mu = self.mean(eta)
+        return np.asarray(mu * (v - (mu * v).sum(axis=-1, keepdims=True)))
+
+    def mean_second_tangent(self, eta: Array, v: Array, u: Array) -> Array:
+        """The product rule on mu o (v - mu . v), with d mu = V u."""
+        mu, change = self.mean(eta), self.mean_tangent(eta, u)
+        inner = (mu * v).sum(axis=-1, keepdims=True)
+        return np.asarray(change * (v - inner) - mu * (change * v).sum(axis=-1, keepdims=True))
 
     def fisher_root(self, eta: Array, jacobian: Array) -> Array:
         """S = diag(sqrt(mu)) (I - 1 mu'), since S'S = diag(mu) - mu mu'."""

@@ -82,6 +82,10 @@ class NegativeBinomial(PositiveMean):
         rest = b * np.log1p(np.exp(-np.abs(logit)))
         return np.asarray(np.where(logit > 0, above, below) - rest)
 
+    def variance_order(self, log_mu: Array) -> Array:
+        """1 + alpha mu / (1 + alpha mu)."""
+        return np.asarray(1.0 + special.expit(log_mu + np.log(self.alpha)))
+
     def conjugate(self, y: Array) -> Array:
         r = 1.0 / self.alpha
         y = np.asarray(y, dtype=float)
@@ -92,6 +96,12 @@ class NegativeBinomial(PositiveMean):
         r, y = 1.0 / self.alpha, np.asarray(y, dtype=float)
         modes = log_poisson_mode(y) + (log_poisson_mode(r) - log_poisson_mode(y + r))
         return np.asarray(modes - np.log1p(self.alpha * y))
+
+    def anscombe_transform(self, y: Array) -> Array:
+        """By 2F1, the integral of (1 + alpha y)^(-1/3) over y^(1/3)."""
+        y = np.asarray(y, dtype=float)
+        series = special.hyp2f1(1 / 3, 2 / 3, 5 / 3, -self.alpha * y)
+        return np.asarray(1.5 * np.power(y, 2 / 3) * series)
 
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         mixed = rng.gamma(1.0 / self.alpha, self.alpha * np.asarray(mu, dtype=float))

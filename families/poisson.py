@@ -44,6 +44,9 @@ class Poisson(PositiveMean):
     def log_ratio(self, log_mu: Array, a: float | Array, b: float) -> Array:
         return (a - b) * log_mu
 
+    def variance_order(self, log_mu: Array) -> float:
+        return 1.0
+
     def conjugate(self, y: Array) -> Array:
         with np.errstate(over="ignore"):
             return np.asarray(special.xlogy(y, y) - y)
@@ -51,6 +54,9 @@ class Poisson(PositiveMean):
     def log_saturated(self, y: Array, phi: Array | float = 1.0) -> Array:
         """y log y - y - log y!, by Stirling's series: y log y never appears."""
         return log_poisson_mode(y)
+
+    def anscombe_transform(self, y: Array) -> Array:
+        return np.asarray(1.5 * np.power(y, 2 / 3))
 
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         return rng.poisson(mu).astype(float)

@@ -85,6 +85,9 @@ class Tweedie(PositiveMean):
     def log_ratio(self, log_mu: Array, a: float | Array, b: float) -> Array:
         return (a - self.power * b) * log_mu
 
+    def variance_order(self, log_mu: Array) -> float:
+        return self.power
+
     def conjugate(self, y: Array) -> Array:
         p = self.power
         return np.asarray(np.power(y, 2.0 - p) / ((1.0 - p) * (2.0 - p)))
@@ -101,6 +104,10 @@ class Tweedie(PositiveMean):
         log_rate = (2.0 - p) * log_y - np.log(phi[sizes] * (2.0 - p))
         value[sizes] = _log_compound(log_rate, (2.0 - p) / (p - 1.0)) - log_y
         return value
+
+    def anscombe_transform(self, y: Array) -> Array:
+        order = 1.0 - self.power / 3.0
+        return np.asarray(np.power(y, order) / order)
 
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         rate, shape, scale = self._compound(mu, phi)

@@ -20,9 +20,10 @@ from families import (
     Tweedie,
     get_family,
 )
-from glmnet_nn.exceptions import RankWarning, SeparationWarning
+from glmnet_nn.exceptions import InferenceWarning, RankWarning, SeparationWarning
 
 if TYPE_CHECKING:
+    from glmnet_nn._config import configuration, show_config
     from glmnet_nn.comparison import (
         DevianceScorer,
         compare,
@@ -41,6 +42,7 @@ __all__ = [
     "DevianceScorer",
     "ExponentialFamily",
     "Gamma",
+    "InferenceWarning",
     "InverseGaussian",
     "Multinoulli",
     "NegativeBinomial",
@@ -50,9 +52,11 @@ __all__ = [
     "SeparationWarning",
     "Tweedie",
     "compare",
+    "configuration",
     "deviance_scorer",
     "get_family",
     "nonlinearity_test",
+    "show_config",
     "vuong_test",
 ]
 
@@ -64,6 +68,8 @@ _LAZY = {
     "deviance_scorer": "comparison",
     "nonlinearity_test": "comparison",
     "vuong_test": "comparison",
+    "configuration": "_config",
+    "show_config": "_config",
 }
 
 

@@ -37,6 +37,7 @@ FLOORS = (
     Floor("families", ("families",)),
     Floor("glmnet_nn", EVERYTHING, STATISTICS | {"sklearn", "matplotlib"}),
     Floor("glmnet_nn.exceptions", ()),
+    Floor("glmnet_nn._config", ("glmnet_nn:__version__",), frozenset({"threadpoolctl"})),
     Floor("glmnet_nn.network", ("families:Array", "glmnet_nn.network")),
     Floor(
         "glmnet_nn.training",

@@ -6,6 +6,7 @@ import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor
 from sklearn.metrics import log_loss, mean_poisson_deviance
 from sklearn.model_selection import GroupKFold, KFold, RepeatedKFold, TimeSeriesSplit
@@ -14,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor, compare
+from glmnet_nn.exceptions import InferenceWarning
 
 POISSON = sm.families.Poisson()
 
@@ -106,6 +108,24 @@ def test_networks_and_formulas_stand_beside_each_other():
         found.vuong("net", "formula")
     with pytest.raises(ValueError, match="'nett' is none of them"):
         found.difference("nett", "formula")
+
+
+def test_networks_have_criteria_by_their_effective_degrees_of_freedom():
+    X, y, time, _ = claims()
+    net = DeepGLMRegressor("poisson", hidden_layer_sizes=(2,), tol=1e-8, random_state=0)
+    found = compare({"net": net, "glm": glm()}, X, y, cv=2, exposure=time)
+    fit = net.fit(X, y, exposure=time)
+    with pytest.warns(InferenceWarning):
+        results = fit.inference(X, y, exposure=time)
+    assert found.table.loc["net", "bic"] == pytest.approx(results.bic, rel=1e-9)
+    assert found.in_sample["net"].n_parameters == pytest.approx(results.n_parameters)
+    penalty = results.n_parameters - 3
+    m = found.vuong("net", "glm")
+    assert m.llr == pytest.approx(results.llf - found.in_sample["glm"].llf)
+    assert m.z - m.z_aic == pytest.approx(penalty / (np.sqrt(240) * m.omega))
+    stopped = net.set_params(max_iter=3)
+    with pytest.warns(ConvergenceWarning):
+        assert np.isnan(compare([stopped], X, y, cv=2).table["aic"].iloc[0])
 
 
 def test_means_that_no_count_has_cost_all():

@@ -10,7 +10,7 @@ from scipy import integrate, stats
 
 from families import known_families
 from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor, RankWarning, get_family
-from glmnet_nn.inference import Estimate, Prediction, PredictiveDistribution, root_of
+from glmnet_nn.inference import Estimate, Forecast, PredictiveDistribution, root_of
 from glmnet_nn.network import Layout, Network, get_activation
 from glmnet_nn.training.inputs import standardized
 
@@ -49,7 +49,7 @@ def test_mean_and_its_interval_are_those_of_statsmodels(law):
     expected = theirs.get_prediction(sm.add_constant(X)).summary_frame(alpha=0.1)
     ends = ["mean_ci_lower", "mean_ci_upper"]
     expected[ends] = np.sort(expected[ends])  # statsmodels turns them round for decreasing links
-    ours = glm.get_prediction(X).summary_frame(alpha=0.1)
+    ours = glm.forecast(X).summary_frame(alpha=0.1)
     assert list(ours.columns[:4]) == list(expected.columns)
     np.testing.assert_allclose(ours[expected.columns], expected, rtol=1e-7)
     ends = glm.predict_interval(X, coverage=0.9, kind="mean")
@@ -63,7 +63,7 @@ def test_robust_inference_offset_and_exposure_are_used():
     theirs = sm.GLM(y, sm.add_constant(X), family=sm.families.Poisson(), exposure=time)
     expected = theirs.fit(**TIGHT).get_prediction(sm.add_constant(X), exposure=2 * time)
     results = glm.inference(X, y, exposure=time)
-    ours = glm.get_prediction(X, exposure=2 * time, inference=results).summary_frame()
+    ours = glm.forecast(X, exposure=2 * time, inference=results).summary_frame()
     np.testing.assert_allclose(ours.iloc[:, :4], expected.summary_frame(), rtol=1e-7)
 
 
@@ -161,10 +161,10 @@ def test_coverage_in_small_samples(law):
     for _ in range(60):
         glm = DeepGLMRegressor(family, hidden_layer_sizes=(), store_covariance=True)
         glm.fit(X, family.sample(mu, 1.0, rng))
-        prediction = glm.get_prediction(X)
-        known = Prediction(
-            Estimate(**{**vars(prediction.estimate), "scale": 1.0,
-                        "root": prediction.estimate.root / glm.dispersion_**0.5}), X,
+        forecast = glm.forecast(X)
+        known = Forecast(
+            Estimate(**{**vars(forecast.estimate), "scale": 1.0,
+                        "root": forecast.estimate.root / glm.dispersion_**0.5}), X,
         )  # fmt: skip
         low, high = known.interval(0.9).reshape(-1, 2).T
         covered.append(truth.cdf(high) - truth.cdf(low - (law == "poisson-log")))
@@ -204,8 +204,8 @@ def test_two_classes_in_three_guises():
     mean = two.predict_distribution(X).mean()
     np.testing.assert_allclose(softmax.predict_distribution(X).p[:, 1], mean, atol=2e-5)
     assert np.abs(mean - two.predict_proba(X)[:, 1]).max() > 1e-4  # it is an average
-    se = softmax.get_prediction(X).se_mean[:, 1]
-    np.testing.assert_allclose(se, counted.get_prediction(X).se_mean[:, 0], rtol=1e-6)
+    se = softmax.forecast(X).se_mean[:, 1]
+    np.testing.assert_allclose(se, counted.forecast(X).se_mean[:, 0], rtol=1e-6)
 
 
 def test_labels_are_drawn_with_the_predictive_probabilities():
@@ -250,25 +250,50 @@ def test_of_a_network_it_is_the_delta_method():
     A = 1e-3 * rng.normal(size=(w.size, 5))
     inputs = standardized(X, np.ones(40))
     estimate = Estimate(
-        get_family("poisson"), 1.0, network, inputs, w, root_of(A @ A.T), np.zeros((w.size, 0))
-    )
+        get_family("poisson"), 1.0, network, inputs, w, root_of(A @ A.T),
+        np.zeros((w.size, 0)), np.ones(w.size),
+    )  # fmt: skip
     assert estimate.root.shape == (w.size, 5)
     Z, h = inputs.transform(X), 1e-5
     slopes = [
         (network.forward(w + h * a, Z)[1] - network.forward(w - h * a, Z)[1]) / (2 * h) for a in A.T
     ]
     expected = np.sqrt(np.square(slopes).sum(axis=0))
-    np.testing.assert_allclose(Prediction(estimate, X).se_eta, expected, rtol=1e-6)
+    np.testing.assert_allclose(Forecast(estimate, X).se_eta, expected, rtol=1e-6)
     draws = np.random.default_rng(0).standard_normal((5, 4000))
     np.testing.assert_allclose(estimate.deviations(X, draws).std(axis=2), expected, rtol=0.1)
-    table = Prediction(estimate, X, np.full((40, 1), 0.5)).summary_frame()
+    table = Forecast(estimate, X, np.full((40, 1), 0.5)).summary_frame()
     assert table.index.names == ["row", "output"]
+
+
+def test_networks_have_predictive_laws_too():
+    rng = np.random.default_rng(4)
+    X = rng.uniform(-2, 2, (300, 1))
+    y = rng.poisson(np.exp(1 + np.sin(X[:, 0])))
+    net = DeepGLMRegressor("poisson", hidden_layer_sizes=(2,), n_init=10, random_state=0)
+    net.set_params(store_covariance=True).fit_for_inference(X, y)
+    results = net.inference(X, y)
+    expected = results.get_prediction(X)
+    ours = net.forecast(X)
+    np.testing.assert_allclose(ours.se_eta[:, 0], expected.se_linpred, rtol=1e-9)
+    np.testing.assert_allclose(ours.se_mean[:, 0], expected.se_mean, rtol=1e-9)
+    ends = net.predict_interval(X, kind="mean", inference=results)
+    np.testing.assert_allclose(ends, expected.conf_int(), rtol=1e-9)
+    mu, law = net.predict(X), net.predict_distribution(X)
+    se = expected.se_linpred
+    np.testing.assert_allclose(law.mean(), mu * np.exp(se**2 / 2), rtol=1e-9)
+    np.testing.assert_allclose(law.var(), law.mean() + law.mean() ** 2 * np.expm1(se**2), rtol=1e-8)
+    covered = law.cdf(y) - law.pmf(y) < 0.975
+    assert covered.mean() > 0.94
+    robust = net.inference(X, y, cov_type="HC0")
+    wider = net.forecast(X, inference=robust).se_eta[:, 0]
+    np.testing.assert_allclose(wider, robust.get_prediction(X).se_linpred, rtol=1e-9)
 
 
 def test_what_is_missing_is_said():
     X, y, _ = drawn("poisson-log")
     glm = DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X, y)
-    for method in (glm.predict_interval, glm.predict_quantiles, glm.sample_y, glm.get_prediction):
+    for method in (glm.predict_interval, glm.predict_quantiles, glm.sample_y, glm.forecast):
         with pytest.raises(
             ValueError, match=r"inference=model.inference\(X, y\).*store_covariance"
         ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,11 @@ from sklearn.pipeline import Pipeline
 from families import Array, ExponentialFamily, get_family
 from glmnet_nn.comparison.means import innermost, predicted
 from glmnet_nn.comparison.sample import Sample
+from glmnet_nn.estimators import DeepGLMRegressor
+from glmnet_nn.exceptions import InferenceWarning
+
+_MOST_WEIGHTS = 2000  # of a network whose second derivatives are formed, for its criteria
+_NO_OPTIMUM = {"not_converged", "not_positive_definite"}  # no effective degrees of freedom
 
 
 @dataclass(frozen=True)
@@ -97,11 +103,9 @@ class EstimatorContender(Contender):
 
     def family(self) -> ExponentialFamily | None:
         model = innermost(self.estimator)
-        family = getattr(model, "family", None)
-        if not isinstance(family, str | ExponentialFamily):
+        if not isinstance(model, DeepGLMRegressor):  # the law of a classifier follows from y
             return None
-        link = getattr(model, "link", "auto")
-        return get_family(family, None if link == "auto" else link)
+        return get_family(model.family, None if model.link == "auto" else model.link)
 
     def fit(self, sample: Sample, family: ExponentialFamily | None) -> Any:
         estimator = clone(self.estimator)
@@ -126,12 +130,16 @@ class EstimatorContender(Contender):
         return mu
 
     def in_sample(self, fit: Any, sample: Sample) -> InSample | None:
-        if not hasattr(fit, "inference"):
+        if not hasattr(fit, "inference") or fit._network.layout.size > _MOST_WEIGHTS:
             return None
         X, y, weight, known = self._view(sample)
         try:
-            results = fit.inference(X, y, weight if sample.weighted else None, **known)
+            with warnings.catch_warnings():  # of standard errors, which are not asked for
+                warnings.simplefilter("ignore", InferenceWarning)
+                results = fit.inference(X, y, weight if sample.weighted else None, **known)
         except ValueError:  # penalised, or several outputs: no likelihood to speak of
+            return None
+        if _NO_OPTIMUM & set(getattr(results, "flags", ())):
             return None
         mu = self.means(fit, sample)
         return InSample(fit.family_, mu, results.scale, results.llf, results.aic, results.bic)

@@ -38,7 +38,8 @@ class Comparison:
     table : DataFrame
         One row a model, the best first: ``deviance``, the mean out-of-fold unit deviance,
         and its standard error ``se``; ``d2`` = 1 - deviance / deviance of the null model
-        of the same folds; ``aic`` and ``bic`` of a fit to all rows, where defined;
+        of the same folds; ``aic`` and ``bic`` of a fit to all rows, where defined (by the
+        effective degrees of freedom of a network of up to 2,000 weights at its optimum);
         ``slope``, 1 if predictions are spread as they should, below 1 if they are
         spread too far; ``balance`` = sum w mu / sum w y; ``fit_time``, seconds a fold.
     differences : DataFrame

@@ -13,19 +13,19 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from families import Array
 from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._validation import check_offset
-from glmnet_nn.inference import ClassPrediction, Prediction, PredictiveDistribution
+from glmnet_nn.inference import ClassForecast, Forecast, PredictiveDistribution
 
 _SAME_FIT = 1e-6  # of eta: parameters on other inputs give it to rounding
 
 
-def _prediction_of(
+def _forecast_of(
     estimator: BaseEstimator,
     X: Any,
     offset: ArrayLike | None,
     exposure: ArrayLike | None,
     inference: Any,
-) -> Prediction | ClassPrediction:
-    """Return the prediction for X as given, by the uncertainty that inference found.
+) -> Forecast | ClassForecast:
+    """Return the forecast for X as given, by the uncertainty that inference found.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def _prediction_of(
     estimate = estimator._estimate if inference is None else inference.estimate
     if estimate is None:
         raise ValueError(
-            "the uncertainty of a prediction needs that of the parameters, which fit does not "
+            "the uncertainty of a forecast needs that of the parameters, which fit does not "
             "keep. Pass inference=model.inference(X, y) of the training data, or fit with "
             "store_covariance=True. With parameters taken as known, the law is "
             "model.family_.distribution(model.predict(X), model.dispersion_)."
@@ -57,7 +57,7 @@ def _prediction_of(
             "the dispersion is not known: the fit has as many parameters as rows. Fit to more "
             "rows, or with fewer columns."
         )
-    return (ClassPrediction if family.event_ndim else Prediction)(estimate, rows, known)
+    return (ClassForecast if family.event_ndim else Forecast)(estimate, rows, known)
 
 
 class RegressionPredictions:
@@ -68,16 +68,16 @@ class RegressionPredictions:
     uncertainty of the parameters is part of everything here; phi is taken as known.
     """
 
-    def get_prediction(
+    def forecast(
         self,
         X: ArrayLike,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
         *,
         inference: Any = None,
-    ) -> Prediction | ClassPrediction:
-        """Return the prediction with its standard errors, as statsmodels' get_prediction."""
-        return _prediction_of(self, X, offset, exposure, inference)
+    ) -> Forecast | ClassForecast:
+        """Return the forecast with its standard errors, as statsmodels' get_prediction."""
+        return _forecast_of(self, X, offset, exposure, inference)
 
     def predict_distribution(
         self,
@@ -93,8 +93,8 @@ class RegressionPredictions:
         ``predict(X)``, unless the link is the identity. Of the Multinoulli law it is
         scipy.stats.multinomial.
         """
-        prediction = _prediction_of(self, X, offset, exposure, inference)
-        law = prediction.distribution()
+        forecast = _forecast_of(self, X, offset, exposure, inference)
+        law = forecast.distribution()
         if isinstance(law, PredictiveDistribution):
             return law.of_rows(self._shaped)  # type: ignore[attr-defined]
         return law
@@ -130,11 +130,11 @@ class RegressionPredictions:
         _check_coverage(coverage)
         if kind not in ("mean", "observation"):
             raise ValueError(f"kind must be 'observation' or 'mean', but got {kind!r}.")
-        prediction = _prediction_of(self, X, offset, exposure, inference)
-        if isinstance(prediction, Prediction):
-            ends = prediction.interval(coverage, kind)
+        forecast = _forecast_of(self, X, offset, exposure, inference)
+        if isinstance(forecast, Forecast):
+            ends = forecast.interval(coverage, kind)
         elif kind == "mean":
-            ends = prediction.interval(coverage)
+            ends = forecast.interval(coverage)
         else:
             raise ValueError(
                 "an observation of several classes has no interval. Use kind='mean' for those of "
@@ -155,10 +155,10 @@ class RegressionPredictions:
         asked = np.atleast_1d(np.asarray(quantiles, dtype=float))
         if asked.ndim > 1 or not np.all((asked >= 0) & (asked <= 1)):
             raise ValueError(f"quantiles must be numbers between 0 and 1, but got {quantiles!r}.")
-        prediction = _prediction_of(self, X, offset, exposure, inference)
-        if isinstance(prediction, ClassPrediction):
+        forecast = _forecast_of(self, X, offset, exposure, inference)
+        if isinstance(forecast, ClassForecast):
             raise ValueError("classes have no order, and so no quantiles. See predict().")
-        return self._shaped(prediction.quantiles(asked))  # type: ignore[attr-defined]
+        return self._shaped(forecast.quantiles(asked))  # type: ignore[attr-defined]
 
     def sample_y(
         self,
@@ -175,24 +175,24 @@ class RegressionPredictions:
         The rows of one sample share one draw of the parameters, so that the spread of
         their sum is right as well.
         """
-        prediction = _prediction_of(self, X, offset, exposure, inference)
-        drawn = prediction.sample(n_samples, _generator(random_state))
+        forecast = _forecast_of(self, X, offset, exposure, inference)
+        drawn = forecast.sample(n_samples, _generator(random_state))
         return self._shaped(drawn)  # type: ignore[attr-defined]
 
 
 class ClassPredictions:
     """Predictive methods of a classifier; ``inference`` as of a regressor's."""
 
-    def get_prediction(
+    def forecast(
         self,
         X: ArrayLike,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
         *,
         inference: Any = None,
-    ) -> Prediction | ClassPrediction:
-        """Return the prediction with its standard errors, as statsmodels' get_prediction."""
-        return _prediction_of(self, X, offset, exposure, inference)
+    ) -> Forecast | ClassForecast:
+        """Return the forecast with its standard errors, as statsmodels' get_prediction."""
+        return _forecast_of(self, X, offset, exposure, inference)
 
     def predict_distribution(
         self,
@@ -206,7 +206,7 @@ class ClassPredictions:
 
         Of two classes: 0 and 1, 1 for ``classes_[1]``. Of more: scipy.stats.multinomial.
         """
-        law = _prediction_of(self, X, offset, exposure, inference).distribution()
+        law = _forecast_of(self, X, offset, exposure, inference).distribution()
         if isinstance(law, PredictiveDistribution):
             return law.of_rows(lambda values: values[:, 0])
         return law
@@ -222,10 +222,10 @@ class ClassPredictions:
     ) -> Array:
         """Return confidence intervals of the probability of each class, (n, n_classes, 2)."""
         _check_coverage(coverage)
-        prediction = _prediction_of(self, X, offset, exposure, inference)
-        if isinstance(prediction, ClassPrediction):
-            return prediction.interval(coverage)
-        second = prediction.interval(coverage, "mean")
+        forecast = _forecast_of(self, X, offset, exposure, inference)
+        if isinstance(forecast, ClassForecast):
+            return forecast.interval(coverage)
+        second = forecast.interval(coverage, "mean")
         return np.concatenate([1.0 - second[..., ::-1], second], axis=1)
 
     def sample_y(
@@ -239,8 +239,8 @@ class ClassPredictions:
         inference: Any = None,
     ) -> NDArray[Any]:
         """Draw labels, (n, n_samples); rows of one sample share a draw of the parameters."""
-        prediction = _prediction_of(self, X, offset, exposure, inference)
-        drawn = prediction.sample(n_samples, _generator(random_state))
+        forecast = _forecast_of(self, X, offset, exposure, inference)
+        drawn = forecast.sample(n_samples, _generator(random_state))
         if np.isnan(drawn).any():
             at = int(np.argmax(np.isnan(drawn).any(axis=(1, 2))))
             raise ValueError(

@@ -97,6 +97,17 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
         ValueError
             Input outside the rules above, or fewer than two classes.
         """
+        self._fit(*self._entered(X, y, sample_weight, offset, exposure))
+        return self
+
+    def _entered(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        offset: ArrayLike | None,
+        exposure: ArrayLike | None,
+    ) -> tuple[Any, ...]:
         X, offset, exposure = take_columns(self, X, offset, exposure)
         rows, target = validate_data(self, X, y, dtype=np.float64, multi_output=True)
         check_classification_targets(target)
@@ -107,8 +118,7 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
         else:
             labels = column_or_1d(target, warn=True)
             columns = self._encode(labels, check_weight(sample_weight, rows) > 0)
-        self._fit(rows, columns, self._law(), sample_weight, offset, exposure)
-        return self
+        return rows, columns, self._law(), sample_weight, offset, exposure
 
     def _encode(self, labels: NDArray[Any], present: NDArray[np.bool_]) -> Array:
         """Return indicators of the classes, or of the second of two; rows without weight any."""

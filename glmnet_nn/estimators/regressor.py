@@ -235,6 +235,17 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         ValueError
             Input outside the rules above, or a y that no finite parameters fit.
         """
+        self._fit(*self._entered(X, y, sample_weight, offset, exposure))
+        return self
+
+    def _entered(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        offset: ArrayLike | None,
+        exposure: ArrayLike | None,
+    ) -> tuple[Any, ...]:
         X, offset, exposure = take_columns(self, X, offset, exposure)
         link = None if self.link == "auto" else self.link
         family = get_family(self.family, link)
@@ -252,8 +263,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             totals = columns.sum(axis=1, keepdims=True)
             columns = columns / np.where(np.abs(totals - 1) <= 1e-6, totals, 1.0)
         self._y_ndim = target.ndim
-        self._fit(rows, columns, family, sample_weight, offset, exposure)
-        return self
+        return rows, columns, family, sample_weight, offset, exposure
 
     def linear_predictor(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None

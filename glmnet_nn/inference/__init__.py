@@ -1,18 +1,28 @@
-"""What statistics says of a fitted model: information, covariance, results, predictions."""
+"""What statistics says of a fitted model: covariance, tests, diagnostics, predictions."""
 
-from glmnet_nn.inference.class_prediction import ClassPrediction
-from glmnet_nn.inference.covariance import covariance
+from glmnet_nn.inference.class_forecast import ClassForecast
+from glmnet_nn.inference.coefficients import Coefficients
+from glmnet_nn.inference.covariance import Fitted
 from glmnet_nn.inference.estimate import Estimate, root_of
-from glmnet_nn.inference.prediction import Prediction
+from glmnet_nn.inference.forecast import Forecast
+from glmnet_nn.inference.network_results import NetworkResults
+from glmnet_nn.inference.observed import RIDGE, ObservedInformation, recommended_starts
+from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.predictive import PredictiveDistribution
 from glmnet_nn.inference.results import GLMResults
 
 __all__ = [
-    "ClassPrediction",
+    "RIDGE",
+    "ClassForecast",
+    "Coefficients",
     "Estimate",
+    "Fitted",
+    "Forecast",
     "GLMResults",
-    "Prediction",
+    "InferenceOptions",
+    "NetworkResults",
+    "ObservedInformation",
     "PredictiveDistribution",
-    "covariance",
+    "recommended_starts",
     "root_of",
 ]

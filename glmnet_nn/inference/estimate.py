@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import linalg
 
 from families import Array, ExponentialFamily
@@ -13,7 +14,7 @@ from glmnet_nn.network import Network
 from glmnet_nn.training.inputs import Inputs
 
 _BLOCK_BYTES = 2**25
-_NONE = 1e-8  # of the length of a gradient: less of it along what is not determined is rounding
+_NONE = 1e-6  # of the length of a gradient: less of it along what is not determined is rounding
 
 
 def root_of(covariance: Array) -> Array:
@@ -43,9 +44,10 @@ class Estimate:
     w : array of shape (q,)
     root : array of shape (q, r)
         R with R R' = C, without what the data do not determine: see :func:`root_of`.
-    free : array of shape (q, m)
-        Orthonormal directions that the data do not determine although the mean depends
-        on them.
+    undetermined : array of shape (q, m)
+        N: a gradient g with g' N = 0 is that of something that the data determine.
+    unit : array of shape (q,)
+        Scale of the parameters: |g' N| counts as 0 if it is small beside |g / unit|.
     """
 
     family: ExponentialFamily
@@ -54,7 +56,8 @@ class Estimate:
     inputs: Inputs
     w: Array
     root: Array
-    free: Array
+    undetermined: Array
+    unit: Array
 
     def linear_predictor(self, X: Array) -> Array:
         """Return eta without offset, (n, K)."""
@@ -89,12 +92,17 @@ class Estimate:
             rows = slice(at, at + size)
             Z = self.inputs.transform(X[rows])
             J = self.network.jacobian(self.w, self.network.forward(self.w, Z)[0])
-            along = np.abs(J @ self.free).max(axis=(1, 2), initial=0.0)
-            J[along > _NONE * linalg.norm(J, axis=(1, 2))] = np.nan
-            J[self._is_outside(X[rows], Z)] = np.nan
+            J[self._is_open(J) | self._is_outside(X[rows], Z)] = np.nan
             yield rows, J
 
-    def _is_outside(self, X: Array, Z: Array) -> Array:
+    def _is_open(self, J: Array) -> NDArray[np.bool_]:
+        """Tell for which rows the data do not determine the mean."""
+        # of classes only differences count: the same shift of all is no other law
+        g = J - J.mean(axis=1, keepdims=True) if self.family.event_ndim else J
+        along = np.square(g @ self.undetermined).sum(axis=2)
+        return np.asarray((along > _NONE**2 * np.square(g / self.unit).sum(axis=2)).any(axis=1))
+
+    def _is_outside(self, X: Array, Z: Array) -> NDArray[np.bool_]:
         """Tell which rows are no combination of those of the fit, if these were dependent."""
         basis = self.inputs.basis
         if basis is None:

@@ -57,6 +57,13 @@ class ScoringProblem(Problem, Protocol):
     def score_scale(self, w: Array) -> float: ...
 
 
+class CurvedProblem(Problem, Protocol):
+    """A problem with second derivatives."""
+
+    def hessian(self, w: Array) -> Array: ...
+    def score_scale(self, w: Array) -> float: ...
+
+
 @dataclass(frozen=True)
 class Solution:
     """Where a solver ended.

@@ -17,7 +17,7 @@ _POINTS = 2**10
 
 
 @dataclass(frozen=True)
-class ClassPrediction:
+class ClassForecast:
     """What a fit says of rows of X, for a law of K classes.
 
         eta_hat ~ N(eta, J C J'),   mu = softmax(eta)
@@ -25,7 +25,7 @@ class ClassPrediction:
     Parameters
     ----------
     estimate, X, offset
-        As of :class:`Prediction`.
+        As of :class:`Forecast`.
     """
 
     estimate: Estimate

@@ -20,7 +20,7 @@ from glmnet_nn.inference.predictive import (
 
 
 @dataclass(frozen=True)
-class Prediction:
+class Forecast:
     """What a fit says of rows of X, for a law of numbers.
 
         eta_hat ~ N(eta, J C J'),   mu = g^-1(eta),   Y ~ integral of f(y | g^-1(eta), phi) d N

@@ -1,0 +1,90 @@
+"""``python -m benchmarks TABLE``: measure, print Markdown, and keep everything as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine
+
+TABLES = {
+    "glm": "classical GLMs beside glum, scikit-learn and statsmodels",
+    "nets": "samples per second of Adam beside scikit-learn, torch and jax",
+    "quality": "time to the held-out deviance of scikit-learn's perceptrons",
+    "scale": "seconds and memory for n = 1e4 .. 1e7",
+    "import": "seconds of the import in a fresh interpreter",
+    "predict": "one row over plain numpy, and a million rows",
+}
+_MODULES = {"import": "imports"}  # a keyword is no name for a module
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for on the command line."""
+
+    quick: bool
+    repeats: int
+    threads: tuple[int, ...]
+    only: str
+    data: Path | None
+
+    def matching(self, names: Iterable[str]) -> list[str]:
+        """Return the names that match ``only``."""
+        return [name for name in names if re.search(self.only, name, re.IGNORECASE)]
+
+    def chosen(self, works: Iterable[Any]) -> list[Any]:
+        """Return the works whose name matches ``only``."""
+        return [work for work in works if self.matching([work.name])]
+
+    def tell(self, what: str) -> None:
+        """Say on stderr what is being measured."""
+        print(f"[benchmarks] {what}", file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    listed = "\n".join(f"{name:8} {what}" for name, what in TABLES.items())
+    parser.add_argument("table", choices=TABLES, help=listed)
+    parser.add_argument("--quick", action="store_true", help="tiny data: does it run? (seconds)")
+    parser.add_argument("--repeats", type=int, help="timings, seeds (default 5; 1 with --quick)")
+    parser.add_argument("--only", default="", help="only rows whose name matches this pattern")
+    parser.add_argument("--threads", default="1,2", help="numbers tried for each library (1,2)")
+    parser.add_argument("--json", type=Path, help="write everything measured to this file")
+    parser.add_argument("--data", type=Path, help="folder with freMTPL2.parquet, for quality")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure one table."""
+    asked = _parser().parse_args(arguments)
+    options = Options(
+        quick=asked.quick,
+        repeats=asked.repeats or (1 if asked.quick else 5),
+        threads=(1,) if asked.quick else tuple(int(k) for k in asked.threads.split(",")),
+        only=asked.only,
+        data=asked.data,
+    )
+    module = import_module(f"benchmarks.{_MODULES.get(asked.table, asked.table)}")
+    described = machine.describe()
+    found = module.run(options)
+    print(f"### {asked.table}: {TABLES[asked.table]}\n\n{machine.sentence(described)}\n")
+    print(module.table(found))
+    if asked.json is not None:
+        report = {"table": asked.table, "quick": asked.quick, "repeats": options.repeats}
+        report |= {"machine": described, **found}
+        asked.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

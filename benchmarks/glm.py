@@ -1,0 +1,190 @@
+"""Depth zero: seconds to the maximum likelihood estimate, beside other GLM packages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from benchmarks import data, tables
+from benchmarks.crew import Contender, ContenderError, Crew, crew, is_installed, race, stored
+
+GRADIENT = 1e-6  # of the mean loss, in its largest component: the quality asked of all
+_TIGHTEST = 13  # a tolerance of 1e-13 is below what double precision resolves
+
+
+@dataclass(frozen=True)
+class Work:
+    """A row of the issue's table: data, and the ratios aimed at, by beginning of a name."""
+
+    law: str
+    n: int
+    p: int
+    n_outputs: int = 1
+    goals: Mapping[str, float] = field(default_factory=dict)
+    independent: bool = False
+
+    @property
+    def name(self) -> str:
+        """The work in words."""
+        classes = f", K = {self.n_outputs}" if self.n_outputs > 1 else ""
+        columns = ", independent columns" if self.independent else ""
+        size = f"{self.n:.0e} x {self.p}".replace("e+0", "e")
+        return f"{self.law.capitalize()} {size}{classes}{columns}"
+
+
+WORKS = (
+    *(Work(law, 10**5, 20, goals={"": 2.5, "statsmodels": 10}) for law in ("poisson", "bernoulli")),
+    *(Work(law, 10**5, 200, goals={"": 4}) for law in ("poisson", "bernoulli")),
+    *(Work(law, 20_000, 1000, goals={"": 4}) for law in ("poisson", "bernoulli")),
+    *(Work(law, 10**6, 50, goals={"": 4}) for law in ("poisson", "bernoulli")),
+    *(
+        Work(law, 10**5, p, goals={"": goal}, independent=True)
+        for p, goal in ((20, 2.5), (200, 4))
+        for law in ("poisson", "bernoulli")
+    ),
+    *(Work("multinoulli", 10**5, 50, K, {"scikit-learn lbfgs": 5}) for K in (5, 10)),
+    *(
+        Work(
+            "normal",
+            10**5,
+            p,
+            goals={
+                "scikit-learn Ridge(cholesky)": 1.2,
+                "scikit-learn LinearRegression": 4,
+                "glum": 2,
+            },
+        )
+        for p in (20, 200)
+    ),
+    *(
+        Work(law, 1000, 10, goals={"statsmodels": 1, "scikit-learn": 1})
+        for law in ("poisson", "bernoulli", "normal")
+    ),
+)
+QUICK = (
+    *(Work(law, 500, 4, goals={"": 2.5}) for law in ("poisson", "normal")),
+    Work("multinoulli", 500, 4, 3, {"scikit-learn lbfgs": 5}),
+)
+
+_OURS = Contender(tables.OURS, "ours", "glm", {})
+
+
+def _peer(library: str, name: str, searched: bool, **settings: Any) -> Contender:
+    """Return a peer; the tolerance of one that is ``searched`` is found first."""
+    start = {"tol": None} if searched else {}
+    return Contender(name, library, "glm", {**settings, **start})
+
+
+def peers(law: str) -> list[Contender]:
+    """Return who else can fit a law."""
+    if law == "multinoulli":
+        return [
+            _peer("scikit_learn", f"scikit-learn {solver}", True, solver=solver)
+            for solver in ("lbfgs", "newton-cholesky")
+        ]
+    glum = [
+        _peer("glum", f"glum {solver}", True, solver=solver) for solver in ("irls-ls", "irls-cd")
+    ]
+    if law == "normal":
+        return [
+            _peer("scikit_learn", "scikit-learn Ridge(cholesky)", False, solver="cholesky"),
+            _peer("scikit_learn", "scikit-learn LinearRegression", False, solver="lstsq"),
+            *glum,
+            _peer("statsmodels", "statsmodels OLS", False, model="OLS"),
+        ]
+    return [
+        *(
+            _peer("scikit_learn", f"scikit-learn {solver}", True, solver=solver)
+            for solver in ("newton-cholesky", "lbfgs")
+        ),
+        *glum,
+        _peer("statsmodels", "statsmodels GLM", True, model="GLM"),
+        *(
+            [_peer("statsmodels", "statsmodels Logit", True, model="Logit")]
+            if law == "bernoulli"
+            else []
+        ),
+    ]
+
+
+def _with_tolerance(workers: Crew, directory: str, contender: Contender) -> Contender:
+    """Return the contender with the loosest tolerance, a power of ten, that reaches GRADIENT.
+
+    Bisection over 1e-1 .. 1e-13, four fits, the gradient measured after each. Where even
+    the tightest does not reach it, that one stays, and the table says so.
+    """
+    if "tol" not in contender.settings or not is_installed(contender.library):
+        return contender
+    low, high = 1, _TIGHTEST
+    while low < high:
+        middle = (low + high) // 2
+        settings = {**contender.settings, "tol": 10.0**-middle}
+        request = {"run": contender.function, "settings": settings, "judge": "gradient"}
+        reached = workers.run(contender.library, contender.threads[0], directory, **request)
+        low, high = (low, middle) if reached["gradient"] <= GRADIENT else (middle + 1, high)
+    return replace(contender, settings={**contender.settings, "tol": 10.0**-low})
+
+
+def measure(workers: Crew, work: Work, threads: tuple[int, ...], repeats: int) -> list[Any]:
+    """Return a row for each contender at one work."""
+    drawn = data.glm(work.law, work.n, work.p, work.n_outputs, work.independent)
+    size = drawn["X"].nbytes
+    failed: list[dict[str, Any]] = []
+    with stored(drawn) as directory:
+        del drawn
+        ready = []
+        for contender in [_OURS, *peers(work.law)]:
+            asked = replace(
+                contender, threads=threads, settings={**contender.settings, "law": work.law}
+            )
+            try:
+                ready.append(_with_tolerance(workers, directory, asked))
+            except ContenderError as error:
+                failed.append({"contender": contender.name, "error": str(error)})
+        rows = race(workers, ready, directory, "gradient", repeats) + failed
+    tolerances = {contender.name: contender.settings.get("tol") for contender in ready}
+    for row in rows:
+        row |= {"work": work.name, "tol": tolerances.get(row["contender"]), "size": size}
+        if "gradient" in row:
+            row["reached"] = row["gradient"] <= GRADIENT
+    return rows
+
+
+def run(options: Any) -> dict[str, Any]:
+    """Return rows and goals of all works."""
+    rows: list[dict[str, Any]] = []
+    lines: list[dict[str, Any]] = []
+    with crew() as workers:
+        for work in options.chosen(QUICK if options.quick else WORKS):
+            options.tell(work.name)
+            measured = measure(workers, work, options.threads, options.repeats)
+            rows += measured
+            lines += tables.compare(work.name, measured, work.goals, "seconds")
+    return {"rows": rows, "goals": lines}
+
+
+def table(found: dict[str, Any]) -> str:
+    """Return the Markdown of a result."""
+    ours = {
+        row["work"]: row.get("seconds") for row in found["rows"] if row["contender"] == tables.OURS
+    }
+    body = []
+    for row in found["rows"]:
+        seconds, own = row.get("seconds"), ours[row["work"]]
+        memory = row.get("bytes")
+        late = "" if row.get("reached", True) else " (missed)"
+        body.append(
+            [
+                row["work"],
+                row["contender"],
+                tables.status(row) or tables.seconds(seconds),
+                tables.digits(seconds / own if seconds and own else None),
+                str(row.get("threads", "-")),
+                "-" if row["tol"] is None else f"{row['tol']:.0e}",
+                f"{row['gradient']:.0e}{late}" if "gradient" in row else "-",
+                "-" if memory is None else f"{100 * memory / row['size']:.1f} %",
+            ]
+        )
+    heads = ["work", "contender", "time", "over ours", "threads", "tol", "gradient", "memory / X"]
+    return tables.goals(found["goals"]) + "\n\n" + tables.markdown(heads, body)
