@@ -1,5 +1,6 @@
 """Predictive laws: statsmodels' standard errors, exact integrals, limits, coverage."""
 
+import itertools
 import pickle
 
 import numpy as np
@@ -117,7 +118,8 @@ def test_mixture_is_the_integral(family):
     expected = integrate.quad(part, -9, 9, epsabs=1e-11)[0]
     assert law.cdf(y)[0] == pytest.approx(expected, abs=1e-9)
     assert law.sf(y)[0] == pytest.approx(1 - expected, abs=1e-9)
-    for q in (0.01, 0.5, 0.97):
+    for width, q in itertools.product((1e-6, 1e-3, se), (0.01, 0.5, 0.97)):
+        law = PredictiveDistribution(family, phi, np.array([eta]), np.array([width]))
         at = law.ppf(q)[0]
         step = 1.0 if hasattr(law, "pmf") else 1e-6 * abs(at)
         assert law.cdf(at)[0] >= q - 1e-9
@@ -137,6 +139,9 @@ def test_uncertain_counts_are_spread_as_they_should():
     )
     np.testing.assert_allclose(np.exp(law.logpmf(y)), law.pmf(y), rtol=1e-10)
     assert not hasattr(law, "pdf")
+    wild = PredictiveDistribution(get_family("poisson"), 1.0, np.array([1.0]), np.array([3.0]))
+    at = wild.ppf([0.025, 0.975])  # scipy has no quantiles of such means as are mixed here
+    assert np.all((wild.cdf(at) >= [0.025, 0.975]) & (wild.cdf(at - 1) <= [0.025, 0.975]))
 
 
 def test_linear_predictors_without_a_mean_are_left_out():
