@@ -58,6 +58,8 @@ def glm_results(
         df_resid=nobs - n_parameters,
         df_inference=_df_inference(options, nobs - n_parameters),
         title=f"{type(family).__name__} GLM with {family.link_name} link",
+        inputs=inputs,
+        free=free,
     )
 
 

@@ -18,6 +18,7 @@ from glmnet_nn.inference import functionals
 from glmnet_nn.inference.average_effects import column_effects
 from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.covariance import Fitted
+from glmnet_nn.inference.estimate import Estimate
 from glmnet_nn.inference.flags import in_words
 from glmnet_nn.inference.functionals import Functional, WithError, delta_method
 from glmnet_nn.inference.influence import Influence
@@ -166,6 +167,20 @@ class NetworkResults:
     def covariance(self) -> Array:
         """C, the covariance of ``parameters``."""
         return np.asarray(self._root @ self._root.T)
+
+    @cached_property
+    def estimate(self) -> Estimate:
+        """The parameters and their covariance, as predictive laws need them."""
+        return Estimate(
+            family=self.family,
+            scale=self.scale,
+            network=self.network,
+            inputs=self.inputs,
+            w=self.parameters,
+            root=self._root,
+            undetermined=self.information.undetermined,
+            unit=self.information.scale,
+        )
 
     @property
     def _df(self) -> float | None:
