@@ -24,7 +24,13 @@ from glmnet_nn.exceptions import InferenceWarning, RankWarning, SeparationWarnin
 
 if TYPE_CHECKING:
     from glmnet_nn._config import configuration, show_config
-    from glmnet_nn.comparison import DevianceScorer, deviance_scorer
+    from glmnet_nn.comparison import (
+        DevianceScorer,
+        compare,
+        deviance_scorer,
+        nonlinearity_test,
+        vuong_test,
+    )
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
 
 __version__ = "0.1.0"
@@ -45,17 +51,23 @@ __all__ = [
     "RankWarning",
     "SeparationWarning",
     "Tweedie",
+    "compare",
     "configuration",
     "deviance_scorer",
     "get_family",
+    "nonlinearity_test",
     "show_config",
+    "vuong_test",
 ]
 
 _LAZY = {
     "DeepGLMClassifier": "estimators",
     "DeepGLMRegressor": "estimators",
     "DevianceScorer": "comparison",
+    "compare": "comparison",
     "deviance_scorer": "comparison",
+    "nonlinearity_test": "comparison",
+    "vuong_test": "comparison",
     "configuration": "_config",
     "show_config": "_config",
 }

@@ -50,6 +50,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
+        "store_covariance": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -76,6 +77,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         n_iter_no_change: int = 10,
         n_init: int = 1,
         warm_start: bool = False,
+        store_covariance: bool = False,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -98,6 +100,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.n_init = n_init
         self.warm_start = warm_start
+        self.store_covariance = store_covariance
         self.random_state = random_state
         self.verbose = verbose
 
@@ -115,6 +118,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
     ) -> None:
         """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent."""
         weight = check_weight(sample_weight, X)
+        given = (X, y, sample_weight, offset, exposure)
         present = weight > 0
         known = check_offset(offset, exposure, family, len(X), y.shape[1], present)
         if not present.all():
@@ -150,11 +154,10 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
             specification = self._for_inference(specification)
             fit, self._search = polished_network(X, y, weight, known, specification)
         else:
-            fit, self._search = (
-                fit_network(X, y, weight, known, specification),
-                Search(specification.n_init),
-            )
+            fit = fit_network(X, y, weight, known, specification)
+            self._search = Search(specification.n_init)
         self._store(fit, specification)
+        self._estimate = self._own_estimate(*given) if self.store_covariance else None
 
     def _hidden_sizes(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes

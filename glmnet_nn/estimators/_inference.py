@@ -38,7 +38,6 @@ def glm_results(
     nobs = weights.nobs
     scale = dispersion(options.dispersion, family, chi2, 2 * loss, nobs - n_parameters)
     K = objective.network.layout.sizes[-1]
-
     return GLMResults(
         coefficients=_coefficients(estimator, fitted, free),
         fitted=fitted,
@@ -59,6 +58,8 @@ def glm_results(
         df_resid=nobs - n_parameters,
         df_inference=_df_inference(options, nobs - n_parameters),
         title=f"{type(family).__name__} GLM with {family.link_name} link",
+        inputs=inputs,
+        free=free,
     )
 
 

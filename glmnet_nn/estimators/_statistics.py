@@ -14,7 +14,7 @@ from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._inference import glm_results
 from glmnet_nn.estimators._network_inference import network_results
 from glmnet_nn.estimators._validation import check_offset, check_weight
-from glmnet_nn.inference import GLMResults, InferenceOptions, NetworkResults
+from glmnet_nn.inference import Estimate, GLMResults, InferenceOptions, NetworkResults
 from glmnet_nn.inference.residuals import residuals
 from glmnet_nn.inference.weights import weighting
 from glmnet_nn.training.data import Rows
@@ -173,6 +173,20 @@ class StatisticsMixin:
         rows = Rows(X, columns, weight, known).take(weight > 0)
         self.family_.check_response(rows.y)
         return rows
+
+    def _own_estimate(
+        self,
+        X: Array,
+        y: Array,
+        sample_weight: ArrayLike | None,
+        offset: ArrayLike | None,
+        exposure: ArrayLike | None,
+    ) -> Estimate:
+        """Return the parameters and their covariance from the validated data of the fit."""
+        weight = check_weight(sample_weight, X)
+        known = check_offset(offset, exposure, self.family_, len(X), y.shape[1], weight > 0)
+        rows = Rows(X, y, weight, known).take(weight > 0)
+        return self._results(rows, pd.RangeIndex(len(rows)), InferenceOptions()).estimate
 
     def _results(
         self, rows: Rows, index: pd.Index, options: InferenceOptions

@@ -18,10 +18,11 @@ from sklearn.utils.validation import (
 from families import Array, Bernoulli, ExponentialFamily, Multinoulli, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._prediction import ClassPredictions
 from glmnet_nn.estimators._validation import check_weight
 
 
-class DeepGLMClassifier(ClassifierMixin, BaseDeepGLM):
+class DeepGLMClassifier(ClassifierMixin, ClassPredictions, BaseDeepGLM):
     r"""A feed-forward network whose output layer is a logistic regression.
 
     Two classes: Bernoulli with the logit link (or probit, cloglog, ...), one output,
@@ -36,7 +37,7 @@ class DeepGLMClassifier(ClassifierMixin, BaseDeepGLM):
         The link of a Bernoulli output; "auto" is the canonical one.
     hidden_layer_sizes, activation, alpha, l1_ratio, fit_intercept, offset, exposure, \
 standardize, solver, max_iter, tol, batch_size, learning_rate_init, early_stopping, \
-validation_fraction, n_iter_no_change, n_init, warm_start, random_state, verbose
+validation_fraction, n_iter_no_change, n_init, warm_start, store_covariance, random_state, verbose
         As in :class:`DeepGLMRegressor`.
 
     Attributes

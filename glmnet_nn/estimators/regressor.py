@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_array, validate_data
 from families import Array, ExponentialFamily, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._prediction import RegressionPredictions
 from glmnet_nn.estimators._validation import check_offset, check_weight
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.start import null_model
@@ -19,7 +20,7 @@ from glmnet_nn.training.start import null_model
 _ROUNDING = 1e-28  # of the square of y: a null deviance below is none
 
 
-class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
+class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     r"""A feed-forward network whose output layer is a generalized linear model.
 
         eta = network(x) + offset,   mu = g^-1(eta),   y ~ family(mu, phi)
@@ -91,6 +92,9 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         Random starts with hidden layers; the one of the lowest F is kept.
     warm_start : bool, default=False
         Start from the parameters of the previous fit.
+    store_covariance : bool, default=False
+        Keep the covariance of the parameters, one pass over the data, so that
+        ``predict_interval`` and its like need no ``inference=``.
     random_state : int, RandomState or None, default=None
         Seed of the start, of the batches and of the held-out rows.
     verbose : int, default=0
@@ -169,6 +173,7 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         n_iter_no_change: int = 10,
         n_init: int = 1,
         warm_start: bool = False,
+        store_covariance: bool = False,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -192,6 +197,7 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
             n_iter_no_change=n_iter_no_change,
             n_init=n_init,
             warm_start=warm_start,
+            store_covariance=store_covariance,
             random_state=random_state,
             verbose=verbose,
         )

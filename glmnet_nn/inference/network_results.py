@@ -18,14 +18,14 @@ from glmnet_nn.inference import functionals
 from glmnet_nn.inference.average_effects import column_effects
 from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.covariance import Fitted
+from glmnet_nn.inference.estimate import Estimate
 from glmnet_nn.inference.flags import in_words
 from glmnet_nn.inference.functionals import Functional, WithError, delta_method
 from glmnet_nn.inference.influence import Influence
-from glmnet_nn.inference.observed import ObservedInformation
+from glmnet_nn.inference.observed import ObservedInformation, covariance_root
 from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.predictions import AverageEffects, Differences, Prediction
 from glmnet_nn.inference.residuals import residuals
-from glmnet_nn.inference.sandwich import meat
 from glmnet_nn.inference.summary import Summary
 from glmnet_nn.network import Network
 from glmnet_nn.training.data import Rows
@@ -148,24 +148,26 @@ class NetworkResults:
     @cached_property
     def _root(self) -> Array:
         """L, (q, m), with L L' = C."""
-        R = self.information.root
-        if not self.options.is_robust:
-            return np.sqrt(self.scale) * R
-        M = meat(
-            self.fitted.scores(without_leverage=self.cov_type == "HC3"),
-            self.cov_type,
-            n_parameters=self.n_parameters,
-            repeats=self.fitted.weights.copies,
-            groups=self.options.groups,
-            maxlags=self.options.hac_maxlags,
-        )
-        values, vectors = np.linalg.eigh(M)
-        return np.asarray(R @ (vectors * np.sqrt(np.maximum(values, 0.0))))
+        return covariance_root(self.fitted, self.n_parameters, self.scale, self.options)
 
     @cached_property
     def covariance(self) -> Array:
         """C, the covariance of ``parameters``."""
         return np.asarray(self._root @ self._root.T)
+
+    @cached_property
+    def estimate(self) -> Estimate:
+        """The parameters and their covariance, as predictive laws need them."""
+        return Estimate(
+            family=self.family,
+            scale=self.scale,
+            network=self.network,
+            inputs=self.inputs,
+            w=self.parameters,
+            root=self._root,
+            undetermined=self.information.undetermined,
+            unit=self.information.scale,
+        )
 
     @property
     def _df(self) -> float | None:
@@ -339,8 +341,6 @@ class NetworkResults:
         )
         tables = [("Average partial effects in this sample", effects.summary_frame(alpha))]
         return Summary(title, facts, tables, [note for note in (effects.note,) if note])
-
-    # ----------------------------------------------------------------- inside
 
     def _new_rows(self, X: Any, offset: Any, exposure: Any) -> tuple[Rows, pd.Index]:
         """Return rows of standardised X, those of the fit if X is None, and their labels."""

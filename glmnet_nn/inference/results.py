@@ -14,6 +14,7 @@ from families import Array
 from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.contrasts import contrasts
 from glmnet_nn.inference.covariance import Fitted
+from glmnet_nn.inference.estimate import Estimate, root_of
 from glmnet_nn.inference.hypotheses import (
     ContrastTest,
     JointTest,
@@ -29,6 +30,7 @@ from glmnet_nn.inference.margins import Effects, LinearPredictor, MarginalEffect
 from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.residuals import residuals
 from glmnet_nn.inference.summary import Summary
+from glmnet_nn.training.inputs import Inputs
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,22 @@ class GLMResults:
     df_resid: float
     df_inference: float
     title: str
+    inputs: Inputs
+    free: Array
+
+    @cached_property
+    def estimate(self) -> Estimate:
+        """The parameters and their covariance, as predictions need them."""
+        return Estimate(
+            family=self.fitted.family,
+            scale=self.scale,
+            network=self.fitted.objective.network,
+            inputs=self.inputs,
+            w=self.fitted.w,
+            root=self.fitted.root @ root_of(self.V),
+            undetermined=self.free,
+            unit=np.ones(len(self.fitted.w)),
+        )
 
     # --------------------------------------------------------- coefficients
 
