@@ -273,7 +273,7 @@ def test_of_a_network_it_is_the_delta_method():
 
 def test_networks_have_predictive_laws_too():
     rng = np.random.default_rng(4)
-    X = rng.uniform(-2, 2, (300, 1))
+    X = rng.uniform(-3, 3, (300, 1))
     y = rng.poisson(np.exp(1 + np.sin(X[:, 0])))
     net = DeepGLMRegressor("poisson", hidden_layer_sizes=(2,), n_init=10, random_state=0)
     net.set_params(store_covariance=True).fit_for_inference(X, y)

@@ -164,10 +164,8 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
             specification = self._for_inference(specification)
             fit, self._search = polished_network(X, y, weight, known, specification)
         else:
-            fit, self._search = (
-                fit_network(X, y, weight, known, specification),
-                Search(specification.n_init),
-            )
+            fit = fit_network(X, y, weight, known, specification)
+            self._search = Search(specification.n_init)
         self._store(fit, specification)
         self._estimate = self._own_estimate(*given) if self.store_covariance else None
 

@@ -22,11 +22,10 @@ from glmnet_nn.inference.estimate import Estimate
 from glmnet_nn.inference.flags import in_words
 from glmnet_nn.inference.functionals import Functional, WithError, delta_method
 from glmnet_nn.inference.influence import Influence
-from glmnet_nn.inference.observed import ObservedInformation
+from glmnet_nn.inference.observed import ObservedInformation, covariance_root
 from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.predictions import AverageEffects, Differences, Prediction
 from glmnet_nn.inference.residuals import residuals
-from glmnet_nn.inference.sandwich import meat
 from glmnet_nn.inference.summary import Summary
 from glmnet_nn.network import Network
 from glmnet_nn.training.data import Rows
@@ -149,19 +148,7 @@ class NetworkResults:
     @cached_property
     def _root(self) -> Array:
         """L, (q, m), with L L' = C."""
-        R = self.information.root
-        if not self.options.is_robust:
-            return np.sqrt(self.scale) * R
-        M = meat(
-            self.fitted.scores(without_leverage=self.cov_type == "HC3"),
-            self.cov_type,
-            n_parameters=self.n_parameters,
-            repeats=self.fitted.weights.copies,
-            groups=self.options.groups,
-            maxlags=self.options.hac_maxlags,
-        )
-        values, vectors = np.linalg.eigh(M)
-        return np.asarray(R @ (vectors * np.sqrt(np.maximum(values, 0.0))))
+        return covariance_root(self.fitted, self.n_parameters, self.scale, self.options)
 
     @cached_property
     def covariance(self) -> Array:
@@ -354,8 +341,6 @@ class NetworkResults:
         )
         tables = [("Average partial effects in this sample", effects.summary_frame(alpha))]
         return Summary(title, facts, tables, [note for note in (effects.note,) if note])
-
-    # ----------------------------------------------------------------- inside
 
     def _new_rows(self, X: Any, offset: Any, exposure: Any) -> tuple[Rows, pd.Index]:
         """Return rows of standardised X, those of the fit if X is None, and their labels."""

@@ -9,6 +9,9 @@ import numpy as np
 from scipy import linalg
 
 from families import Array
+from glmnet_nn.inference.covariance import Fitted
+from glmnet_nn.inference.options import InferenceOptions
+from glmnet_nn.inference.sandwich import meat
 from glmnet_nn.training.objective import Objective
 
 RIDGE = 0.1  # precision of the prior under which intervals have been found to hold
@@ -136,6 +139,28 @@ class ObservedInformation:
         )
         freedom = self.objective.total_weight - self.effective_parameters
         return chi2 / freedom if freedom > 0 else float("nan")
+
+
+def covariance_root(
+    fitted: Fitted, n_parameters: float, phi: float, options: InferenceOptions
+) -> Array:
+    """Return L with L L' = phi (H + P)^-1 or, robust, (H + P)^-1 M (H + P)^-1.
+
+    ``fitted.root`` is R with R R' = (H + P)^-1, so that in the parameters u, w = R u, H + P is
+    the identity and the sandwich its middle.
+    """
+    if not options.is_robust:
+        return np.asarray(np.sqrt(phi) * fitted.root)
+    M = meat(
+        fitted.scores(without_leverage=options.cov_type == "HC3"),
+        options.cov_type,
+        n_parameters=n_parameters,
+        repeats=fitted.weights.copies,
+        groups=options.groups,
+        maxlags=options.hac_maxlags,
+    )
+    values, vectors = linalg.eigh(M)
+    return np.asarray(fitted.root @ (vectors * np.sqrt(np.maximum(values, 0.0))))
 
 
 def recommended_starts(hidden: tuple[int, ...]) -> int:

@@ -12,6 +12,7 @@ from scipy import special
 from families import Array, ExponentialFamily
 from glmnet_nn.inference.hypotheses import ContrastTest, reference
 from glmnet_nn.inference.margins import MarginalEffects
+from glmnet_nn.inference.predictive import predictor_range
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,7 @@ def _around(values: Array, half: Array) -> Array:
 
 
 def _mean_limits(family: ExponentialFamily, limits: Array) -> Array:
-    """Return the means at the limits of eta, in order; those beyond its image are its ends."""
-    image, domain = family.link.image, family.mean_domain  # type: ignore[union-attr]
+    """Return the means at the limits of eta, in order; those beyond its range are its ends."""
+    low, high = predictor_range(family)
     with np.errstate(divide="ignore", over="ignore"):
-        ends = np.sort(family.mean(np.clip(limits, image.low, image.high)), axis=-1)
-    return np.clip(ends, domain.low, domain.high)  # type: ignore[union-attr]
+        return np.sort(family.mean(np.clip(limits, low, high)), axis=-1)
