@@ -63,6 +63,15 @@ class Link(ABC):
     def inverse_slope(self, eta: Array) -> Array:
         """Return d mu / d eta."""
 
+    def inverse_bend(self, eta: Array) -> Array:
+        """Return (d^2 mu / d eta^2) / (d mu / d eta) = d log|d mu / d eta| / d eta.
+
+        A fourth fact, which Firth's bias reduction alone asks for.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} does not state inverse_bend, which bias_reduction=True needs."
+        )
+
     @property
     def simplest(self) -> Link:
         """The same link under its shortest name: Inverse() for Power(-1)."""
@@ -108,6 +117,9 @@ class Identity(Link):
 
     def inverse_slope(self, eta: Array) -> Array:
         return np.ones_like(eta, dtype=float)
+
+    def inverse_bend(self, eta: Array) -> Array:
+        return np.zeros_like(eta, dtype=float)
 
 
 def get_link(link: str | Link) -> Link:

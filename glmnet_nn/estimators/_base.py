@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from families import Array, ExponentialFamily, Link, known_links
 from glmnet_nn.estimators import _choices
+from glmnet_nn.estimators._bias_reduction import check_bias_reduction
 from glmnet_nn.estimators._fit import Fit, Specification, fit_network
 from glmnet_nn.estimators._inference import glm_results
 from glmnet_nn.estimators._validation import check_estimable, check_offset, check_weight
@@ -35,6 +36,7 @@ class BaseDeepGLM(BaseEstimator):
         "activation": [StrOptions(set(known_activations()))],
         "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), "array-like"],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "bias_reduction": ["boolean"],
         "fit_intercept": ["boolean"],
         "standardize": [StrOptions({"auto"}), "boolean"],
         "solver": [StrOptions({"auto", *SOLVERS})],
@@ -59,6 +61,7 @@ class BaseDeepGLM(BaseEstimator):
         activation: str = "tanh",
         alpha: str | float | ArrayLike = "auto",
         l1_ratio: float = 0.0,
+        bias_reduction: bool = False,
         fit_intercept: bool = True,
         standardize: str | bool = "auto",
         solver: str = "auto",
@@ -79,6 +82,7 @@ class BaseDeepGLM(BaseEstimator):
         self.activation = activation
         self.alpha = alpha
         self.l1_ratio = l1_ratio
+        self.bias_reduction = bias_reduction
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.solver = solver
@@ -118,6 +122,8 @@ class BaseDeepGLM(BaseEstimator):
         alpha = self._alpha(len(hidden) + 1)
         penalised = bool(self.l1_ratio > 0 and (hidden if alpha is None else np.any(alpha)))
         solver = _choices.choose_solver(self, hidden, len(X), penalised)
+        if self.bias_reduction:
+            check_bias_reduction(self, family, hidden, alpha, solver)
         specification = Specification(
             family=family,
             hidden=hidden,
@@ -137,6 +143,7 @@ class BaseDeepGLM(BaseEstimator):
             start=self._previous_weights(X.shape[1], hidden, y.shape[1]),
             seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
             report=self._report(solver),
+            bias_reduction=self.bias_reduction,
         )
         self._store(fit_network(X, y, weight, known, specification), specification)
 
@@ -233,7 +240,7 @@ class BaseDeepGLM(BaseEstimator):
                 f"the coefficients of {self._names(infinite)} have no finite maximum likelihood "
                 "estimate. They are reported where those means are at their end to rounding; "
                 "all other coefficients, the predictions and the deviance are those of the "
-                "limit. Set alpha > 0 for finite estimates.",
+                "limit. Set bias_reduction=True or alpha > 0 for finite estimates.",
                 SeparationWarning,
                 stacklevel=6,
             )

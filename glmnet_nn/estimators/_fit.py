@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from families import Array, ExponentialFamily
 from glmnet_nn.network import Layout, Network, get_activation
+from glmnet_nn.training.bias_reduction import reduce_bias
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.estimability import estimable, moves
 from glmnet_nn.training.inputs import (
@@ -54,6 +55,7 @@ class Specification:
     start: Array | None
     seed: int
     report: Callable[[int, float], None] | None
+    bias_reduction: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def fit_network(
         objective = _objective(rows, reduced, alpha, _AS_GIVEN, spec)
         w = unfolded(objective.network.layout, reduced, raw)
     separated = _Separated.nothing(len(w))
-    if is_mle:
+    if is_mle and not spec.bias_reduction:
         clear = _CLEAR * min(1.0, _curvature(objective, intercept))
         if not exact and len(rows) <= _SMALL:
             clear = np.inf  # wherever the solver stopped
@@ -296,6 +298,8 @@ def _solve(
     scale: _Scale,
     spec: Specification,
 ) -> Solution:
+    if spec.bias_reduction:
+        return reduce_bias(training, start, spec.tol, spec.max_iter, spec.report)
     if spec.solver == "newton":
         return Newton(spec.tol, spec.max_iter).solve(training, start, spec.report)
     if spec.solver == "lbfgs":

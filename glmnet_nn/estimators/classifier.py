@@ -33,9 +33,9 @@ class DeepGLMClassifier(ClassifierMixin, BaseDeepGLM):
     ----------
     link : str or Link, default="auto"
         The link of a Bernoulli output; "auto" is the canonical one.
-    hidden_layer_sizes, activation, alpha, l1_ratio, fit_intercept, standardize, solver, \
-max_iter, tol, batch_size, learning_rate_init, early_stopping, validation_fraction, \
-n_iter_no_change, n_init, warm_start, random_state, verbose
+    hidden_layer_sizes, activation, alpha, l1_ratio, bias_reduction, fit_intercept, \
+standardize, solver, max_iter, tol, batch_size, learning_rate_init, early_stopping, \
+validation_fraction, n_iter_no_change, n_init, warm_start, random_state, verbose
         As in :class:`DeepGLMRegressor`.
 
     Attributes

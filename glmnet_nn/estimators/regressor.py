@@ -51,6 +51,9 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
     l1_ratio : float, default=0.0
         Share of the absolute values in the penalty; weights become exactly 0 by a
         proximal step.
+    bias_reduction : bool, default=False
+        Firth's bias-reduced estimate of a model without hidden layers and penalty, for
+        laws without a dispersion: finite where data are separated.
     fit_intercept : bool, default=True
         Whether the output layer has an intercept. It is never penalised.
     standardize : "auto" or bool, default="auto"
@@ -149,6 +152,7 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         activation: str = "tanh",
         alpha: Any = "auto",
         l1_ratio: float = 0.0,
+        bias_reduction: bool = False,
         fit_intercept: bool = True,
         standardize: str | bool = "auto",
         solver: str = "auto",
@@ -170,6 +174,7 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
             activation=activation,
             alpha=alpha,
             l1_ratio=l1_ratio,
+            bias_reduction=bias_reduction,
             fit_intercept=fit_intercept,
             standardize=standardize,
             solver=solver,
