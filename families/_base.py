@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from families._links import Link, get_link, known_links
-from families._special import times
+from families._second_order import SecondOrder
 from families._support import Array, Interval, Simplex
 
 _FAMILIES: dict[str, type[ExponentialFamily]] = {}
 
 
 @dataclass(frozen=True)
-class ExponentialFamily(ABC):
+class ExponentialFamily(SecondOrder, ABC):
     r"""A law f(y | theta, tau) = h(y, tau) exp{ (theta . y - A(theta)) / d(tau) }.
 
     *Contract*: five facts, which every law states.
@@ -113,6 +113,10 @@ class ExponentialFamily(ABC):
     @abstractmethod
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         """Draw one y for each mean mu at dispersion phi."""
+
+    @abstractmethod
+    def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
+        """Return the law at mean mu and dispersion phi as a frozen distribution of scipy.stats."""
 
     def dispersion(self, tau: Array | float) -> Array | float:
         """Return phi = d(tau); 1 for the laws without a scale."""
@@ -271,17 +275,6 @@ class ExponentialFamily(ABC):
         with np.errstate(over="ignore", invalid="ignore"):
             residual = np.sign(self._link.inverse_slope(eta)) * (y - mu) / root
         return np.where(positive, residual, 0.0)
-
-    def bias_adjustment(self, eta: Array, spread: Array) -> Array:
-        """Return what bias reduction adds to the score of eta, h / 2 (d^2 mu) / (d mu), (n, K).
-
-        ``spread``, (n, K, K), is the covariance of eta times the weight of the row, so that
-        h = diag(spread) fisher_weight is the leverage. With a canonical link the sum over
-        rows is the slope of log|F| / 2, F the Fisher information: Jeffreys' prior.
-        Source: Firth (1993); Kosmidis and Firth (2009), section 4.2.
-        """
-        leverage = np.diagonal(spread, axis1=1, axis2=2) * self.fisher_weight(eta)
-        return 0.5 * times(leverage, self._link.inverse_bend(eta))
 
     def unit_deviance(self, y: ArrayLike, mu: ArrayLike) -> Array:
         """Return 2 [A*(y) + A(theta) - theta . y], twice the log-likelihood lost by mu."""

@@ -18,6 +18,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from families._special import difference_slope
 from families._support import REAL, Array, Interval, Simplex
 
 _LINKS: dict[str, type[Link]] = {}
@@ -63,14 +64,9 @@ class Link(ABC):
     def inverse_slope(self, eta: Array) -> Array:
         """Return d mu / d eta."""
 
-    def inverse_bend(self, eta: Array) -> Array:
-        """Return (d^2 mu / d eta^2) / (d mu / d eta) = d log|d mu / d eta| / d eta.
-
-        A fourth fact, which Firth's bias reduction alone asks for.
-        """
-        raise NotImplementedError(
-            f"{type(self).__name__} does not state inverse_bend, which bias_reduction=True needs."
-        )
+    def relative_curvature(self, eta: Array) -> Array:
+        """Return (d^2 mu / d eta^2) / (d mu / d eta), by differences unless stated."""
+        return difference_slope(lambda at: np.log(np.abs(self.inverse_slope(at))), eta)
 
     @property
     def simplest(self) -> Link:
@@ -118,7 +114,7 @@ class Identity(Link):
     def inverse_slope(self, eta: Array) -> Array:
         return np.ones_like(eta, dtype=float)
 
-    def inverse_bend(self, eta: Array) -> Array:
+    def relative_curvature(self, eta: Array) -> Array:
         return np.zeros_like(eta, dtype=float)
 
 

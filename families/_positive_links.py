@@ -30,7 +30,7 @@ class Log(Link):
     def inverse_slope(self, eta: Array) -> Array:
         return self.inverse(eta)
 
-    def inverse_bend(self, eta: Array) -> Array:
+    def relative_curvature(self, eta: Array) -> Array:
         return np.ones_like(eta, dtype=float)
 
     def complement(self, eta: Array) -> Array:
@@ -106,7 +106,7 @@ class Power(Link):
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             return np.asarray(order * np.power(eta, order - 1.0))
 
-    def inverse_bend(self, eta: Array) -> Array:
+    def relative_curvature(self, eta: Array) -> Array:
         """(1 / exponent - 1) / eta."""
         with np.errstate(divide="ignore", over="ignore"):
             return np.asarray((1.0 / self.exponent - 1.0) / np.asarray(eta, dtype=float))
@@ -188,7 +188,7 @@ class NegativeBinomialLink(Link):
         with np.errstate(over="ignore", invalid="ignore"):
             return np.asarray(mu * (1.0 + self.alpha * mu))
 
-    def inverse_bend(self, eta: Array) -> Array:
+    def relative_curvature(self, eta: Array) -> Array:
         """1 + 2 alpha mu."""
         return np.asarray(1.0 + 2.0 * self.alpha * self.inverse(eta))
 

@@ -35,8 +35,8 @@ class Logit(Link):
     def inverse_slope(self, eta: Array) -> Array:
         return self.inverse(eta) * self.complement(eta)
 
-    def inverse_bend(self, eta: Array) -> Array:
-        """1 - 2 mu."""
+    def relative_curvature(self, eta: Array) -> Array:
+        """1 - 2 mu = -tanh(eta / 2)."""
         return np.asarray(-np.tanh(0.5 * np.asarray(eta)))
 
     def complement(self, eta: Array) -> Array:
@@ -72,7 +72,7 @@ class Probit(Link):
         with np.errstate(over="ignore"):
             return np.asarray(np.exp(-0.5 * np.square(eta)) / np.sqrt(2 * np.pi))
 
-    def inverse_bend(self, eta: Array) -> Array:
+    def relative_curvature(self, eta: Array) -> Array:
         return -np.asarray(eta, dtype=float)
 
     def complement(self, eta: Array) -> Array:
@@ -116,9 +116,9 @@ class CLogLog(Link):
         h = self.log_complement_slope(eta)
         return times(np.exp(-h), h)
 
-    def inverse_bend(self, eta: Array) -> Array:
+    def relative_curvature(self, eta: Array) -> Array:
         """1 - h."""
-        return 1.0 - self.log_complement_slope(eta)
+        return np.asarray(1.0 - self.log_complement_slope(eta))
 
     def complement(self, eta: Array) -> Array:
         return np.exp(self.log_complement(eta))
@@ -171,8 +171,8 @@ class LogLog(Link):
     def inverse_slope(self, eta: Array) -> Array:
         return CLogLog().inverse_slope(-np.asarray(eta))
 
-    def inverse_bend(self, eta: Array) -> Array:
-        return -CLogLog().inverse_bend(-np.asarray(eta))
+    def relative_curvature(self, eta: Array) -> Array:
+        return -CLogLog().relative_curvature(-np.asarray(eta))
 
     def complement(self, eta: Array) -> Array:
         return CLogLog().inverse(-np.asarray(eta))
@@ -220,7 +220,7 @@ class Cauchit(Link):
         radius = np.hypot(1.0, eta)
         return np.asarray(1.0 / radius / radius / np.pi)
 
-    def inverse_bend(self, eta: Array) -> Array:
+    def relative_curvature(self, eta: Array) -> Array:
         """-2 eta / (1 + eta^2)."""
         radius = np.hypot(1.0, eta)
         return np.asarray(-2.0 * (np.asarray(eta) / radius) / radius)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from scipy import special
+from scipy import special, stats
 
 from families._base import ExponentialFamily
 from families._links import Link
@@ -42,6 +42,10 @@ class Bernoulli(ExponentialFamily):
     def variance(self, mu: Array) -> Array:
         return np.asarray(mu * (1.0 - np.asarray(mu)))
 
+    def log_variance_slope(self, eta: Array) -> Array:
+        """d log mu / d eta + d log(1 - mu) / d eta, V = mu (1 - mu)."""
+        return self._link.log_inverse_slope(eta) - self._link.log_complement_slope(eta)
+
     def conjugate(self, y: Array) -> Array:
         return np.asarray(special.xlogy(y, y) + special.xlog1py(1.0 - y, -y))
 
@@ -51,6 +55,9 @@ class Bernoulli(ExponentialFamily):
 
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         return rng.binomial(1, mu).astype(float)
+
+    def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
+        return stats.bernoulli(mu)
 
     def divergence(self, y: Array, mu: Array) -> Array:
         return _divergence(y, mu, 1.0 - mu)

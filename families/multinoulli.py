@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from scipy import special
+from scipy import special, stats
 
 from families._base import ExponentialFamily
 from families._links import Link
@@ -60,6 +60,10 @@ class Multinoulli(ExponentialFamily):
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         return rng.multinomial(1, mu).astype(float)
 
+    def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
+        """One trial: rows of indicators."""
+        return stats.multinomial(1, mu)
+
     def divergence(self, y: Array, mu: Array) -> Array:
         return np.asarray(poisson_divergence(y, mu).sum(axis=-1))
 
@@ -89,6 +93,22 @@ class Multinoulli(ExponentialFamily):
         """-mu_k mu_l."""
         mu = self.mean(eta)
         return np.asarray(-mu[:, k] * mu[:, l])
+
+    def curvature_times(self, y: Array, eta: Array, directions: Array) -> Array:
+        """V v = mu o (v - mu . v): the observed information is the Fisher information."""
+        mu = self.mean(eta)[..., None]
+        return np.asarray(mu * (directions - (mu * directions).sum(axis=-2, keepdims=True)))
+
+    def mean_tangent(self, eta: Array, v: Array) -> Array:
+        """V v."""
+        mu = self.mean(eta)
+        return np.asarray(mu * (v - (mu * v).sum(axis=-1, keepdims=True)))
+
+    def mean_second_tangent(self, eta: Array, v: Array, u: Array) -> Array:
+        """The product rule on mu o (v - mu . v), with d mu = V u."""
+        mu, change = self.mean(eta), self.mean_tangent(eta, u)
+        inner = (mu * v).sum(axis=-1, keepdims=True)
+        return np.asarray(change * (v - inner) - mu * (change * v).sum(axis=-1, keepdims=True))
 
     def fisher_root(self, eta: Array, jacobian: Array) -> Array:
         """S = diag(sqrt(mu)) (I - 1 mu'), since S'S = diag(mu) - mu mu'."""

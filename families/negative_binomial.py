@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
+from scipy import special, stats
 
 from families._links import Link
 from families._positive_links import NegativeBinomialLink
@@ -82,6 +82,10 @@ class NegativeBinomial(PositiveMean):
         rest = b * np.log1p(np.exp(-np.abs(logit)))
         return np.asarray(np.where(logit > 0, above, below) - rest)
 
+    def variance_order(self, log_mu: Array) -> Array:
+        """1 + alpha mu / (1 + alpha mu)."""
+        return np.asarray(1.0 + special.expit(log_mu + np.log(self.alpha)))
+
     def conjugate(self, y: Array) -> Array:
         r = 1.0 / self.alpha
         y = np.asarray(y, dtype=float)
@@ -96,6 +100,10 @@ class NegativeBinomial(PositiveMean):
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         mixed = rng.gamma(1.0 / self.alpha, self.alpha * np.asarray(mu, dtype=float))
         return rng.poisson(mixed).astype(float)
+
+    def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
+        """r = 1 / alpha successes, each of probability 1 / (1 + alpha mu)."""
+        return stats.nbinom(1.0 / self.alpha, 1.0 / (1.0 + self.alpha * np.asarray(mu)))
 
     def natural(self, eta: Array) -> Array:
         """log(mu / (mu + r)) by log mu."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from families._compound_poisson import compound_poisson_gamma
 from families._links import Link
 from families._positive_links import Power
 from families._positive_mean import PositiveMean
@@ -84,6 +85,9 @@ class Tweedie(PositiveMean):
     def log_ratio(self, log_mu: Array, a: float | Array, b: float) -> Array:
         return (a - self.power * b) * log_mu
 
+    def variance_order(self, log_mu: Array) -> float:
+        return self.power
+
     def conjugate(self, y: Array) -> Array:
         p = self.power
         return np.asarray(np.power(y, 2.0 - p) / ((1.0 - p) * (2.0 - p)))
@@ -102,9 +106,17 @@ class Tweedie(PositiveMean):
         return value
 
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
+        rate, shape, scale = self._compound(mu, phi)
+        return rng.gamma(rng.poisson(rate) * shape, scale)
+
+    def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
+        return compound_poisson_gamma(*self._compound(mu, phi))
+
+    def _compound(self, mu: Array, phi: Array | float) -> tuple[Array, float, Array]:
+        """The mean of N, and shape and scale of the Gamma sizes."""
         p, mu = self.power, np.asarray(mu, dtype=float)
-        numbers = rng.poisson(mu ** (2.0 - p) / (phi * (2.0 - p)))
-        return rng.gamma(numbers * (2.0 - p) / (p - 1.0), phi * (p - 1.0) * mu ** (p - 1.0))
+        rate = mu ** (2.0 - p) / (phi * (2.0 - p))
+        return rate, (2.0 - p) / (p - 1.0), phi * (p - 1.0) * mu ** (p - 1.0)
 
     def natural(self, eta: Array) -> Array:
         """mu^(1 - p) / (1 - p) by log mu: finite where mu underflows."""

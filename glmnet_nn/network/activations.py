@@ -1,4 +1,4 @@
-"""Activations of the hidden layers, each with its slope as a function of the OUTPUT."""
+"""Activations of the hidden layers, slope and curvature as functions of the OUTPUT."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ _ACTIVATIONS: dict[str, Activation] = {}
 
 @dataclass(frozen=True)
 class Activation:
-    """O = value(S), elementwise, and a'(S) written as slope(O).
+    """O = value(S), elementwise, with a'(S) = slope(O) and a''(S) = curvature(O).
 
     ``value`` may overwrite its argument. That the slope needs only the output is
     what lets the recursion forget S (THEORY: P_l = (P_{l+1} W_{l+1}) o a_l'(O_l)).
+    ``is_smooth`` tells whether a'' exists everywhere; at a kink, curvature is 0.
 
     Examples
     --------
@@ -30,6 +31,8 @@ class Activation:
     name: str
     value: Callable[[Array], Array]
     slope: Callable[[Array], Array]
+    curvature: Callable[[Array], Array]
+    is_smooth: bool = True
 
     def __post_init__(self) -> None:
         _ACTIVATIONS[self.name] = self
@@ -47,11 +50,29 @@ def _logistic(s: Array) -> Array:
     return s
 
 
-Activation("identity", lambda s: s, np.ones_like)
-Activation("logistic", _logistic, lambda o: o * (1.0 - o))
-Activation("tanh", lambda s: np.tanh(s, out=s), lambda o: 1.0 - o * o)
-Activation("relu", lambda s: np.maximum(s, 0.0, out=s), lambda o: (o > 0).astype(o.dtype))
-Activation("softplus", lambda s: np.logaddexp(0.0, s, out=s), lambda o: -np.expm1(-o))
+Activation("identity", lambda s: s, np.ones_like, np.zeros_like)
+Activation(
+    "logistic", _logistic, lambda o: o * (1.0 - o), lambda o: o * (1.0 - o) * (1.0 - 2.0 * o)
+)
+Activation(
+    "tanh",
+    lambda s: np.tanh(s, out=s),
+    lambda o: 1.0 - o * o,
+    lambda o: -2.0 * o * (1.0 - o * o),
+)
+Activation(
+    "relu",
+    lambda s: np.maximum(s, 0.0, out=s),
+    lambda o: (o > 0).astype(o.dtype),
+    np.zeros_like,
+    is_smooth=False,
+)
+Activation(
+    "softplus",
+    lambda s: np.logaddexp(0.0, s, out=s),
+    lambda o: -np.expm1(-o),
+    lambda o: -np.expm1(-o) * np.exp(-o),
+)
 
 
 def get_activation(name: str | Activation) -> Activation:

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from families import Array, ExponentialFamily
-from glmnet_nn.network import Network
+from glmnet_nn.network import Network, hessian
 from glmnet_nn.training.batches import MiniBatches
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.penalties import ElasticNet
 
 _CACHED_ROWS = 4096  # rows whose products stay in the processor's cache
+_HESSIAN_BYTES = 2**22  # of the tangents along all parameters for one block of rows
 _BLOCK_BYTES = 2**25  # of the largest array formed for one block of rows
 
 
@@ -99,6 +100,23 @@ class Objective:
         for rows in self.rows.blocks(_CACHED_ROWS):
             F += self._linear_information(w, rows)
         return F
+
+    def hessian(self, w: Array) -> Array:
+        """Return d^2 F / dw dw' (without the l1 part): the observed information.
+
+        J' C J + d^2 (P_L . eta) / dw dw', with C = d^2 loss / d eta d eta' of each row
+        and P_L the seed of the gradient. The second term is 0 without hidden layers.
+        """
+        H = np.diag(self.penalty.l2)
+        units = sum(self.network.layout.sizes[1:])
+        for rows in self.rows.blocks(max(64, _HESSIAN_BYTES // (8 * units * w.size))):
+            inputs, eta = self.linear_predictor(w, rows)
+            J = self.network.jacobian(w, inputs)
+            CJ = self.family.curvature_times(rows.y, eta, J)
+            CJ *= (rows.weight / self.total_weight)[:, None, None]
+            H += J.reshape(-1, w.size).T @ CJ.reshape(-1, w.size)
+            H += hessian(self.network, w, inputs, self._seed(rows, eta))
+        return H
 
     def _linear_information(self, w: Array, rows: Rows) -> Array:
         """Return F without hidden layers, where J_k = [x, 1] in the places of output k.
