@@ -6,8 +6,9 @@
 1.0
 """
 
-from families._base import ExponentialFamily, get_family, known_families, known_pairs
+from families._base import ExponentialFamily
 from families._links import Identity, Link, get_link, known_links
+from families._parameters import Estimable
 from families._positive_links import (
     Inverse,
     InverseSquared,
@@ -16,6 +17,7 @@ from families._positive_links import (
     Power,
     Sqrt,
 )
+from families._registry import get_family, known_families, known_pairs
 from families._support import Array, Interval, Simplex
 from families._unit_links import Cauchit, CLogLog, Logit, LogLog, Probit, Softmax
 from families.bernoulli import Bernoulli
@@ -32,6 +34,7 @@ __all__ = [
     "Bernoulli",
     "CLogLog",
     "Cauchit",
+    "Estimable",
     "ExponentialFamily",
     "Gamma",
     "Identity",

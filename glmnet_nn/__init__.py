@@ -20,7 +20,7 @@ from families import (
     Tweedie,
     get_family,
 )
-from glmnet_nn.exceptions import RankWarning, SeparationWarning
+from glmnet_nn.exceptions import BoundaryWarning, RankWarning, SeparationWarning
 
 if TYPE_CHECKING:
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
@@ -29,6 +29,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Bernoulli",
+    "BoundaryWarning",
     "DeepGLMClassifier",
     "DeepGLMRegressor",
     "ExponentialFamily",

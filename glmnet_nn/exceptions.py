@@ -7,3 +7,7 @@ class RankWarning(UserWarning):
 
 class SeparationWarning(UserWarning):
     """Some fitted means lie at the end of their domain: some coefficients are infinite."""
+
+
+class BoundaryWarning(UserWarning):
+    """The likelihood of a parameter of the law rises to an end of its range."""

@@ -17,8 +17,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from families import Array, ExponentialFamily, Link, known_links
 from glmnet_nn.estimators import _choices
 from glmnet_nn.estimators._bias_reduction import check_bias_reduction
-from glmnet_nn.estimators._fit import Fit, Specification, fit_network
+from glmnet_nn.estimators._fit import Fit, Specification
 from glmnet_nn.estimators._inference import glm_results
+from glmnet_nn.estimators._profile import fit_law
 from glmnet_nn.estimators._validation import check_estimable, check_offset, check_weight
 from glmnet_nn.exceptions import RankWarning, SeparationWarning
 from glmnet_nn.inference import GLMResults
@@ -110,6 +111,7 @@ class BaseDeepGLM(BaseEstimator):
         exposure: ArrayLike | None,
     ) -> None:
         """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent."""
+        law, family = family, family.initial
         weight = check_weight(sample_weight, X)
         present = weight > 0
         known = check_offset(offset, exposure, family, len(X), y.shape[1], present)
@@ -123,7 +125,7 @@ class BaseDeepGLM(BaseEstimator):
         penalised = bool(self.l1_ratio > 0 and (hidden if alpha is None else np.any(alpha)))
         solver = _choices.choose_solver(self, hidden, len(X), penalised)
         if self.bias_reduction:
-            check_bias_reduction(self, family, hidden, alpha, solver)
+            check_bias_reduction(self, law, hidden, alpha, solver)
         specification = Specification(
             family=family,
             hidden=hidden,
@@ -145,7 +147,9 @@ class BaseDeepGLM(BaseEstimator):
             report=self._report(solver),
             bias_reduction=self.bias_reduction,
         )
-        self._store(fit_network(X, y, weight, known, specification), specification)
+        fit, specification, estimate = fit_law(X, y, weight, known, specification, law)
+        self.law_estimate_ = estimate
+        self._store(fit, specification)
 
     def _hidden_sizes(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes

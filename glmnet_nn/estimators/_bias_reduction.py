@@ -35,6 +35,12 @@ def check_bias_reduction(
             f"bias_reduction=True is for laws without a dispersion, such as Bernoulli and "
             f"Poisson, but {type(family).__name__} has one. Set bias_reduction=False."
         )
+    if family.unknown is not None:
+        raise ValueError(
+            f"bias_reduction=True takes a law without other unknown parameters, but "
+            f"{family.unknown.name} of {type(family).__name__} is to be estimated. Give its value, "
+            "or set bias_reduction=False."
+        )
     if solver != "newton":
         raise ValueError(
             f"bias_reduction=True solves for the root of the adjusted score by scoring, but "

@@ -35,7 +35,10 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
     ----------
     family : str or ExponentialFamily, default="normal"
         The law of y: "normal", "poisson", "bernoulli" (y in [0, 1]), "multinoulli"
-        (rows of y are probabilities), or an object of :mod:`families`.
+        (rows of y are probabilities), or an object of :mod:`families`. One with an
+        unknown parameter, as NegativeBinomial(alpha="estimate"), is fitted by profile
+        likelihood: the fit is repeated, from where the one before ended, until that
+        parameter maximises the likelihood at the fitted means.
     link : str or Link, default="auto"
         The link; "auto" is the family's own (canonical by default).
     hidden_layer_sizes : tuple of int, default=(32, 16)
@@ -106,7 +109,10 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         Pearson chi^2 / (sum w - parameters) where the law has a dispersion, else 1;
         with hidden layers the parameters are not subtracted.
     family_, link_, solver_, alpha_, n_iter_, converged_
-        What was used, one alpha per layer, and how it ended.
+        What was used, one alpha per layer, and how it ended. ``family_`` holds the
+        estimate of a parameter that was to be estimated; the rest is of the last fit.
+    law_estimate_ : LawEstimate or None
+        Name, value and standard error of that parameter, if there was one.
     loss_, loss_curve_, validation_loss_curve_
         F at the end and after every iteration; mean held-out deviance per epoch.
     rank_ : int
