@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from families._links import Link, get_link, known_links
 from families._parameters import Parameters
+from families._residuals import Residuals
 from families._second_order import SecondOrder
 from families._support import Array, Interval, Simplex
 
@@ -18,7 +19,7 @@ _FAMILIES: dict[str, type[ExponentialFamily]] = {}
 
 
 @dataclass(frozen=True)
-class ExponentialFamily(Parameters, SecondOrder, ABC):
+class ExponentialFamily(Parameters, Residuals, SecondOrder, ABC):
     r"""A law f(y | theta, tau) = h(y, tau) exp{ (theta . y - A(theta)) / d(tau) }.
 
     *Contract*: five facts, which every law states.

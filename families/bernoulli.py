@@ -53,6 +53,10 @@ class Bernoulli(ExponentialFamily):
         """A*(y): 0 for y = 0 and 1; h = 1."""
         return self.conjugate(y)
 
+    def anscombe_transform(self, y: Array) -> Array:
+        """The incomplete beta function, B(y; 2/3, 2/3)."""
+        return np.asarray(special.beta(2 / 3, 2 / 3) * special.betainc(2 / 3, 2 / 3, y))
+
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         return rng.binomial(1, mu).astype(float)
 

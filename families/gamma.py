@@ -74,6 +74,9 @@ class Gamma(PositiveMean):
         phi = np.asarray(phi, dtype=float)
         return np.asarray(log_poisson_mode(1.0 / phi) - np.log(phi) - np.log(y))
 
+    def anscombe_transform(self, y: Array) -> Array:
+        return np.asarray(3.0 * np.cbrt(y))
+
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         return rng.gamma(1.0 / np.asarray(phi), np.asarray(mu) * phi)
 

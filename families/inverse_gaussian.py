@@ -64,6 +64,9 @@ class InverseGaussian(PositiveMean):
     def log_saturated(self, y: Array, phi: Array | float = 1.0) -> Array:
         return np.asarray(-0.5 * np.log(2 * np.pi * np.asarray(phi)) - 1.5 * np.log(y))
 
+    def anscombe_transform(self, y: Array) -> Array:
+        return np.log(y)
+
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         return rng.wald(mu, 1.0 / np.asarray(phi))
 

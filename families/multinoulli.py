@@ -57,6 +57,16 @@ class Multinoulli(ExponentialFamily):
         """A*(y): 0 for indicators; h = 1."""
         return self.conjugate(y)
 
+    def working(self, y: Array, eta: Array) -> Array:
+        """(y_k - mu_k) / mu_k, which V maps to y - mu."""
+        return np.asarray((y - self.mean(eta)) / self.mean(eta))
+
+    def deviance_residual(self, y: Array, eta: Array) -> Array:
+        """By class, (n, K): squares of a row sum to its deviance, 2 (y log(y / mu) - (y - mu))."""
+        log_mu = self.log_probabilities(eta)
+        mu = np.exp(log_mu)
+        return np.asarray(np.sign(y - mu) * np.sqrt(2.0 * poisson_divergence(y, mu, log_mu=log_mu)))
+
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         return rng.multinomial(1, mu).astype(float)
 

@@ -106,6 +106,12 @@ class NegativeBinomial(PositiveMean):
         modes = log_poisson_mode(y) + (log_poisson_mode(r) - log_poisson_mode(y + r))
         return np.asarray(modes - np.log1p(self._alpha * y))
 
+    def anscombe_transform(self, y: Array) -> Array:
+        """By 2F1, the integral of (1 + alpha y)^(-1/3) over y^(1/3)."""
+        y = np.asarray(y, dtype=float)
+        series = special.hyp2f1(1 / 3, 2 / 3, 5 / 3, -self._alpha * y)
+        return np.asarray(1.5 * np.power(y, 2 / 3) * series)
+
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         mixed = rng.gamma(1.0 / self._alpha, self._alpha * np.asarray(mu, dtype=float))
         return rng.poisson(mixed).astype(float)

@@ -60,6 +60,9 @@ class Normal(ExponentialFamily):
     def log_saturated(self, y: Array, phi: Array | float = 1.0) -> Array:
         return np.broadcast_to(-0.5 * np.log(2 * np.pi * np.asarray(phi)), np.shape(y))
 
+    def anscombe_transform(self, y: Array) -> Array:
+        return np.asarray(y, dtype=float)
+
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         return rng.normal(mu, np.sqrt(phi))
 

@@ -55,6 +55,9 @@ class Poisson(PositiveMean):
         """y log y - y - log y!, by Stirling's series: y log y never appears."""
         return log_poisson_mode(y)
 
+    def anscombe_transform(self, y: Array) -> Array:
+        return np.asarray(1.5 * np.power(y, 2 / 3))
+
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         return rng.poisson(mu).astype(float)
 

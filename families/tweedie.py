@@ -118,6 +118,10 @@ class Tweedie(PositiveMean):
         value[sizes] = _log_compound(log_rate, (2.0 - p) / (p - 1.0)) - log_y
         return value
 
+    def anscombe_transform(self, y: Array) -> Array:
+        order = 1.0 - self._power / 3.0
+        return np.asarray(np.power(y, order) / order)
+
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         rate, shape, scale = self._compound(mu, phi)
         return rng.gamma(rng.poisson(rate) * shape, scale)

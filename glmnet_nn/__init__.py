@@ -23,6 +23,7 @@ from families import (
 from glmnet_nn.exceptions import BoundaryWarning, RankWarning, SeparationWarning
 
 if TYPE_CHECKING:
+    from glmnet_nn.bridges import to_statsmodels
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
 
 __version__ = "0.1.0"
@@ -43,13 +44,18 @@ __all__ = [
     "SeparationWarning",
     "Tweedie",
     "get_family",
+    "to_statsmodels",
 ]
 
-_LAZY = {"DeepGLMClassifier": "estimators", "DeepGLMRegressor": "estimators"}
+_LAZY = {
+    "DeepGLMClassifier": "estimators",
+    "DeepGLMRegressor": "estimators",
+    "to_statsmodels": "bridges",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import the estimators, and scikit-learn with them, when first asked for."""
+    """Import what needs scikit-learn when it is first asked for."""
     if name not in _LAZY:
         raise AttributeError(f"module 'glmnet_nn' has no attribute {name!r}")
     return getattr(import_module(f"glmnet_nn.{_LAZY[name]}"), name)

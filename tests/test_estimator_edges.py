@@ -104,12 +104,12 @@ def test_a_difference_may_be_estimable_where_neither_class_is():
     with pytest.warns(SeparationWarning):
         model = classifier().fit(X, labels)
     bse = model.inference(X, labels).bse
-    assert bse.loc["1"].notna().all()
-    assert bse.loc["2"].isna().tolist() == [False, False, True, False]
+    assert bse["1"].notna().all()
+    assert bse["2"].isna().tolist() == [False, False, True, False]
     # Class 1 against 0 in group 2 is a two-class problem of its own.
     two = labels != 2
     alone = classifier().fit(X[two], labels[two]).inference(X[two], labels[two])
-    assert bse.loc[("1", "x1")] == pytest.approx(alone.bse["x1"], rel=0.05)
+    assert bse.loc["x1", "1"] == pytest.approx(alone.bse["x1"], rel=0.05)
 
 
 def test_warm_start_after_separated_data_begins_anew():

@@ -18,17 +18,15 @@ from families import Array, ExponentialFamily, Link, known_links
 from glmnet_nn.estimators import _choices
 from glmnet_nn.estimators._bias_reduction import check_bias_reduction
 from glmnet_nn.estimators._fit import Fit, Specification
-from glmnet_nn.estimators._inference import glm_results
 from glmnet_nn.estimators._profile import fit_law
+from glmnet_nn.estimators._statistics import StatisticsMixin
 from glmnet_nn.estimators._validation import check_estimable, check_offset, check_weight
 from glmnet_nn.exceptions import RankWarning, SeparationWarning
-from glmnet_nn.inference import GLMResults
 from glmnet_nn.network import Network, known_activations
-from glmnet_nn.training.data import Rows
 from glmnet_nn.training.solvers import SOLVERS
 
 
-class BaseDeepGLM(BaseEstimator):
+class BaseDeepGLM(StatisticsMixin, BaseEstimator):
     """Parameters, the common part of fit, and the linear predictor."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -287,40 +285,7 @@ class BaseDeepGLM(BaseEstimator):
         eta = self._network.forward(self._weights, rows)[1]
         return eta if known is None else eta + known
 
-    # ------------------------------------------------------------ inference
-
-    def inference(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        offset: ArrayLike | None = None,
-        exposure: ArrayLike | None = None,
-    ) -> GLMResults:
-        """Return estimates, standard errors and tests of a model without hidden layers.
-
-        Parameters
-        ----------
-        X, y, sample_weight, offset, exposure
-            The data that the model was fitted to. A weight of k counts as k rows: of
-            proportions with trials as weights, nobs, df_resid, llf, AIC and BIC are
-            those of the single trials, which differ from those of binomial counts.
-
-        Returns
-        -------
-        GLMResults
-            With statsmodels' names: params, bse, tvalues, pvalues, conf_int(),
-            cov_params(), llf, aic, bic, deviance, scale, summary(), ...
-
-        Raises
-        ------
-        ValueError
-            The model has hidden layers, a penalty, or several outputs.
-        """
-        check_is_fitted(self)
-        rows: Array = validate_data(self, X, reset=False, dtype=np.float64)
-        columns = self._response(y, rows, sample_weight)
-        return self._results(rows, columns, sample_weight, offset, exposure)
+    # -------------------------------------------------------------- for both
 
     def _response(self, y: ArrayLike, X: Array, sample_weight: ArrayLike | None) -> Array:
         """Return y as the family has it, (n, n_outputs), checked against the fit."""
@@ -329,36 +294,6 @@ class BaseDeepGLM(BaseEstimator):
     def _output_names(self) -> list[str]:
         """Return what the outputs are called."""
         raise NotImplementedError
-
-    def _results(
-        self,
-        X: Array,
-        y: Array,
-        sample_weight: ArrayLike | None,
-        offset: ArrayLike | None,
-        exposure: ArrayLike | None,
-    ) -> GLMResults:
-        """Return the results of inference on validated X and y, (n, K)."""
-        if self._network.depth:
-            raise ValueError(
-                "inference() is for models without hidden layers so far, but this one has "
-                f"{self._network.depth}. Set hidden_layer_sizes=()."
-            )
-        if any(self.alpha_):
-            raise ValueError(
-                "inference() needs the maximum likelihood estimate, but this model was fitted "
-                f"with alpha={self.alpha!r}. Set alpha=0."
-            )
-        if self.n_outputs_ > 1 and not self.family_.event_ndim:
-            raise ValueError(
-                f"inference() takes one output, but this model has {self.n_outputs_}. "
-                "Fit one model for each column of y."
-            )
-        weight = check_weight(sample_weight, X)
-        known = check_offset(offset, exposure, self.family_, *y.shape)
-        rows = Rows(X, y, weight, known).take(weight > 0)
-        self.family_.check_response(rows.y)
-        return glm_results(self, rows)
 
     # --------------------------------------------------------------- fitted
 

@@ -1,6 +1,8 @@
-"""What statistics says of a fitted model: information, covariance, results."""
+"""What statistics says of a fitted model: covariance, tests, residuals, influence, results."""
 
-from glmnet_nn.inference.covariance import covariance
+from glmnet_nn.inference.coefficients import Coefficients
+from glmnet_nn.inference.covariance import Fitted
+from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.results import GLMResults
 
-__all__ = ["GLMResults", "covariance"]
+__all__ = ["Coefficients", "Fitted", "GLMResults", "InferenceOptions"]

@@ -1,0 +1,83 @@
+"""What a weight means: repetitions, precisions, or inverse probabilities of selection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from families import Array, ExponentialFamily
+
+
+@dataclass(frozen=True)
+class Weighting:
+    """Weights as copies of an observation times a factor of its loss.
+
+    All three kinds weight the loss alike, so the estimates agree.
+
+    ======  =========================  ======================  ===========================
+    kind    w is                       copies, factor          law of y_i
+    ======  =========================  ======================  ===========================
+    freq    number of equal rows       w, 1                    dispersion phi, w times
+    var     precision                  1, w                    dispersion phi / w
+    prob    1 / P(row was drawn)       1, w n / sum w          unknown: pseudo-likelihood
+    ======  =========================  ======================  ===========================
+
+    Examples
+    --------
+    >>> weighting(np.array([1.0, 3.0]), "freq").nobs, weighting(np.array([1.0, 3.0]), "var").nobs
+    (4.0, 2.0)
+    """
+
+    kind: str
+    copies: Array
+    factor: Array
+
+    @property
+    def total(self) -> Array:
+        """The weight of each row's loss."""
+        return self.copies * self.factor
+
+    @property
+    def nobs(self) -> float:
+        """The number of observations."""
+        return float(self.copies.sum())
+
+    @property
+    def precision(self) -> Array:
+        """What divides the dispersion of each row."""
+        return self.factor if self.kind == "var" else np.ones_like(self.factor)
+
+    @property
+    def shares(self) -> Array:
+        """The weight of each row in an average over the population, summing to 1."""
+        members = self.total / self.precision
+        return np.asarray(members / members.sum())
+
+
+def weighting(weight: Array, kind: str) -> Weighting:
+    """Return the weighting of that kind; weights of kind "prob" are scaled to sum to n."""
+    ones = np.ones_like(weight)
+    if kind == "freq":
+        return Weighting(kind, weight, ones)
+    factor = weight if kind == "var" else weight * (len(weight) / weight.sum())
+    return Weighting(kind, ones, factor)
+
+
+def log_likelihood(
+    family: ExponentialFamily, y: Array, weights: Weighting, total_loss: float, phi: float
+) -> float:
+    """Return sum_i copies_i log f(y_i | mu_i, phi / precision_i), given sum_i w_i loss_i.
+
+    A law without a dispersion has no density at phi / w: then, as in statsmodels, the
+    logarithm of the density at 1 is weighted. Under probability weights this is the
+    pseudo-log-likelihood of the population, per row drawn.
+    """
+    if not family.has_dispersion:
+        saturated = family.log_saturated(y).reshape(len(y), -1).sum(axis=1)
+        return float(weights.total @ saturated) - total_loss
+    if phi == 0:  # an exact fit: the density is a point's
+        return np.inf
+    own = (phi / weights.precision)[:, None]
+    saturated = family.log_saturated(y, own).reshape(len(y), -1).sum(axis=1)
+    return float((weights.total / weights.precision) @ saturated) - total_loss / phi
