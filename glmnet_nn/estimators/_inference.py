@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
-from families import Array
+from families import Array, ExponentialFamily
 from glmnet_nn.inference import Coefficients, Fitted, GLMResults, InferenceOptions
 from glmnet_nn.inference.covariance import covariance, information_root
 from glmnet_nn.inference.margins import LinearPredictor, Population
@@ -38,8 +38,9 @@ def glm_results(
     n_flat = len(objective.flat_directions())
     n_parameters = w.size - n_flat - free.shape[1]
     chi2 = float(weights.total @ np.square(fitted.pearson).sum(axis=1))
+    deviance = 2 * objective.mean_loss(w) * objective.total_weight
     nobs, K = weights.nobs, objective.network.layout.sizes[-1]
-    scale = _scale(options.dispersion, fitted, chi2, nobs - n_parameters)
+    scale = dispersion(options.dispersion, family, chi2, deviance, nobs - n_parameters)
     return GLMResults(
         coefficients=_coefficients(estimator, fitted, free),
         fitted=fitted,
@@ -48,6 +49,7 @@ def glm_results(
         predictor=_predictor(estimator),
         index=index,
         options=options,
+        deviance=deviance,
         pearson_chi2=chi2,
         scale=scale,
         nobs=nobs,
@@ -77,17 +79,20 @@ def _require_optimum(estimator: BaseEstimator, objective: Objective, w: Array) -
         )
 
 
-def _scale(choice: str | float | None, fitted: Fitted, chi2: float, df_resid: float) -> float:
+def dispersion(
+    choice: str | float | None,
+    family: ExponentialFamily,
+    chi2: float,
+    deviance: float,
+    df_resid: float,
+) -> float:
     """Return phi: as given, estimated, or 1 for a law without a dispersion."""
-    if choice is None and not fitted.family.has_dispersion:
+    if choice is None and not family.has_dispersion:
         return 1.0
     if choice is not None and not isinstance(choice, str):
         return float(choice)
-    if df_resid <= 0:
-        return np.nan
-    if choice == "deviance":
-        return 2 * fitted.objective.mean_loss(fitted.w) * fitted.total_weight / df_resid
-    return chi2 / df_resid
+    total = deviance if choice == "deviance" else chi2
+    return total / df_resid if df_resid > 0 else np.nan
 
 
 def _df_inference(options: InferenceOptions, df_resid: float) -> float:
@@ -96,7 +101,7 @@ def _df_inference(options: InferenceOptions, df_resid: float) -> float:
         return df_resid
     labels = np.asarray(options.groups)
     columns = labels.reshape(len(labels), -1).T
-    return float(min(len(np.unique(column)) for column in columns) - 1)
+    return float(min(len(pd.unique(column)) for column in columns) - 1)
 
 
 def _coefficients(estimator: BaseEstimator, fitted: Fitted, free: Array) -> Coefficients:

@@ -29,7 +29,7 @@ from glmnet_nn.inference.margins import Effects, LinearPredictor, MarginalEffect
 from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.residuals import residuals
 from glmnet_nn.inference.summary import Summary
-from glmnet_nn.inference.weights import log_likelihood
+from glmnet_nn.inference.weights import total_log_likelihood
 from glmnet_nn.training.start import null_model
 
 
@@ -66,6 +66,7 @@ class GLMResults:
     predictor: LinearPredictor
     index: pd.Index
     options: InferenceOptions
+    deviance: float
     pearson_chi2: float
     scale: float
     nobs: float
@@ -124,11 +125,6 @@ class GLMResults:
     # ------------------------------------------------------------ likelihood
 
     @cached_property
-    def deviance(self) -> float:
-        """2 sum_i w_i loss_i."""
-        return 2 * self.fitted.objective.mean_loss(self.fitted.w) * self.fitted.total_weight
-
-    @cached_property
     def null_deviance(self) -> float:
         """The deviance of the model with an intercept (and the offset) alone."""
         fitted = self.fitted
@@ -145,12 +141,10 @@ class GLMResults:
         return self._log_likelihood(self.null_deviance)
 
     def _log_likelihood(self, deviance: float) -> float:
-        """At the scale of the fit, but of a location-scale law at the maximum likelihood
-        estimate: so does statsmodels, and of least squares it is the usual likelihood."""
-        fitted, phi = self.fitted, self.scale
-        if fitted.family.is_location_scale:
-            phi = fitted.family.likelihood_dispersion(deviance / self.nobs)
-        return log_likelihood(fitted.family, fitted.rows.y, fitted.weights, deviance / 2, phi)
+        fitted = self.fitted
+        return total_log_likelihood(
+            fitted.family, fitted.rows.y, fitted.weights, deviance / 2, self.scale
+        )
 
     @property
     def aic(self) -> float:

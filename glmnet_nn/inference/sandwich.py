@@ -138,7 +138,7 @@ def _group_columns(groups: ArrayLike | None, n: int) -> list[NDArray[np.intp]]:
     if np.any(missing := pd.isna(labels)):
         at = int(np.flatnonzero(missing.reshape(n, -1).any(axis=1))[0])
         raise ValueError(f"groups must have no missing labels, but groups[{at}] is missing.")
-    columns = [np.unique(c, return_inverse=True)[1] for c in labels.reshape(n, -1).T]
+    columns = [pd.factorize(c)[0] for c in labels.reshape(n, -1).T]
     for column in columns:
         if column.max(initial=0) < 1:
             raise ValueError(

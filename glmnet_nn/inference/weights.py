@@ -81,3 +81,16 @@ def log_likelihood(
     own = (phi / weights.precision)[:, None]
     saturated = family.log_saturated(y, own).reshape(len(y), -1).sum(axis=1)
     return float((weights.total / weights.precision) @ saturated) - total_loss / phi
+
+
+def total_log_likelihood(
+    family: ExponentialFamily, y: Array, weights: Weighting, total_loss: float, scale: float
+) -> float:
+    """Return the log-likelihood at the scale of the fit.
+
+    Of a location-scale law it is at the maximum likelihood estimate of phi: so does
+    statsmodels, and of least squares it is the usual likelihood.
+    """
+    phi = family.likelihood_dispersion(2 * total_loss / weights.nobs)
+    phi = phi if family.is_location_scale else scale
+    return log_likelihood(family, y, weights, total_loss, phi)
