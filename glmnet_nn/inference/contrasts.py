@@ -79,7 +79,7 @@ def _from_text(texts: list[str], names: Sequence[str]) -> Contrasts:
             shown = _PLACE.sub(lambda found: names[int(found[1])], equation).strip()
             labels += [shown] * (len(sides) - 1)
     table = np.array(rows)
-    return Contrasts(table[:, :-1], -table[:, -1], labels)
+    return Contrasts(table[:, :-1], 0.0 - table[:, -1], labels)
 
 
 def _with_places(text: str, names: Sequence[str]) -> str:
