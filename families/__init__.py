@@ -21,6 +21,7 @@ from families._registry import get_family, known_families, known_pairs
 from families._support import Array, Interval, Simplex
 from families._unit_links import Cauchit, CLogLog, Logit, LogLog, Probit, Softmax
 from families.bernoulli import Bernoulli
+from families.binomial import Binomial
 from families.gamma import Gamma
 from families.inverse_gaussian import InverseGaussian
 from families.multinoulli import Multinoulli
@@ -32,6 +33,7 @@ from families.tweedie import Tweedie
 __all__ = [
     "Array",
     "Bernoulli",
+    "Binomial",
     "CLogLog",
     "Cauchit",
     "Estimable",

@@ -154,6 +154,15 @@ class ExponentialFamily(Parameters, Residuals, SecondOrder, ABC):
         return False
 
     @property
+    def takes_precision(self) -> bool:
+        """Whether y of precision w (a mean of w observations) has the law at phi / w."""
+        return self.has_dispersion
+
+    def response(self, columns: Array) -> tuple[Array, Array | None]:
+        """Return y, (n, K), and the trials of each row, (n,), if the columns tell them."""
+        return columns, None
+
+    @property
     def link_name(self) -> str:
         """The name of the link."""
         return self._link.name

@@ -18,7 +18,7 @@ def get_family(
     ----------
     family : str or ExponentialFamily
         A name ("normal", "bernoulli", "multinoulli", "poisson", ...), an alias
-        ("gaussian", "binomial", "multinomial", "categorical") or a family object.
+        ("gaussian", "multinomial", "categorical") or a family object.
     link : str or Link, optional
         Its link; None leaves an object as it is and means "auto" for a name.
         A canonical link that depends on the parameters follows them.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from families import (
     Bernoulli,
+    Binomial,
     ExponentialFamily,
     Gamma,
     InverseGaussian,
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Bernoulli",
+    "Binomial",
     "BoundaryWarning",
     "DeepGLMClassifier",
     "DeepGLMRegressor",

@@ -291,6 +291,10 @@ class BaseDeepGLM(StatisticsMixin, BaseEstimator):
         """Return y as the family has it, (n, n_outputs), checked against the fit."""
         raise NotImplementedError
 
+    def _trials(self, y: ArrayLike, X: Array) -> Array | None:
+        """Return the trials of each row, (n,), if y tells them."""
+        return None
+
     def _output_names(self) -> list[str]:
         """Return what the outputs are called."""
         raise NotImplementedError

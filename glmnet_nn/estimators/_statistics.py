@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from families import Array
 from glmnet_nn.estimators._inference import glm_results
-from glmnet_nn.estimators._validation import check_offset, check_weight
+from glmnet_nn.estimators._validation import check_offset, check_weight, with_trials
 from glmnet_nn.inference import GLMResults, InferenceOptions
 from glmnet_nn.inference.residuals import residuals
 from glmnet_nn.inference.weights import weighting
@@ -31,6 +31,7 @@ class StatisticsMixin:
         _weights: Array
 
         def _response(self, y: ArrayLike, X: Array, sample_weight: ArrayLike | None) -> Array: ...
+        def _trials(self, y: ArrayLike, X: Array) -> Array | None: ...
 
     def inference(
         self,
@@ -91,7 +92,8 @@ class StatisticsMixin:
         options = InferenceOptions(cov_type, groups, dispersion, hac_maxlags, weight_type, use_t)
         check_is_fitted(self)
         rows: Array = validate_data(self, X, reset=False, dtype=np.float64)
-        present = check_weight(sample_weight, rows) > 0
+        weight = with_trials(sample_weight, self._trials(y, rows), rows)
+        present = check_weight(weight, rows) > 0
         index = pd.Index(getattr(X, "index", range(len(rows))))[present]
         data = self._rows(rows, y, sample_weight, offset, exposure)
         return self._results(data, index, options.take(present))
@@ -137,7 +139,7 @@ class StatisticsMixin:
             rows.y,
             eta if rows.offset is None else eta + rows.offset,
             kind,
-            precision=weighting(rows.weight, options.weight_type).precision,
+            precision=weighting(rows.weight, options.weight_type, rows.trials).precision,
             phi=self.dispersion_,
             rng=np.random.default_rng(random_state).spawn(1)[0],  # not the stream that drew y
         )
@@ -153,9 +155,10 @@ class StatisticsMixin:
     ) -> Rows:
         """Return the rows of positive weight, y checked against family and fit."""
         columns = self._response(y, X, sample_weight)
-        weight = check_weight(sample_weight, X)
+        trials = self._trials(y, X)
+        weight = check_weight(with_trials(sample_weight, trials, X), X)
         known = check_offset(offset, exposure, self.family_, len(X), columns.shape[1], weight > 0)
-        rows = Rows(X, columns, weight, known).take(weight > 0)
+        rows = Rows(X, columns, weight, known, trials).take(weight > 0)
         self.family_.check_response(rows.y)
         return rows
 

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_array, validate_data
 
 from families import Array, ExponentialFamily, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
-from glmnet_nn.estimators._validation import check_offset, check_weight
+from glmnet_nn.estimators._validation import check_offset, check_weight, with_trials
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.start import null_model
 
@@ -34,8 +34,9 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
     Parameters
     ----------
     family : str or ExponentialFamily, default="normal"
-        The law of y: "normal", "poisson", "bernoulli" (y in [0, 1]), "multinoulli"
-        (rows of y are probabilities), or an object of :mod:`families`. One with an
+        The law of y: "normal", "poisson", "bernoulli" (y in [0, 1]), "binomial" (two
+        columns of y: successes and failures), "multinoulli" (rows of y are
+        probabilities), or an object of :mod:`families`. One with an
         unknown parameter, as NegativeBinomial(alpha="estimate"), is fitted by profile
         likelihood: the fit is repeated, from where the one before ended, until that
         parameter maximises the likelihood at the fitted means.
@@ -245,8 +246,10 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         if family.event_ndim:  # proportions in single precision sum to 1 to its digits
             totals = columns.sum(axis=1, keepdims=True)
             columns = columns / np.where(np.abs(totals - 1) <= 1e-6, totals, 1.0)
-        self._y_ndim = target.ndim
-        self._fit(rows, columns, family, sample_weight, offset, exposure)
+        columns, trials = family.response(columns)
+        self._y_ndim = target.ndim if trials is None else 1
+        weight = with_trials(sample_weight, trials, rows)
+        self._fit(rows, columns, family, weight, offset, exposure)
         return self
 
     def linear_predictor(
@@ -275,8 +278,8 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         1 is perfect, 0 no better than the mean (with the offset), negative worse.
         """
         eta = self._linear_predictor(X, offset, exposure)
-        observed = self._columns(y, len(eta))
-        weight = check_weight(sample_weight, eta)
+        observed, trials = self._columns(y, len(eta))
+        weight = check_weight(with_trials(sample_weight, trials, eta), eta)
         known = check_offset(offset, exposure, self.family_, *observed.shape)
         present = weight > 0
         rows = Rows(np.empty((len(eta), 0)), observed, weight, known).take(present)
@@ -290,18 +293,22 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         return 1.0 - deviance / null
 
     def _response(self, y: ArrayLike, X: Array, sample_weight: ArrayLike | None) -> Array:
-        return self._columns(y, len(X))
+        return self._columns(y, len(X))[0]
 
-    def _columns(self, y: ArrayLike, n_rows: int) -> Array:
-        """Return y as (n, n_outputs), if it has the shape of the fit."""
+    def _trials(self, y: ArrayLike, X: Array) -> Array | None:
+        return self._columns(y, len(X))[1]
+
+    def _columns(self, y: ArrayLike, n_rows: int) -> tuple[Array, Array | None]:
+        """Return y as (n, n_outputs), if it has the shape of the fit, and its trials."""
         observed: Array = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         columns = observed[:, None] if observed.ndim == 1 else observed
+        columns, trials = self.family_.response(columns)
         if columns.shape != (n_rows, self.n_outputs_):
             raise ValueError(
                 f"y must have {n_rows} rows, as X has, and {self.n_outputs_} columns, as in fit, "
                 f"but its shape is {observed.shape}. Give one y for each row of X."
             )
-        return columns
+        return columns, trials
 
     def _output_names(self) -> list[str]:
         return [str(k) for k in range(self.n_outputs_)]
