@@ -37,7 +37,7 @@ def firth(X, y, family=None, **asked):
     return model.fit(X, y, sample_weight=weight)
 
 
-def test_endometrial_data_as_brglm2_and_logistf_print_them():
+def test_endometrial_data_as_brglm2_prints_them():
     """summary(glm(HG ~ NV + PI + EH, binomial, method = "brglm_fit")), from brglm2's README."""
     results = firth(X, Y).inference(X, Y)
     assert [f"{b:.5f}" for b in results.params] == ["3.77456", "2.92927", "-0.03475", "-2.60416"]
@@ -208,6 +208,15 @@ def test_what_it_does_not_do_is_refused_with_a_remedy(asked, remedy):
     asked = {"family": "poisson", "hidden_layer_sizes": (), "bias_reduction": True, **asked}
     with pytest.raises(ValueError, match=remedy):
         DeepGLMRegressor(**asked).fit(X, Y + 1)
+
+
+def test_tests_that_suppose_a_maximum_are_refused():
+    results, smaller = firth(X, Y).inference(X, Y), firth(X[:, 1:], Y).inference(X[:, 1:], Y)
+    with pytest.raises(ValueError, match=r"likelihood-ratio test supposes.*Use wald_test"):
+        results.lr_test(smaller)
+    with pytest.raises(ValueError, match=r"score test supposes.*Use wald_test"):
+        smaller.score_test(X[:, 0])
+    assert results.wald_test("x0 = 0").pvalue == pytest.approx(results.pvalues["x0"])
 
 
 def test_too_few_iterations_are_confessed():

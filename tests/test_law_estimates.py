@@ -65,6 +65,7 @@ def test_theta_is_that_of_glm_nb():
     assert f"{2 * results.llf:.3f}" == "-1039.324"
     assert f"{results.null_deviance:.2f} {results.deviance:.2f}" == "272.29 167.45"
     assert results.df_resid == 118
+    assert f"{results.aic:.1f}" == "1097.3"  # R counts theta
 
 
 def test_alpha_is_that_of_statsmodels():
@@ -74,7 +75,23 @@ def test_alpha_is_that_of_statsmodels():
     theirs = theirs.fit(disp=0, method="newton", start_params=ours * 1.01, tol=1e-12)
     np.testing.assert_allclose(ours, theirs.params, rtol=1e-9)
     assert model.law_estimate_.standard_error == pytest.approx(theirs.bse[-1], rel=1e-3)
-    assert model.inference(MAIN_EFFECTS, DAYS).llf == pytest.approx(theirs.llf, rel=1e-12)
+    results = model.inference(MAIN_EFFECTS, DAYS)
+    assert results.llf == pytest.approx(theirs.llf, rel=1e-12)
+    assert results.aic == pytest.approx(theirs.aic, rel=1e-12)
+    assert results.bic == pytest.approx(theirs.bic, rel=1e-12)
+
+
+def test_likelihood_ratio_lets_each_model_have_its_own_estimate():
+    """2 x log-likelihood: -1039.324 and, of the main effects, -1093.151, as glm.nb prints."""
+    family = NegativeBinomial("log", alpha="estimate")
+    full = fitted(family, SATURATED, DAYS).inference(SATURATED, DAYS)
+    main = fitted(family, MAIN_EFFECTS, DAYS)
+    test = full.lr_test(main.inference(MAIN_EFFECTS, DAYS))
+    assert float(test.statistic) == pytest.approx(1093.151 - 1039.324, abs=2e-3)
+    assert test.df_num == 27 - 6
+    given = fitted(main.family_, MAIN_EFFECTS, DAYS).inference(MAIN_EFFECTS, DAYS)
+    with pytest.raises(ValueError, match=r"compares deviances of one law.*Fit the restricted"):
+        full.lr_test(given)
 
 
 @pytest.mark.parametrize("link", ["auto", "sqrt", "identity"])

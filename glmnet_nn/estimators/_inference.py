@@ -58,6 +58,8 @@ def glm_results(
         df_resid=nobs - n_parameters,
         df_inference=_df_inference(options, nobs - n_parameters),
         title=f"{type(family).__name__} GLM with {family.link_name} link",
+        bias_reduced=estimator.bias_reduction,
+        n_law_parameters=int(estimator.law_estimate_ is not None),
     )
 
 
