@@ -27,7 +27,8 @@ class SecondOrder:
     """What follows for a scalar law; a law overrides what it can state exactly.
 
     A vector law, whose components are not independent, overrides
-    :meth:`curvature_times`, :meth:`mean_tangent` and :meth:`mean_second_tangent`.
+    :meth:`curvature_times`, :meth:`mean_tangent`, :meth:`mean_second_tangent` and
+    :meth:`bias_adjustment`.
     """
 
     if TYPE_CHECKING:  # what ExponentialFamily has
@@ -66,3 +67,14 @@ class SecondOrder:
     def mean_second_tangent(self, eta: Array, v: Array, u: Array) -> Array:
         """Return D^2 mu(eta) [v, u], (n, K): how D mu v changes when eta does along u."""
         return np.asarray(self._link.relative_curvature(eta) * self.mean_tangent(eta, v) * u)
+
+    def bias_adjustment(self, eta: Array, spread: Array) -> Array:
+        """Return what bias reduction adds to the score of eta, h / 2 (d^2 mu) / (d mu), (n, K).
+
+        ``spread``, (n, K, K), is the covariance of eta times the weight of the row, so that
+        h = diag(spread) fisher_weight is the leverage. With a canonical link the sum over
+        rows is the slope of log|F| / 2, F the Fisher information: Jeffreys' prior.
+        Source: Firth (1993); Kosmidis and Firth (2009), section 4.2.
+        """
+        leverage = np.diagonal(spread, axis1=1, axis2=2) * self.fisher_weight(eta)
+        return 0.5 * times(leverage, self._link.relative_curvature(eta))

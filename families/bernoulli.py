@@ -31,7 +31,6 @@ class Bernoulli(ExponentialFamily):
     """
 
     name: ClassVar[str] = "bernoulli"
-    aliases: ClassVar[tuple[str, ...]] = ("binomial",)
     support: ClassVar[Interval] = CLOSED_UNIT
     mean_domain: ClassVar[Interval] = UNIT
     canonical_link: ClassVar[Link] = Logit()

@@ -138,6 +138,15 @@ class Multinoulli(ExponentialFamily):
         centred = jacobian - np.einsum("nk,nkp->np", mu, jacobian)[:, None, :]
         return np.asarray(np.sqrt(mu)[..., None] * centred)
 
+    def bias_adjustment(self, eta: Array, spread: Array) -> Array:
+        """mu_m (L_mm - sum_k mu_k L_kk) / 2 - mu_m ((L mu)_m - mu' L mu), L = spread.
+
+        Half of L contracted with the third cumulants, dV_kl / d eta_m.
+        """
+        mu = self.mean(eta)
+        own, shared = np.diagonal(spread, axis1=1, axis2=2), np.einsum("nkl,nl->nk", spread, mu)
+        return mu * (0.5 * _about_mean(own, mu) - _about_mean(shared, mu))
+
     def pearson(self, y: Array, eta: Array) -> Array:
         """(y_k - mu_k) / sqrt(mu_k); S' maps it to y - mu as both sum to one."""
         mu = self.mean(eta)
@@ -150,6 +159,11 @@ class Multinoulli(ExponentialFamily):
     def escape_cone(self, y: Array) -> Array:
         """v . y >= v_k for every class k."""
         return y[:, None, :] - np.eye(y.shape[1])
+
+
+def _about_mean(values: Array, mu: Array) -> Array:
+    """values_k - sum_l mu_l values_l."""
+    return np.asarray(values - np.sum(mu * values, axis=-1, keepdims=True))
 
 
 def _log_total(theta: Array) -> Array:

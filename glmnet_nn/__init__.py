@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from families import (
     Bernoulli,
+    Binomial,
     ExponentialFamily,
     Gamma,
     InverseGaussian,
@@ -20,7 +21,12 @@ from families import (
     Tweedie,
     get_family,
 )
-from glmnet_nn.exceptions import InferenceWarning, RankWarning, SeparationWarning
+from glmnet_nn.exceptions import (
+    BoundaryWarning,
+    InferenceWarning,
+    RankWarning,
+    SeparationWarning,
+)
 
 if TYPE_CHECKING:
     from glmnet_nn._config import configuration, show_config
@@ -38,6 +44,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Bernoulli",
+    "Binomial",
+    "BoundaryWarning",
     "DeepGLMClassifier",
     "DeepGLMRegressor",
     "DevianceScorer",

@@ -113,14 +113,18 @@ def _design(estimator: BaseDeepGLM, rows: Rows) -> pd.DataFrame:
 
 def _glm(estimator: BaseDeepGLM, rows: Rows, weight_type: str, fit: dict[str, Any]) -> Any:
     sm = _api()
-    data = {f"{weight_type}_weights": rows.weight} if np.any(rows.weight != 1) else {}
+    y, weight = rows.y[:, 0], rows.weight
+    if rows.trials is not None:
+        weight = weight / rows.trials
+        y = np.column_stack([rows.trials * y, rows.trials * (1.0 - y)])
+    data = {f"{weight_type}_weights": weight} if np.any(weight != 1) else {}
     if rows.offset is not None:
         data["offset"] = rows.offset[:, 0]
     start = np.r_[[estimator.intercept_] * estimator.fit_intercept, estimator.coef_]
     with warnings.catch_warnings():  # of links such as identity with Poisson
         warnings.simplefilter("ignore", sm.tools.sm_exceptions.DomainWarning)
         law = _law(sm, estimator.family_)
-        model = sm.GLM(rows.y[:, 0], _design(estimator, rows), family=law, **data)
+        model = sm.GLM(y, _design(estimator, rows), family=law, **data)
         return model.fit(start_params=start, tol=1e-14, tol_criterion="params", maxiter=300, **fit)
 
 
@@ -141,6 +145,7 @@ def _law(sm: Any, family: ExponentialFamily) -> Any:
     name, parameters = {
         "normal": ("Gaussian", {}),
         "bernoulli": ("Binomial", {}),
+        "binomial": ("Binomial", {}),
         "poisson": ("Poisson", {}),
         "gamma": ("Gamma", {}),
         "inverse_gaussian": ("InverseGaussian", {}),

@@ -11,3 +11,7 @@ class SeparationWarning(UserWarning):
 
 class InferenceWarning(UserWarning):
     """Standard errors of a network cannot be trusted, or are not defined."""
+
+
+class BoundaryWarning(UserWarning):
+    """The likelihood of a parameter of the law rises to an end of its range."""

@@ -254,7 +254,9 @@ def test_rows_transformed_where_they_are_used_are_rows_transformed(pair, setting
     objective, w = draw(pair, 1, "tanh", n=8, **setting)
     rows = objective.rows
     raw = np.float32(rows.X)
-    source = TransformedRows(raw, rows.y, rows.weight, rows.offset, lambda X: 2.0 * X + 1.0)
+    source = TransformedRows(
+        raw, rows.y, rows.weight, rows.offset, transform=lambda X: 2.0 * X + 1.0
+    )
     eager = replace(rows, X=2.0 * raw.astype(float) + 1.0)
     order = np.array([6, 1, 3])
     for one, two in ((source, eager), (source.subset(order), eager.take(order))):

@@ -60,13 +60,16 @@ class DevianceScorer:
         """Return the score of a fitted estimator on these rows."""
         family = law_of(estimator) if self.family is None else get_family(self.family)
         mu = predicted(estimator, X, offset=offset, exposure=exposure)
-        target = observed(y, estimator.classes_ if is_classifier(estimator) else None)
+        target, trials = family.response(
+            observed(y, estimator.classes_ if is_classifier(estimator) else None)
+        )
         if target.shape != mu.shape:
             raise ValueError(
                 f"y must have a value for each mean that {type(estimator).__name__} predicts, "
                 f"but y is {target.shape} and the means are {mu.shape}."
             )
         weight = _check_sample_weight(sample_weight, target, dtype=np.float64)
+        weight = weight if trials is None else weight * trials
         present = weight > 0
         family.check_response(target[present])
         deviance = unit_deviances(family, target[present], mu[present])

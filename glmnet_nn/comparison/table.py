@@ -220,6 +220,16 @@ or not), but it is a method.
     classes = np.unique(sample.y) if is_classifier and sample.y.ndim == 1 else None
     law = _law(contenders, family, classes)
     response = observed(sample.y, classes)
+    if law.unknown is not None:
+        raise ValueError(
+            f"the deviance of {type(law).__name__} depends on {law.unknown.name}, which each fold "
+            f"would estimate anew. Say at which value, as in compare(..., family={law.initial!r})."
+        )
+    if law.response(response)[1] is not None:
+        raise ValueError(
+            f"compare() takes y as shares of successes, but y has {response.shape[1]} columns of "
+            "counts. Pass the shares, and the trials as sample_weight."
+        )
     law.check_response(response)
     unit = None if groups is None else np.asarray(groups)[sample.index]
     splits = list(check_cv(cv, sample.y, classifier=is_classifier).split(sample.X, sample.y, unit))

@@ -16,9 +16,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from families import Array, ExponentialFamily, Link, known_links
 from glmnet_nn.estimators import _choices
+from glmnet_nn.estimators._bias_reduction import check_bias_reduction
 from glmnet_nn.estimators._columns import take_columns
-from glmnet_nn.estimators._fit import Fit, Specification, fit_network
+from glmnet_nn.estimators._fit import Fit, Specification
 from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
+from glmnet_nn.estimators._profile import fit_law
 from glmnet_nn.estimators._statistics import StatisticsMixin
 from glmnet_nn.estimators._validation import (
     check_estimable,
@@ -41,6 +43,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         "activation": [StrOptions(set(known_activations()))],
         "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), "array-like"],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "bias_reduction": ["boolean"],
         "fit_intercept": ["boolean"],
         "offset": [str, None],
         "exposure": [str, None],
@@ -68,6 +71,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         activation: str = "tanh",
         alpha: str | float | ArrayLike = "auto",
         l1_ratio: float = 0.0,
+        bias_reduction: bool = False,
         fit_intercept: bool = True,
         offset: str | None = None,
         exposure: str | None = None,
@@ -91,6 +95,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         self.activation = activation
         self.alpha = alpha
         self.l1_ratio = l1_ratio
+        self.bias_reduction = bias_reduction
         self.fit_intercept = fit_intercept
         self.offset = offset
         self.exposure = exposure
@@ -125,6 +130,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
 
         X in single precision stays so for mini-batches with hidden layers.
         """
+        law, family = family, family.initial
         weight = check_weight(sample_weight, X)
         given = (X, y, sample_weight, offset, exposure)
         present = weight > 0
@@ -140,6 +146,8 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         solver = _choices.choose_solver(self, hidden, len(X), penalised)
         if not hidden or solver != "adam" or for_inference:
             X = X.astype(float, copy=False)
+        if self.bias_reduction:
+            check_bias_reduction(self, law, hidden, alpha, solver)
         specification = Specification(
             family=family,
             hidden=hidden,
@@ -159,13 +167,15 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
             start=self._previous_weights(X.shape[1], hidden, y.shape[1]),
             seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
             report=self._report(solver),
+            bias_reduction=self.bias_reduction,
         )
         if for_inference and hidden:
-            specification = self._for_inference(specification)
+            specification, self.law_estimate_ = self._for_inference(specification, law), None
             fit, self._search = polished_network(X, y, weight, known, specification)
         else:
-            fit = fit_network(X, y, weight, known, specification)
-            self._search = Search(specification.n_init)
+            found = fit_law(X, y, weight, known, specification, law)
+            fit, specification, self.law_estimate_ = found
+            self._search = Search(self.n_init)
         self._store(fit, specification)
         self._estimate = self._own_estimate(*given) if self.store_covariance else None
 
@@ -262,7 +272,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
                 f"the coefficients of {self._names(infinite)} have no finite maximum likelihood "
                 "estimate. They are reported where those means are at their end to rounding; "
                 "all other coefficients, the predictions and the deviance are those of the "
-                "limit. Set alpha > 0 for finite estimates.",
+                "limit. Set bias_reduction=True or alpha > 0 for finite estimates.",
                 SeparationWarning,
                 stacklevel=6,
             )
@@ -312,6 +322,10 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
     def _response(self, y: ArrayLike, X: Array, sample_weight: ArrayLike | None) -> Array:
         """Return y as the family has it, (n, n_outputs), checked against the fit."""
         raise NotImplementedError
+
+    def _trials(self, y: ArrayLike, X: Array) -> Array | None:
+        """Return the trials of each row, (n,), if y tells them."""
+        return None
 
     def _output_names(self) -> list[str]:
         """Return what the outputs are called."""

@@ -27,7 +27,7 @@ def glm_results(
 ) -> GLMResults:
     """Return the results of a depth-zero fit at these rows (X as given)."""
     family, inputs = estimator.family_, estimator._inputs
-    weights = weighting(rows.weight, options.weight_type)
+    weights = weighting(rows.weight, options.weight_type, rows.trials)
     rows = Rows(rows.X, rows.y, weights.total, rows.offset)
     scaled = Rows(inputs.transform(rows.X), rows.y, rows.weight, rows.offset)
     objective = linear_objective(scaled, family, estimator.fit_intercept)
@@ -60,6 +60,8 @@ def glm_results(
         title=f"{type(family).__name__} GLM with {family.link_name} link",
         inputs=inputs,
         free=free,
+        bias_reduced=estimator.bias_reduction,
+        n_law_parameters=int(estimator.law_estimate_ is not None),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 
-from families import Array
+from families import Array, ExponentialFamily
 from glmnet_nn.estimators._fit import (
     _AS_GIVEN,
     Fit,
@@ -83,13 +83,20 @@ class InferenceFit:
         ------
         ValueError
             As ``fit``; and where the constructor asks for another objective or solver: alpha,
-            l1_ratio, standardize, solver, early_stopping must have their defaults.
+            l1_ratio, standardize, solver, early_stopping must have their defaults, and the law
+            no parameter to be estimated.
         """
         self._fit(*self._entered(X, y, sample_weight, offset, exposure), for_inference=True)
         return self
 
-    def _for_inference(self, spec: Specification) -> Specification:
+    def _for_inference(self, spec: Specification, law: ExponentialFamily) -> Specification:
         """Return the specification of this fit, if the constructor does not forbid it."""
+        if law.unknown is not None:
+            raise ValueError(
+                f"fit_for_inference() takes {law.unknown.name} of {type(law).__name__} as known, "
+                f"but {law!r} asks for its estimate. Estimate it by fit(), and give the family_ "
+                "of that fit as family."
+            )
         wanted = {
             "alpha": "auto",
             "l1_ratio": 0.0,

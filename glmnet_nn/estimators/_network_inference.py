@@ -45,7 +45,7 @@ def network_results(
         )
     family, inputs = estimator.family_, estimator._inputs
     given = float(rows.weight.sum())
-    weights = weighting(rows.weight, options.weight_type)
+    weights = weighting(rows.weight, options.weight_type, rows.trials)
     rows = Rows(rows.X, rows.y, weights.total, rows.offset)
     objective = _objective(estimator, rows)
     w = unfolded(objective.network.layout, inputs, estimator._weights)
@@ -75,6 +75,7 @@ def network_results(
         pearson_chi2=chi2,
         scale=scale,
         nobs=nobs,
+        n_law_parameters=int(estimator.law_estimate_ is not None),
         has_intercept=estimator.fit_intercept,
         names=estimator._column_names(),
         outputs=estimator._output_names() if family.event_ndim else None,

@@ -13,7 +13,7 @@ from families import Array
 from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._inference import glm_results
 from glmnet_nn.estimators._network_inference import network_results
-from glmnet_nn.estimators._validation import check_offset, check_weight
+from glmnet_nn.estimators._validation import check_offset, check_weight, with_trials
 from glmnet_nn.inference import Estimate, GLMResults, InferenceOptions, NetworkResults
 from glmnet_nn.inference.residuals import residuals
 from glmnet_nn.inference.weights import weighting
@@ -33,6 +33,7 @@ class StatisticsMixin:
         _weights: Array
 
         def _response(self, y: ArrayLike, X: Array, sample_weight: ArrayLike | None) -> Array: ...
+        def _trials(self, y: ArrayLike, X: Array) -> Array | None: ...
 
     def inference(
         self,
@@ -105,7 +106,8 @@ class StatisticsMixin:
         check_is_fitted(self)
         X, offset, exposure = take_columns(self, X, offset, exposure)
         rows: Array = validate_data(self, X, reset=False, dtype=np.float64)
-        present = check_weight(sample_weight, rows) > 0
+        weight = with_trials(sample_weight, self._trials(y, rows), rows)
+        present = check_weight(weight, rows) > 0
         index = pd.Index(getattr(X, "index", range(len(rows))))[present]
         data = self._rows(rows, y, sample_weight, offset, exposure)
         return self._results(data, index, options.take(present))
@@ -152,7 +154,7 @@ class StatisticsMixin:
             rows.y,
             eta if rows.offset is None else eta + rows.offset,
             kind,
-            precision=weighting(rows.weight, options.weight_type).precision,
+            precision=weighting(rows.weight, options.weight_type, rows.trials).precision,
             phi=self.dispersion_,
             rng=np.random.default_rng(random_state).spawn(1)[0],  # not the stream that drew y
         )
@@ -168,9 +170,10 @@ class StatisticsMixin:
     ) -> Rows:
         """Return the rows of positive weight, y checked against family and fit."""
         columns = self._response(y, X, sample_weight)
-        weight = check_weight(sample_weight, X)
+        trials = self._trials(y, X)
+        weight = check_weight(with_trials(sample_weight, trials, X), X)
         known = check_offset(offset, exposure, self.family_, len(X), columns.shape[1], weight > 0)
-        rows = Rows(X, columns, weight, known).take(weight > 0)
+        rows = Rows(X, columns, weight, known, trials).take(weight > 0)
         self.family_.check_response(rows.y)
         return rows
 

@@ -13,7 +13,12 @@ from families import Array, ExponentialFamily, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._prediction import RegressionPredictions
-from glmnet_nn.estimators._validation import FLOATING, check_offset, check_weight
+from glmnet_nn.estimators._validation import (
+    FLOATING,
+    check_offset,
+    check_weight,
+    with_trials,
+)
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.start import null_model
 
@@ -36,8 +41,12 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     Parameters
     ----------
     family : str or ExponentialFamily, default="normal"
-        The law of y: "normal", "poisson", "bernoulli" (y in [0, 1]), "multinoulli"
-        (rows of y are probabilities), or an object of :mod:`families`.
+        The law of y: "normal", "poisson", "bernoulli" (y in [0, 1]), "binomial" (two
+        columns of y: successes and failures), "multinoulli" (rows of y are
+        probabilities), or an object of :mod:`families`. One with an
+        unknown parameter, as NegativeBinomial(alpha="estimate"), is fitted by profile
+        likelihood: the fit is repeated, from where the one before ended, until that
+        parameter maximises the likelihood at the fitted means.
     link : str or Link, default="auto"
         The link; "auto" is the family's own (canonical by default).
     hidden_layer_sizes : tuple of int, default=(32, 16)
@@ -53,6 +62,9 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     l1_ratio : float, default=0.0
         Share of the absolute values in the penalty; weights become exactly 0 by a
         proximal step.
+    bias_reduction : bool, default=False
+        Firth's bias-reduced estimate of a model without hidden layers and penalty, for
+        laws without a dispersion: finite where data are separated.
     fit_intercept : bool, default=True
         Whether the output layer has an intercept. It is never penalised.
     offset, exposure : str or None, default=None
@@ -113,7 +125,10 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         Pearson chi^2 / (sum w - parameters) where the law has a dispersion, else 1;
         with hidden layers the parameters are not subtracted.
     family_, link_, solver_, alpha_, n_iter_, converged_
-        What was used, one alpha per layer, and how it ended.
+        What was used, one alpha per layer, and how it ended. ``family_`` holds the
+        estimate of a parameter that was to be estimated; the rest is of the last fit.
+    law_estimate_ : LawEstimate or None
+        Name, value and standard error of that parameter, if there was one.
     loss_, loss_curve_, validation_loss_curve_
         F at the end and after every iteration; mean held-out deviance per epoch.
     rank_ : int
@@ -159,6 +174,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         activation: str = "tanh",
         alpha: Any = "auto",
         l1_ratio: float = 0.0,
+        bias_reduction: bool = False,
         fit_intercept: bool = True,
         offset: str | None = None,
         exposure: str | None = None,
@@ -183,6 +199,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             activation=activation,
             alpha=alpha,
             l1_ratio=l1_ratio,
+            bias_reduction=bias_reduction,
             fit_intercept=fit_intercept,
             offset=offset,
             exposure=exposure,
@@ -260,8 +277,10 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         if family.event_ndim:  # proportions in single precision sum to 1 to its digits
             totals = columns.sum(axis=1, keepdims=True)
             columns = columns / np.where(np.abs(totals - 1) <= 1e-6, totals, 1.0)
-        self._y_ndim = target.ndim
-        return rows, columns, family, sample_weight, offset, exposure
+        columns, trials = family.response(columns)
+        self._y_ndim = target.ndim if trials is None else 1
+        weight = with_trials(sample_weight, trials, rows)
+        return rows, columns, family, weight, offset, exposure
 
     def linear_predictor(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
@@ -290,8 +309,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         """
         eta = self._linear_predictor(X, offset, exposure)
         X, offset, exposure = take_columns(self, X, offset, exposure)
-        observed = self._columns(y, len(eta))
-        weight = check_weight(sample_weight, eta)
+        observed, trials = self._columns(y, len(eta))
+        weight = check_weight(with_trials(sample_weight, trials, eta), eta)
         known = check_offset(offset, exposure, self.family_, *observed.shape)
         present = weight > 0
         rows = Rows(np.empty((len(eta), 0)), observed, weight, known).take(present)
@@ -305,18 +324,22 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         return 1.0 - deviance / null
 
     def _response(self, y: ArrayLike, X: Array, sample_weight: ArrayLike | None) -> Array:
-        return self._columns(y, len(X))
+        return self._columns(y, len(X))[0]
 
-    def _columns(self, y: ArrayLike, n_rows: int) -> Array:
-        """Return y as (n, n_outputs), if it has the shape of the fit."""
+    def _trials(self, y: ArrayLike, X: Array) -> Array | None:
+        return self._columns(y, len(X))[1]
+
+    def _columns(self, y: ArrayLike, n_rows: int) -> tuple[Array, Array | None]:
+        """Return y as (n, n_outputs), if it has the shape of the fit, and its trials."""
         observed: Array = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         columns = observed[:, None] if observed.ndim == 1 else observed
+        columns, trials = self.family_.response(columns)
         if columns.shape != (n_rows, self.n_outputs_):
             raise ValueError(
                 f"y must have {n_rows} rows, as X has, and {self.n_outputs_} columns, as in fit, "
                 f"but its shape is {observed.shape}. Give one y for each row of X."
             )
-        return columns
+        return columns, trials
 
     def _output_names(self) -> list[str]:
         return [str(k) for k in range(self.n_outputs_)]

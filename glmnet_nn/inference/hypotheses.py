@@ -238,6 +238,8 @@ def likelihood_ratio(full: GLMResults, restricted: GLMResults) -> JointTest:
     df = full.n_parameters - restricted.n_parameters
     same = full.title == restricted.title and full.nobs == restricted.nobs
     gain = restricted.deviance - full.deviance
+    if same and full.fitted.family != restricted.fitted.family:
+        gain = _profile_gain(full, restricted)
     if not same or df <= 0 or gain < -1e-8 * abs(restricted.deviance):
         raise ValueError(
             "lr_test(restricted) needs a special case of this model, fitted to the same data, but "
@@ -249,6 +251,18 @@ def likelihood_ratio(full: GLMResults, restricted: GLMResults) -> JointTest:
     if not full.use_t:
         return JointTest(statistic, df)
     return JointTest(statistic / df, df, full.df_inference)
+
+
+def _profile_gain(full: GLMResults, restricted: GLMResults) -> float:
+    """Return twice the gain in log-likelihood, each at its own estimate of the law."""
+    law, other = full.fitted.family, restricted.fitted.family
+    estimated = full.n_law_parameters and restricted.n_law_parameters
+    if law.has_dispersion or not estimated:
+        raise ValueError(
+            f"lr_test(restricted) compares deviances of one law, but this model has {law!r}, the "
+            f"other {other!r}. Fit the restricted model with family={law!r}."
+        )
+    return 2 * (full.llf - restricted.llf)
 
 
 def _estimable(schur: Array, information: Array) -> Array:

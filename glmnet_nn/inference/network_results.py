@@ -65,6 +65,8 @@ class NetworkResults:
         number of parameters in scale, aic and bic.
     n_weights : int
         Weights and offsets of the network.
+    n_law_parameters : int
+        Parameters of the law that were estimated: they count in aic and bic.
     llf, llnull, deviance, null_deviance, pearson_chi2, scale, nobs, df_model, df_resid : float
         As for a GLM; ``scale`` is phi, df_resid = nobs - n_parameters.
     parameters, covariance : arrays of shape (q,) and (q, q)
@@ -84,6 +86,7 @@ class NetworkResults:
     pearson_chi2: float
     scale: float
     nobs: float
+    n_law_parameters: int
     has_intercept: bool
     names: list[str]
     outputs: list[str] | None
@@ -132,13 +135,14 @@ class NetworkResults:
 
     @property
     def aic(self) -> float:
-        """-2 llf + 2 n_parameters."""
-        return -2.0 * self.llf + 2.0 * self.n_parameters
+        """-2 llf + 2 (n_parameters + n_law_parameters)."""
+        return -2.0 * self.llf + 2.0 * (self.n_parameters + self.n_law_parameters)
 
     @property
     def bic(self) -> float:
-        """-2 llf + log(nobs) n_parameters: the one to choose the number of units by."""
-        return -2.0 * self.llf + float(np.log(self.nobs)) * self.n_parameters
+        """-2 llf + log(nobs) (n_parameters + n_law_parameters): to choose the units by."""
+        n_parameters = self.n_parameters + self.n_law_parameters
+        return -2.0 * self.llf + float(np.log(self.nobs)) * n_parameters
 
     @property
     def cov_type(self) -> str:

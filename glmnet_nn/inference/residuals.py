@@ -33,7 +33,7 @@ def residuals(
 
     Pearson, deviance and Anscombe residuals are times sqrt(precision); phi scales none of
     them. Quantile residuals are standard normal if the model is right, but for the error of
-    estimation; of a law with a dispersion they are at phi / precision.
+    estimation; of a law that takes a precision they are at phi / precision.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def residuals(
     if kind == "working":
         return family.working(y, eta)
     if kind == "quantile":
-        own = phi / precision[:, None] if family.has_dispersion else 1.0
+        own = phi / precision[:, None] if family.takes_precision else 1.0
         return _quantile(family, y, family.mean(eta), own, rng)
     scaled = {
         "pearson": family.pearson_residual,
@@ -72,14 +72,15 @@ def _quantile(
             f"{type(family).__name__} have none. Use kind='deviance'."
         )
     law = family.distribution(mu, phi)
-    if hasattr(law, "pmf") and np.any(y != np.rint(y)):
-        at = int(np.flatnonzero((y != np.rint(y)).any(axis=1))[0])
+    impossible = np.isneginf(law.logpmf(y)) if hasattr(law, "pmf") else np.zeros(y.shape, bool)
+    if impossible.any():
+        at = int(np.flatnonzero(impossible.any(axis=1))[0])
         raise ValueError(
             f"quantile residuals of {type(family).__name__} need whole numbers, but y[{at}] = "
             f"{y[at].tolist()}. Give single observations, or use kind='deviance'."
         )
-    before = np.nextafter(y, -np.inf)
-    u = rng.uniform(size=y.shape)
-    below = law.cdf(before) + u * (law.cdf(y) - law.cdf(before))
-    above = law.sf(y) + (1.0 - u) * (law.sf(before) - law.sf(y))
+    below, above = law.cdf(y), law.sf(y)
+    jump = law.pmf(y) if hasattr(law, "pmf") else below - law.cdf(np.nextafter(y, -np.inf))
+    unused = (1.0 - rng.uniform(size=y.shape)) * jump
+    below, above = np.maximum(below - unused, 0.0), above + unused
     return np.where(below < 0.5, special.ndtri(below), -special.ndtri(above))

@@ -59,6 +59,12 @@ class GLMResults:
         intercepts; nobs - n_parameters.
     df_inference : float
         Degrees of freedom of t and F: df_resid, or groups - 1 for cov_type="cluster".
+    n_law_parameters : int
+        Parameters of the law that were estimated, as alpha of the negative binomial law:
+        they count in AIC and BIC (as in R's glm.nb and in statsmodels); standard errors
+        take them as known.
+    bias_reduced : bool
+        Whether the estimates are Firth's: no maximum of the likelihood.
     """
 
     coefficients: Coefficients
@@ -79,6 +85,8 @@ class GLMResults:
     title: str
     inputs: Inputs
     free: Array
+    n_law_parameters: int = 0
+    bias_reduced: bool = False
 
     @cached_property
     def estimate(self) -> Estimate:
@@ -166,13 +174,14 @@ class GLMResults:
 
     @property
     def aic(self) -> float:
-        """-2 llf + 2 n_parameters."""
-        return -2 * self.llf + 2 * self.n_parameters
+        """-2 llf + 2 (n_parameters + n_law_parameters)."""
+        return -2 * self.llf + 2 * (self.n_parameters + self.n_law_parameters)
 
     @property
     def bic(self) -> float:
-        """-2 llf + log(nobs) n_parameters."""
-        return -2 * self.llf + float(np.log(self.nobs)) * self.n_parameters
+        """-2 llf + log(nobs) (n_parameters + n_law_parameters)."""
+        n_parameters = self.n_parameters + self.n_law_parameters
+        return -2 * self.llf + float(np.log(self.nobs)) * n_parameters
 
     def cov_params(self) -> pd.DataFrame:
         """Return the covariance of params."""
@@ -225,6 +234,7 @@ class GLMResults:
         observed : bool, default=True
             Whether the observed information is used, as by statsmodels, or the expected.
         """
+        self._require_maximum("the score test")
         extra = np.asarray(exog_extra, dtype=float)
         extra = extra[:, None] if extra.ndim == 1 else extra
         n = len(self.fitted.rows)
@@ -241,9 +251,19 @@ class GLMResults:
         """Compare with a model that is a special case of this one, on the same data.
 
         (its deviance - this deviance) / scale by chi-square; over its degrees of freedom
-        by F if ``use_t``. As R's ``anova``, phi is that of this model.
+        by F if ``use_t``. As R's ``anova``, phi is that of this model. Where both models
+        have their own estimate of a parameter of the law, twice the gain in llf.
         """
+        for results in (self, restricted):
+            results._require_maximum("the likelihood-ratio test")
         return likelihood_ratio(self, restricted)
+
+    def _require_maximum(self, test: str) -> None:
+        if self.bias_reduced:
+            raise ValueError(
+                f"{test} supposes maximum likelihood estimates, but these are bias-reduced. Use "
+                "wald_test, or fit with bias_reduction=False."
+            )
 
     # ---------------------------------------------------------- diagnostics
 

@@ -23,6 +23,9 @@ class Weighting:
     prob    1 / P(row was drawn)       1, w n / sum w          unknown: pseudo-likelihood
     ======  =========================  ======================  ===========================
 
+    Where y is the share of successes in some trials, they multiply the factor and are a
+    precision under every kind: a row of counts is one observation.
+
     Examples
     --------
     >>> weighting(np.array([1.0, 3.0]), "freq").nobs, weighting(np.array([1.0, 3.0]), "var").nobs
@@ -32,6 +35,7 @@ class Weighting:
     kind: str
     copies: Array
     factor: Array
+    trials: Array
 
     @property
     def total(self) -> Array:
@@ -46,7 +50,7 @@ class Weighting:
     @property
     def precision(self) -> Array:
         """What divides the dispersion of each row."""
-        return self.factor if self.kind == "var" else np.ones_like(self.factor)
+        return self.factor if self.kind == "var" else self.trials
 
     @property
     def shares(self) -> Array:
@@ -55,13 +59,18 @@ class Weighting:
         return np.asarray(members / members.sum())
 
 
-def weighting(weight: Array, kind: str) -> Weighting:
-    """Return the weighting of that kind; weights of kind "prob" are scaled to sum to n."""
+def weighting(weight: Array, kind: str, trials: Array | None = None) -> Weighting:
+    """Return the weighting of that kind; weights of kind "prob" are scaled to sum to n.
+
+    ``weight`` counts the ``trials``, if there are any, as in ``training.data.Rows``.
+    """
     ones = np.ones_like(weight)
+    trials = ones if trials is None else trials
+    weight = weight / trials
     if kind == "freq":
-        return Weighting(kind, weight, ones)
+        return Weighting(kind, weight, trials, trials)
     factor = weight if kind == "var" else weight * (len(weight) / weight.sum())
-    return Weighting(kind, ones, factor)
+    return Weighting(kind, ones, factor * trials, trials)
 
 
 def log_likelihood(
@@ -69,13 +78,14 @@ def log_likelihood(
 ) -> float:
     """Return sum_i copies_i log f(y_i | mu_i, phi / precision_i), given sum_i w_i loss_i.
 
-    A law without a dispersion has no density at phi / w: then, as in statsmodels, the
+    A law that takes no precision has no density at phi / w: then, as in statsmodels, the
     logarithm of the density at 1 is weighted. Under probability weights this is the
     pseudo-log-likelihood of the population, per row drawn.
     """
-    if not family.has_dispersion:
+    if not family.takes_precision:
         saturated = family.log_saturated(y).reshape(len(y), -1).sum(axis=1)
         return float(weights.total @ saturated) - total_loss
+    phi = phi if family.has_dispersion else 1.0
     if phi == 0:  # an exact fit: the density is a point's
         return np.inf
     own = (phi / weights.precision)[:, None]
