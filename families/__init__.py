@@ -6,8 +6,9 @@
 1.0
 """
 
-from families._base import ExponentialFamily, get_family, known_families, known_pairs
+from families._base import ExponentialFamily
 from families._links import Identity, Link, get_link, known_links
+from families._parameters import Estimable
 from families._positive_links import (
     Inverse,
     InverseSquared,
@@ -16,9 +17,11 @@ from families._positive_links import (
     Power,
     Sqrt,
 )
+from families._registry import get_family, known_families, known_pairs
 from families._support import Array, Interval, Simplex
 from families._unit_links import Cauchit, CLogLog, Logit, LogLog, Probit, Softmax
 from families.bernoulli import Bernoulli
+from families.binomial import Binomial
 from families.gamma import Gamma
 from families.inverse_gaussian import InverseGaussian
 from families.multinoulli import Multinoulli
@@ -30,8 +33,10 @@ from families.tweedie import Tweedie
 __all__ = [
     "Array",
     "Bernoulli",
+    "Binomial",
     "CLogLog",
     "Cauchit",
+    "Estimable",
     "ExponentialFamily",
     "Gamma",
     "Identity",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,13 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from families._links import Link, get_link, known_links
+from families._parameters import Parameters
+from families._residuals import Residuals
+from families._second_order import SecondOrder
 from families._support import Array, Interval, Simplex
 
 _FAMILIES: dict[str, type[ExponentialFamily]] = {}
 
 
 @dataclass(frozen=True)
-class ExponentialFamily(ABC):
+class ExponentialFamily(Parameters, Residuals, SecondOrder, ABC):
     r"""A law f(y | theta, tau) = h(y, tau) exp{ (theta . y - A(theta)) / d(tau) }.
 
     *Contract*: five facts, which every law states.
@@ -77,6 +79,11 @@ class ExponentialFamily(ABC):
             _FAMILIES.update(dict.fromkeys((cls.name, *cls.aliases), cls))
 
     def __post_init__(self) -> None:
+        if self.unknown is not None:  # so may be the canonical link, which follows
+            law = self.initial
+            own = self.link in ("auto", law.canonical_link.name)
+            object.__setattr__(self, "link", "auto" if own else law.link)
+            return
         own = self.link in ("auto", self.canonical_link.name)
         link = self.canonical_link if own else get_link(self.link)
         if not self.allows(link):
@@ -114,6 +121,10 @@ class ExponentialFamily(ABC):
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         """Draw one y for each mean mu at dispersion phi."""
 
+    @abstractmethod
+    def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
+        """Return the law at mean mu and dispersion phi as a frozen distribution of scipy.stats."""
+
     def dispersion(self, tau: Array | float) -> Array | float:
         """Return phi = d(tau); 1 for the laws without a scale."""
         return np.ones_like(tau, dtype=float)
@@ -144,12 +155,23 @@ class ExponentialFamily(ABC):
         return False
 
     @property
+    def takes_precision(self) -> bool:
+        """Whether y of precision w (a mean of w observations) has the law at phi / w."""
+        return self.has_dispersion
+
+    def response(self, columns: Array) -> tuple[Array, Array | None]:
+        """Return y, (n, K), and the trials of each row, (n,), if the columns tell them."""
+        return columns, None
+
+    @property
     def link_name(self) -> str:
         """The name of the link."""
         return self._link.name
 
     @property
     def _link(self) -> Link:
+        if self.unknown is not None:
+            self._number(self.unknown.name)  # says that it is not known yet
         assert isinstance(self.link, Link)  # __post_init__ has replaced any name
         return self.link
 
@@ -350,57 +372,3 @@ class ExponentialFamily(ABC):
             f"{type(self).__name__} needs {self.support}, but y[{at}] = {shown} "
             f"({int(np.sum(~inside))} such in all). Remove or correct such rows."
         )
-
-
-def get_family(
-    family: str | ExponentialFamily, link: str | Link | None = None, **parameters: Any
-) -> ExponentialFamily:
-    """Return the family of that name or alias, with that link.
-
-    Parameters
-    ----------
-    family : str or ExponentialFamily
-        A name ("normal", "bernoulli", "multinoulli", "poisson", ...), an alias
-        ("gaussian", "binomial", "multinomial", "categorical") or a family object.
-    link : str or Link, optional
-        Its link; None leaves an object as it is and means "auto" for a name.
-        A canonical link that depends on the parameters follows them.
-    **parameters
-        Parameters of the family beside the link.
-
-    Raises
-    ------
-    ValueError
-        The family or link is unknown, or they do not go together.
-    TypeError
-        Neither a name nor a family.
-
-    Examples
-    --------
-    >>> get_family("poisson", link="log") == get_family("poisson")
-    True
-    """
-    if isinstance(family, ExponentialFamily):
-        if link is None and not parameters:
-            return family
-        if link is None:
-            link = "auto" if family.is_canonical else family.link
-        facts: dict[str, Any] = {**vars(family), **parameters, "link": link}
-        return type(family)(**facts)
-    if not isinstance(family, str):
-        raise TypeError(f"family must be a name or an ExponentialFamily, but got {family!r}.")
-    if family not in _FAMILIES:
-        raise ValueError(f"family must be one of {sorted(_FAMILIES)}, but got {family!r}.")
-    return _FAMILIES[family](link="auto" if link is None else link, **parameters)
-
-
-def known_families() -> list[type[ExponentialFamily]]:
-    """Return every family class, once each, by name."""
-    classes = {family.name: family for family in _FAMILIES.values()}
-    return [classes[name] for name in sorted(classes)]
-
-
-def known_pairs() -> list[ExponentialFamily]:
-    """Return every family with its canonical link and every known link that it allows."""
-    pairs = ([f(), *(f(link) for link in f.allowed_links())] for f in known_families())
-    return list(dict.fromkeys(itertools.chain.from_iterable(pairs)))

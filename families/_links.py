@@ -18,6 +18,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from families._special import difference_slope
 from families._support import REAL, Array, Interval, Simplex
 
 _LINKS: dict[str, type[Link]] = {}
@@ -62,6 +63,10 @@ class Link(ABC):
     @abstractmethod
     def inverse_slope(self, eta: Array) -> Array:
         """Return d mu / d eta."""
+
+    def relative_curvature(self, eta: Array) -> Array:
+        """Return (d^2 mu / d eta^2) / (d mu / d eta), by differences unless stated."""
+        return difference_slope(lambda at: np.log(np.abs(self.inverse_slope(at))), eta)
 
     @property
     def simplest(self) -> Link:
@@ -108,6 +113,9 @@ class Identity(Link):
 
     def inverse_slope(self, eta: Array) -> Array:
         return np.ones_like(eta, dtype=float)
+
+    def relative_curvature(self, eta: Array) -> Array:
+        return np.zeros_like(eta, dtype=float)
 
 
 def get_link(link: str | Link) -> Link:

@@ -30,6 +30,9 @@ class Log(Link):
     def inverse_slope(self, eta: Array) -> Array:
         return self.inverse(eta)
 
+    def relative_curvature(self, eta: Array) -> Array:
+        return np.ones_like(eta, dtype=float)
+
     def complement(self, eta: Array) -> Array:
         with np.errstate(over="ignore"):
             return -np.expm1(eta)
@@ -102,6 +105,11 @@ class Power(Link):
         eta, order = np.asarray(eta, dtype=float), 1.0 / self.exponent
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             return np.asarray(order * np.power(eta, order - 1.0))
+
+    def relative_curvature(self, eta: Array) -> Array:
+        """(1 / exponent - 1) / eta."""
+        with np.errstate(divide="ignore", over="ignore"):
+            return np.asarray((1.0 / self.exponent - 1.0) / np.asarray(eta, dtype=float))
 
     def complement(self, eta: Array) -> Array:
         """-expm1(log mu), inf where eta < 0 has no mean."""
@@ -179,6 +187,10 @@ class NegativeBinomialLink(Link):
         mu = self.inverse(eta)
         with np.errstate(over="ignore", invalid="ignore"):
             return np.asarray(mu * (1.0 + self.alpha * mu))
+
+    def relative_curvature(self, eta: Array) -> Array:
+        """1 + 2 alpha mu."""
+        return np.asarray(1.0 + 2.0 * self.alpha * self.inverse(eta))
 
     def log_inverse(self, eta: Array) -> Array:
         return np.asarray(eta - log1mexp(eta) - np.log(self.alpha))

@@ -36,6 +36,15 @@ class PositiveMean(ExponentialFamily):
     def log_ratio(self, log_mu: Array, a: float | Array, b: float) -> Array:
         """Return log(mu^a / V^b); (a - p b) log mu for V = mu^p."""
 
+    @abstractmethod
+    def variance_order(self, log_mu: Array) -> Array | float:
+        """Return d log V / d log mu; p for V = mu^p."""
+
+    def log_variance_slope(self, eta: Array) -> Array:
+        """d log V / d log mu times d log mu / d eta."""
+        order = self.variance_order(self._log_mean(eta))
+        return np.asarray(order * self._link.log_inverse_slope(eta))
+
     def natural_slope(self, eta: Array) -> Array:
         """d log mu / d eta times mu / V."""
         if self.is_canonical:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
@@ -167,3 +169,19 @@ def is_indicator(y: ArrayLike) -> bool:
     """
     y = np.asarray(y)
     return bool(np.all((y == 0) | (y == 1)))
+
+
+def difference_slope(function: Callable[[Array], Array], x: ArrayLike) -> Array:
+    """Return f'(x), element by element, by central differences of order 4.
+
+    Steps are a thousandth of x, so that no point changes its sign; about ten digits.
+
+    Examples
+    --------
+    >>> print(f"{difference_slope(np.log, 4.0):.9f}")
+    0.250000000
+    """
+    x = np.asarray(x, dtype=float)
+    h = 1e-3 * np.maximum(np.abs(x), 1e-2)
+    near, far = (function(x + k * h) - function(x - k * h) for k in (1, 2))
+    return np.asarray((8.0 * near - far) / (12.0 * h))

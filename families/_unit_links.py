@@ -35,6 +35,10 @@ class Logit(Link):
     def inverse_slope(self, eta: Array) -> Array:
         return self.inverse(eta) * self.complement(eta)
 
+    def relative_curvature(self, eta: Array) -> Array:
+        """1 - 2 mu = -tanh(eta / 2)."""
+        return np.asarray(-np.tanh(0.5 * np.asarray(eta)))
+
     def complement(self, eta: Array) -> Array:
         return self.inverse(-np.asarray(eta))
 
@@ -67,6 +71,9 @@ class Probit(Link):
     def inverse_slope(self, eta: Array) -> Array:
         with np.errstate(over="ignore"):
             return np.asarray(np.exp(-0.5 * np.square(eta)) / np.sqrt(2 * np.pi))
+
+    def relative_curvature(self, eta: Array) -> Array:
+        return -np.asarray(eta, dtype=float)
 
     def complement(self, eta: Array) -> Array:
         return self.inverse(-np.asarray(eta))
@@ -108,6 +115,10 @@ class CLogLog(Link):
         """h e^-h, 0 where h overflows."""
         h = self.log_complement_slope(eta)
         return times(np.exp(-h), h)
+
+    def relative_curvature(self, eta: Array) -> Array:
+        """1 - h."""
+        return np.asarray(1.0 - self.log_complement_slope(eta))
 
     def complement(self, eta: Array) -> Array:
         return np.exp(self.log_complement(eta))
@@ -160,6 +171,9 @@ class LogLog(Link):
     def inverse_slope(self, eta: Array) -> Array:
         return CLogLog().inverse_slope(-np.asarray(eta))
 
+    def relative_curvature(self, eta: Array) -> Array:
+        return -CLogLog().relative_curvature(-np.asarray(eta))
+
     def complement(self, eta: Array) -> Array:
         return CLogLog().inverse(-np.asarray(eta))
 
@@ -205,6 +219,11 @@ class Cauchit(Link):
     def inverse_slope(self, eta: Array) -> Array:
         radius = np.hypot(1.0, eta)
         return np.asarray(1.0 / radius / radius / np.pi)
+
+    def relative_curvature(self, eta: Array) -> Array:
+        """-2 eta / (1 + eta^2)."""
+        radius = np.hypot(1.0, eta)
+        return np.asarray(-2.0 * (np.asarray(eta) / radius) / radius)
 
     def complement(self, eta: Array) -> Array:
         return self.inverse(-np.asarray(eta))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from scipy import special
+from scipy import special, stats
 
 from families._base import ExponentialFamily
 from families._links import Link
@@ -31,7 +31,6 @@ class Bernoulli(ExponentialFamily):
     """
 
     name: ClassVar[str] = "bernoulli"
-    aliases: ClassVar[tuple[str, ...]] = ("binomial",)
     support: ClassVar[Interval] = CLOSED_UNIT
     mean_domain: ClassVar[Interval] = UNIT
     canonical_link: ClassVar[Link] = Logit()
@@ -42,6 +41,10 @@ class Bernoulli(ExponentialFamily):
     def variance(self, mu: Array) -> Array:
         return np.asarray(mu * (1.0 - np.asarray(mu)))
 
+    def log_variance_slope(self, eta: Array) -> Array:
+        """d log mu / d eta + d log(1 - mu) / d eta, V = mu (1 - mu)."""
+        return self._link.log_inverse_slope(eta) - self._link.log_complement_slope(eta)
+
     def conjugate(self, y: Array) -> Array:
         return np.asarray(special.xlogy(y, y) + special.xlog1py(1.0 - y, -y))
 
@@ -49,8 +52,15 @@ class Bernoulli(ExponentialFamily):
         """A*(y): 0 for y = 0 and 1; h = 1."""
         return self.conjugate(y)
 
+    def anscombe_transform(self, y: Array) -> Array:
+        """The incomplete beta function, B(y; 2/3, 2/3)."""
+        return np.asarray(special.beta(2 / 3, 2 / 3) * special.betainc(2 / 3, 2 / 3, y))
+
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         return rng.binomial(1, mu).astype(float)
+
+    def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
+        return stats.bernoulli(mu)
 
     def divergence(self, y: Array, mu: Array) -> Array:
         return _divergence(y, mu, 1.0 - mu)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize
+from scipy import optimize, stats
 
 from families._links import Link
 from families._positive_links import Inverse
@@ -49,6 +49,9 @@ class Gamma(PositiveMean):
     def log_ratio(self, log_mu: Array, a: float | Array, b: float) -> Array:
         return (a - 2.0 * b) * log_mu
 
+    def variance_order(self, log_mu: Array) -> float:
+        return 2.0
+
     def conjugate(self, y: Array) -> Array:
         return np.asarray(-1.0 - np.log(y))
 
@@ -71,8 +74,15 @@ class Gamma(PositiveMean):
         phi = np.asarray(phi, dtype=float)
         return np.asarray(log_poisson_mode(1.0 / phi) - np.log(phi) - np.log(y))
 
+    def anscombe_transform(self, y: Array) -> Array:
+        return np.asarray(3.0 * np.cbrt(y))
+
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         return rng.gamma(1.0 / np.asarray(phi), np.asarray(mu) * phi)
+
+    def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
+        """Shape 1 / phi, scale phi mu."""
+        return stats.gamma(1.0 / np.asarray(phi), scale=np.asarray(mu) * phi)
 
     def divergence(self, y: Array, mu: Array) -> Array:
         with np.errstate(divide="ignore"):

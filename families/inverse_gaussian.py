@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from scipy import stats
 
 from families._links import Link
 from families._positive_links import InverseSquared
@@ -46,6 +47,9 @@ class InverseGaussian(PositiveMean):
     def log_ratio(self, log_mu: Array, a: float | Array, b: float) -> Array:
         return (a - 3.0 * b) * log_mu
 
+    def variance_order(self, log_mu: Array) -> float:
+        return 3.0
+
     def conjugate(self, y: Array) -> Array:
         with np.errstate(over="ignore"):
             return np.asarray(0.5 / np.asarray(y))
@@ -60,8 +64,15 @@ class InverseGaussian(PositiveMean):
     def log_saturated(self, y: Array, phi: Array | float = 1.0) -> Array:
         return np.asarray(-0.5 * np.log(2 * np.pi * np.asarray(phi)) - 1.5 * np.log(y))
 
+    def anscombe_transform(self, y: Array) -> Array:
+        return np.log(y)
+
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         return rng.wald(mu, 1.0 / np.asarray(phi))
+
+    def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
+        """scipy's invgauss(m) is the law of mean m and lambda 1."""
+        return stats.invgauss(np.asarray(mu) * phi, scale=1.0 / np.asarray(phi))
 
     def divergence(self, y: Array, mu: Array) -> Array:
         """(y / mu - 1)^2 / (2 y), with y - mu first; 1 / (2 y) at mu = inf, inf for mu < 0."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from scipy import special
+from scipy import special, stats
 
 from families._base import ExponentialFamily
 from families._links import Link
@@ -58,8 +58,22 @@ class Multinoulli(ExponentialFamily):
         """A*(y): 0 for indicators; h = 1."""
         return self.conjugate(y)
 
+    def working(self, y: Array, eta: Array) -> Array:
+        """(y_k - mu_k) / mu_k, which V maps to y - mu."""
+        return np.asarray((y - self.mean(eta)) / self.mean(eta))
+
+    def deviance_residual(self, y: Array, eta: Array) -> Array:
+        """By class, (n, K): squares of a row sum to its deviance, 2 (y log(y / mu) - (y - mu))."""
+        log_mu = self.log_probabilities(eta)
+        mu = np.exp(log_mu)
+        return np.asarray(np.sign(y - mu) * np.sqrt(2.0 * poisson_divergence(y, mu, log_mu=log_mu)))
+
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         return rng.multinomial(1, mu).astype(float)
+
+    def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
+        """One trial: rows of indicators."""
+        return stats.multinomial(1, mu)
 
     def divergence(self, y: Array, mu: Array) -> Array:
         return np.asarray(poisson_divergence(y, mu).sum(axis=-1))
@@ -105,11 +119,36 @@ class Multinoulli(ExponentialFamily):
             for l in range(k):
                 yield k, l, -mu[:, k] * mu[:, l]
 
+    def curvature_times(self, y: Array, eta: Array, directions: Array) -> Array:
+        """V v = mu o (v - mu . v): the observed information is the Fisher information."""
+        mu = self.mean(eta)[..., None]
+        return np.asarray(mu * (directions - (mu * directions).sum(axis=-2, keepdims=True)))
+
+    def mean_tangent(self, eta: Array, v: Array) -> Array:
+        """V v."""
+        mu = self.mean(eta)
+        return np.asarray(mu * (v - (mu * v).sum(axis=-1, keepdims=True)))
+
+    def mean_second_tangent(self, eta: Array, v: Array, u: Array) -> Array:
+        """The product rule on mu o (v - mu . v), with d mu = V u."""
+        mu, change = self.mean(eta), self.mean_tangent(eta, u)
+        inner = (mu * v).sum(axis=-1, keepdims=True)
+        return np.asarray(change * (v - inner) - mu * (change * v).sum(axis=-1, keepdims=True))
+
     def fisher_root(self, eta: Array, jacobian: Array) -> Array:
         """S = diag(sqrt(mu)) (I - 1 mu'), since S'S = diag(mu) - mu mu'."""
         mu = self.mean(eta)
         centred = jacobian - np.einsum("nk,nkp->np", mu, jacobian)[:, None, :]
         return np.asarray(np.sqrt(mu)[..., None] * centred)
+
+    def bias_adjustment(self, eta: Array, spread: Array) -> Array:
+        """mu_m (L_mm - sum_k mu_k L_kk) / 2 - mu_m ((L mu)_m - mu' L mu), L = spread.
+
+        Half of L contracted with the third cumulants, dV_kl / d eta_m.
+        """
+        mu = self.mean(eta)
+        own, shared = np.diagonal(spread, axis1=1, axis2=2), np.einsum("nkl,nl->nk", spread, mu)
+        return mu * (0.5 * _about_mean(own, mu) - _about_mean(shared, mu))
 
     def pearson(self, y: Array, eta: Array) -> Array:
         """(y_k - mu_k) / sqrt(mu_k); S' maps it to y - mu as both sum to one."""
@@ -123,6 +162,11 @@ class Multinoulli(ExponentialFamily):
     def escape_cone(self, y: Array) -> Array:
         """v . y >= v_k for every class k."""
         return y[:, None, :] - np.eye(y.shape[1])
+
+
+def _about_mean(values: Array, mu: Array) -> Array:
+    """values_k - sum_l mu_l values_l."""
+    return np.asarray(values - np.sum(mu * values, axis=-1, keepdims=True))
 
 
 def _log_total(theta: Array) -> Array:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from scipy import stats
 
 from families._base import ExponentialFamily
 from families._links import Identity, Link
@@ -42,6 +43,9 @@ class Normal(ExponentialFamily):
     def variance(self, mu: Array) -> Array:
         return np.ones_like(mu, dtype=float)
 
+    def log_variance_slope(self, eta: Array) -> Array:
+        return np.zeros_like(eta, dtype=float)
+
     def conjugate(self, y: Array) -> Array:
         with np.errstate(over="ignore"):
             return np.asarray(0.5 * y * y)
@@ -56,8 +60,14 @@ class Normal(ExponentialFamily):
     def log_saturated(self, y: Array, phi: Array | float = 1.0) -> Array:
         return np.broadcast_to(-0.5 * np.log(2 * np.pi * np.asarray(phi)), np.shape(y))
 
+    def anscombe_transform(self, y: Array) -> Array:
+        return np.asarray(y, dtype=float)
+
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         return rng.normal(mu, np.sqrt(phi))
+
+    def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
+        return stats.norm(mu, np.sqrt(phi))
 
     def divergence(self, y: Array, mu: Array) -> Array:
         """(y - mu)^2 / 2: the general form squares y first and loses its digits."""

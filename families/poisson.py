@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from scipy import special
+from scipy import special, stats
 
 from families._links import Link
 from families._positive_links import Log
@@ -44,6 +44,9 @@ class Poisson(PositiveMean):
     def log_ratio(self, log_mu: Array, a: float | Array, b: float) -> Array:
         return (a - b) * log_mu
 
+    def variance_order(self, log_mu: Array) -> float:
+        return 1.0
+
     def conjugate(self, y: Array) -> Array:
         with np.errstate(over="ignore"):
             return np.asarray(special.xlogy(y, y) - y)
@@ -52,8 +55,14 @@ class Poisson(PositiveMean):
         """y log y - y - log y!, by Stirling's series: y log y never appears."""
         return log_poisson_mode(y)
 
+    def anscombe_transform(self, y: Array) -> Array:
+        return np.asarray(1.5 * np.power(y, 2 / 3))
+
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
         return rng.poisson(mu).astype(float)
+
+    def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
+        return stats.poisson(mu)
 
     def natural(self, eta: Array) -> Array:
         """log mu, by the tail of the link: finite where mu underflows."""

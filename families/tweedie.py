@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from families._compound_poisson import compound_poisson_gamma
 from families._links import Link
+from families._parameters import Estimable
 from families._positive_links import Power
 from families._positive_mean import PositiveMean
 from families._special import log_poisson_mode, poisson_divergence, times
@@ -27,8 +29,9 @@ class Tweedie(PositiveMean):
 
     Parameters
     ----------
-    power : float, default=1.5
-        The power p of the variance function, 1 < p < 2.
+    power : float or "estimate", default=1.5
+        The power p of the variance function, 1 < p < 2. With "estimate", fitting a model
+        maximises the likelihood over p and phi too, as R's tweedie.profile does.
 
     Raises
     ------
@@ -49,14 +52,21 @@ class Tweedie(PositiveMean):
     model densities", Statistics and Computing 15.
     """
 
-    power: float = 1.5
+    power: float | str = 1.5
 
     name: ClassVar[str] = "tweedie"
     support: ClassVar[Interval] = NON_NEGATIVE
     has_dispersion: ClassVar[bool] = True
+    estimable: ClassVar[Estimable] = Estimable(
+        "power",
+        Interval(1, 2),
+        search=(1.01, 1.99),
+        usual=1.5,
+        limits=("the Poisson law", "the Gamma law"),
+    )
 
     def __post_init__(self) -> None:
-        if not 1 < self.power < 2:
+        if self.unknown is None and not 1 < self._power < 2:
             raise ValueError(
                 f"Tweedie needs 1 < power < 2, but got {self.power!r}. Powers 0, 1, 2 and 3 "
                 "are the families Normal, Poisson, Gamma and InverseGaussian."
@@ -64,28 +74,35 @@ class Tweedie(PositiveMean):
         super().__post_init__()
 
     @property
+    def _power(self) -> float:
+        return self._number("power")
+
+    @property
     def canonical_link(self) -> Link:
-        return Power(1.0 - self.power)
+        return Power(1.0 - self._power)
 
     @property
     def natural_scale(self) -> float:  # type: ignore[override]
-        return 1.0 / (1.0 - self.power)
+        return 1.0 / (1.0 - self._power)
 
     def log_partition(self, theta: Array) -> Array:
-        p = self.power
+        p = self._power
         with np.errstate(divide="ignore", over="ignore"):
             base = np.maximum((1.0 - p) * np.asarray(theta, dtype=float), 0.0)
             return np.asarray(np.power(base, (2.0 - p) / (1.0 - p)) / (2.0 - p))
 
     def variance(self, mu: Array) -> Array:
         with np.errstate(over="ignore"):
-            return np.asarray(np.power(np.asarray(mu, dtype=float), self.power))
+            return np.asarray(np.power(np.asarray(mu, dtype=float), self._power))
 
     def log_ratio(self, log_mu: Array, a: float | Array, b: float) -> Array:
-        return (a - self.power * b) * log_mu
+        return (a - self._power * b) * log_mu
+
+    def variance_order(self, log_mu: Array) -> float:
+        return self._power
 
     def conjugate(self, y: Array) -> Array:
-        p = self.power
+        p = self._power
         return np.asarray(np.power(y, 2.0 - p) / ((1.0 - p) * (2.0 - p)))
 
     def dispersion(self, tau: Array | float) -> Array | float:
@@ -94,32 +111,44 @@ class Tweedie(PositiveMean):
     def log_saturated(self, y: Array, phi: Array | float = 1.0) -> Array:
         """log of g(lambda) / y, where lambda = y^(2 - p) / (phi (2 - p)) is the mean of N."""
         y, phi = np.broadcast_arrays(np.asarray(y, dtype=float), np.asarray(phi, dtype=float))
-        p, value = self.power, np.zeros(y.shape)
+        p, value = self._power, np.zeros(y.shape)
         sizes = y > 0
         log_y = np.log(y[sizes])
         log_rate = (2.0 - p) * log_y - np.log(phi[sizes] * (2.0 - p))
         value[sizes] = _log_compound(log_rate, (2.0 - p) / (p - 1.0)) - log_y
         return value
 
+    def anscombe_transform(self, y: Array) -> Array:
+        order = 1.0 - self._power / 3.0
+        return np.asarray(np.power(y, order) / order)
+
     def sample(self, mu: Array, phi: Array | float, rng: np.random.Generator) -> Array:
-        p, mu = self.power, np.asarray(mu, dtype=float)
-        numbers = rng.poisson(mu ** (2.0 - p) / (phi * (2.0 - p)))
-        return rng.gamma(numbers * (2.0 - p) / (p - 1.0), phi * (p - 1.0) * mu ** (p - 1.0))
+        rate, shape, scale = self._compound(mu, phi)
+        return rng.gamma(rng.poisson(rate) * shape, scale)
+
+    def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
+        return compound_poisson_gamma(*self._compound(mu, phi))
+
+    def _compound(self, mu: Array, phi: Array | float) -> tuple[Array, float, Array]:
+        """The mean of N, and shape and scale of the Gamma sizes."""
+        p, mu = self._power, np.asarray(mu, dtype=float)
+        rate = mu ** (2.0 - p) / (phi * (2.0 - p))
+        return rate, (2.0 - p) / (p - 1.0), phi * (p - 1.0) * mu ** (p - 1.0)
 
     def natural(self, eta: Array) -> Array:
         """mu^(1 - p) / (1 - p) by log mu: finite where mu underflows."""
         if self.is_canonical:
             return super().natural(eta)
         with np.errstate(over="ignore"):
-            power = np.exp((1.0 - self.power) * self._link.log_inverse(eta))
-        return np.asarray(power / (1.0 - self.power))
+            power = np.exp((1.0 - self._power) * self._link.log_inverse(eta))
+        return np.asarray(power / (1.0 - self._power))
 
     def divergence(self, y: Array, mu: Array) -> Array:
         with np.errstate(divide="ignore"):
-            return _divergence(self.power, y, mu, np.log(np.maximum(mu, 0.0)))
+            return _divergence(self._power, y, mu, np.log(np.maximum(mu, 0.0)))
 
     def loss(self, y: Array, eta: Array) -> Array:
-        return _divergence(self.power, y, self.mean(eta), self._link.log_inverse(eta))
+        return _divergence(self._power, y, self.mean(eta), self._link.log_inverse(eta))
 
 
 def _divergence(p: float, y: ArrayLike, mu: ArrayLike, log_mu: ArrayLike) -> Array:

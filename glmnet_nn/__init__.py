@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from families import (
     Bernoulli,
+    Binomial,
     ExponentialFamily,
     Gamma,
     InverseGaussian,
@@ -20,20 +21,37 @@ from families import (
     Tweedie,
     get_family,
 )
-from glmnet_nn.exceptions import RankWarning, SeparationWarning
+from glmnet_nn.exceptions import (
+    BoundaryWarning,
+    InferenceWarning,
+    RankWarning,
+    SeparationWarning,
+)
 
 if TYPE_CHECKING:
     from glmnet_nn._config import configuration, show_config
+    from glmnet_nn.bridges import to_statsmodels
+    from glmnet_nn.comparison import (
+        DevianceScorer,
+        compare,
+        deviance_scorer,
+        nonlinearity_test,
+        vuong_test,
+    )
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Bernoulli",
+    "Binomial",
+    "BoundaryWarning",
     "DeepGLMClassifier",
     "DeepGLMRegressor",
+    "DevianceScorer",
     "ExponentialFamily",
     "Gamma",
+    "InferenceWarning",
     "InverseGaussian",
     "Multinoulli",
     "NegativeBinomial",
@@ -42,21 +60,32 @@ __all__ = [
     "RankWarning",
     "SeparationWarning",
     "Tweedie",
+    "compare",
     "configuration",
+    "deviance_scorer",
     "get_family",
+    "nonlinearity_test",
     "show_config",
+    "to_statsmodels",
+    "vuong_test",
 ]
 
 _LAZY = {
     "DeepGLMClassifier": "estimators",
     "DeepGLMRegressor": "estimators",
+    "DevianceScorer": "comparison",
+    "compare": "comparison",
+    "deviance_scorer": "comparison",
+    "nonlinearity_test": "comparison",
+    "vuong_test": "comparison",
     "configuration": "_config",
     "show_config": "_config",
+    "to_statsmodels": "bridges",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import the estimators, and scikit-learn with them, when first asked for; and the like."""
+    """Import what needs scikit-learn when first asked for."""
     if name not in _LAZY:
         raise AttributeError(f"module 'glmnet_nn' has no attribute {name!r}")
     return getattr(import_module(f"glmnet_nn.{_LAZY[name]}"), name)

@@ -7,3 +7,11 @@ class RankWarning(UserWarning):
 
 class SeparationWarning(UserWarning):
     """Some fitted means lie at the end of their domain: some coefficients are infinite."""
+
+
+class InferenceWarning(UserWarning):
+    """Standard errors of a network cannot be trusted, or are not defined."""
+
+
+class BoundaryWarning(UserWarning):
+    """The likelihood of a parameter of the law rises to an end of its range."""

@@ -68,6 +68,19 @@ FLOORS = (
         ),
         STATISTICS | {"sklearn"},
     ),
+    Floor(
+        "glmnet_nn.comparison",
+        (
+            "families",
+            "glmnet_nn.network",
+            "glmnet_nn.training",
+            "glmnet_nn.exceptions",
+            "glmnet_nn.inference",
+            "glmnet_nn.estimators",
+            "glmnet_nn.comparison",
+        ),
+        STATISTICS | {"sklearn"},
+    ),
 )
 
 
@@ -200,7 +213,9 @@ def test_families_are_asked_not_told_apart(module: str, path: Path) -> None:
         ("glmnet_nn.training.solvers.adam", "from glmnet_nn.network import Network"),
         ("glmnet_nn.inference.tests", "from glmnet_nn.estimators import regressor"),
         ("glmnet_nn.estimators.regressor", "from glmnet_nn.plotting import curve"),
+        ("glmnet_nn.estimators.regressor", "from glmnet_nn.comparison import compare"),
         ("glmnet_nn.estimators.regressor", "import torch"),
+        ("glmnet_nn.comparison.table", "from glmnet_nn.plotting import curve"),
     ],
 )
 def test_an_upward_import_is_seen(module: str, source: str) -> None:

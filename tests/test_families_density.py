@@ -58,6 +58,7 @@ def _total(law, mu, phi):
 SCIPY = {  # name -> the log-density that scipy gives
     "normal": lambda law, y, mu, phi: stats.norm.logpdf(y, mu, np.sqrt(phi)),
     "bernoulli": lambda law, y, mu, phi: stats.bernoulli.logpmf(y, mu),
+    "binomial": lambda law, y, mu, phi: stats.binom.logpmf(y / phi, 1 / phi, mu),
     "multinoulli": lambda law, y, mu, phi: stats.multinomial.logpmf(y, 1, mu),
     "poisson": lambda law, y, mu, phi: stats.poisson.logpmf(y, mu),
     "gamma": lambda law, y, mu, phi: stats.gamma.logpdf(y, 1 / phi, scale=mu * phi),

@@ -209,6 +209,7 @@ EXACT_LAWS = {  # in m = mu and c = 1 - mu
     "tweedie": _tweedie,
     "negative_binomial": _negative_binomial,
 }
+EXACT_LAWS["binomial"] = EXACT_LAWS["bernoulli"]  # but for the base measure
 
 
 def _cloglog(e):

@@ -23,6 +23,7 @@ def _estimators():
             for solver in solvers:
                 asked = {} if hidden == (32, 16) else {"hidden_layer_sizes": hidden}
                 yield cls(**asked) if solver == "auto" else cls(**asked, solver=solver)
+    yield DeepGLMClassifier(hidden_layer_sizes=(), bias_reduction=True)
 
 
 @pytest.mark.filterwarnings("ignore::glmnet_nn.RankWarning")

@@ -7,7 +7,9 @@ from test_training_reference import Plain
 from threadpoolctl import ThreadpoolController
 
 from families import Normal, Poisson
+from glmnet_nn.training.penalties import ElasticNet
 from glmnet_nn.training.solvers import LBFGS, Adam
+from glmnet_nn.training.solvers import adam as adam_module
 from glmnet_nn.training.threads import blas_threads
 
 
@@ -171,3 +173,27 @@ def test_blas_has_one_thread_in_small_products_and_gets_the_others_back(n_rows, 
     assert threads() == before
     with blas_threads(1024, (20, 64, 64, 1)):
         assert threads() == before
+
+
+def test_the_ridge_is_in_every_step():
+    """A step of a problem with a ridge is that of the function with the ridge added."""
+    l2 = np.array([2.0, 0.5])
+    ridge = ElasticNet(l1=np.zeros(2), l2=l2)
+
+    def added(w):
+        return quadratic(w)[0] + ridge.value(w), w + l2 * w
+
+    start, how = np.array([1.0, -2.0]), {"epochs": 5, "learning_rate": 0.1}
+    within = seeded(**how).solve(Plain(quadratic, ridge), start)
+    outside = seeded(**how).solve(Plain(added, penalty(2)), start)
+    np.testing.assert_allclose(within.w, outside.w, rtol=1e-12)
+    assert within.value == pytest.approx(outside.value, rel=1e-12)
+
+
+@pytest.mark.parametrize("block", [1, 3, 2**14])
+def test_blocks_of_parameters_take_the_steps_of_the_whole(block, monkeypatch):
+    objective, start = problem_of(Poisson(), alpha=0.1, l1_ratio=0.5)
+    how = {"epochs": 3, "batch_size": 16}
+    whole = seeded(**how).solve(objective, start)
+    monkeypatch.setattr(adam_module, "_BLOCK", block)
+    np.testing.assert_array_equal(seeded(**how).solve(objective, start).w, whole.w)

@@ -161,7 +161,7 @@ class Plain:
         total = 0.0
         for at in range(0, len(order), self.size):
             self.seen.append(np.array(order[at : at + self.size]))
-            value, gradient[:] = self.smooth_value_and_gradient(w)
+            value, gradient[:] = self.function(w)
             total += len(self.seen[-1]) * value
             if not np.isfinite(total):
                 break

@@ -12,12 +12,16 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from families import Array, ExponentialFamily, Link, known_links
 from glmnet_nn.estimators import _choices
-from glmnet_nn.estimators._fit import Fit, Specification, fit_network
-from glmnet_nn.estimators._inference import glm_results
+from glmnet_nn.estimators._bias_reduction import check_bias_reduction
+from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._fit import Fit, Specification
+from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
+from glmnet_nn.estimators._profile import fit_law
+from glmnet_nn.estimators._statistics import StatisticsMixin
 from glmnet_nn.estimators._validation import (
     check_estimable,
     check_inputs,
@@ -25,13 +29,12 @@ from glmnet_nn.estimators._validation import (
     check_weight,
 )
 from glmnet_nn.exceptions import RankWarning, SeparationWarning
-from glmnet_nn.inference import GLMResults
+from glmnet_nn.inference import Search
 from glmnet_nn.network import Network, known_activations
-from glmnet_nn.training.data import Rows
 from glmnet_nn.training.solvers import SOLVERS
 
 
-class BaseDeepGLM(BaseEstimator):
+class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
     """Parameters, the common part of fit, and the linear predictor."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -40,7 +43,10 @@ class BaseDeepGLM(BaseEstimator):
         "activation": [StrOptions(set(known_activations()))],
         "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), "array-like"],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "bias_reduction": ["boolean"],
         "fit_intercept": ["boolean"],
+        "offset": [str, None],
+        "exposure": [str, None],
         "standardize": [StrOptions({"auto"}), "boolean"],
         "solver": [StrOptions({"auto", *SOLVERS})],
         "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -52,6 +58,7 @@ class BaseDeepGLM(BaseEstimator):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
+        "store_covariance": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -64,7 +71,10 @@ class BaseDeepGLM(BaseEstimator):
         activation: str = "tanh",
         alpha: str | float | ArrayLike = "auto",
         l1_ratio: float = 0.0,
+        bias_reduction: bool = False,
         fit_intercept: bool = True,
+        offset: str | None = None,
+        exposure: str | None = None,
         standardize: str | bool = "auto",
         solver: str = "auto",
         max_iter: str | int = "auto",
@@ -76,6 +86,7 @@ class BaseDeepGLM(BaseEstimator):
         n_iter_no_change: int = 10,
         n_init: int = 1,
         warm_start: bool = False,
+        store_covariance: bool = False,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -84,7 +95,10 @@ class BaseDeepGLM(BaseEstimator):
         self.activation = activation
         self.alpha = alpha
         self.l1_ratio = l1_ratio
+        self.bias_reduction = bias_reduction
         self.fit_intercept = fit_intercept
+        self.offset = offset
+        self.exposure = exposure
         self.standardize = standardize
         self.solver = solver
         self.max_iter = max_iter
@@ -96,6 +110,7 @@ class BaseDeepGLM(BaseEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.n_init = n_init
         self.warm_start = warm_start
+        self.store_covariance = store_covariance
         self.random_state = random_state
         self.verbose = verbose
 
@@ -109,12 +124,15 @@ class BaseDeepGLM(BaseEstimator):
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
+        for_inference: bool = False,
     ) -> None:
         """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent.
 
         X in single precision stays so for mini-batches with hidden layers.
         """
+        law, family = family, family.initial
         weight = check_weight(sample_weight, X)
+        given = (X, y, sample_weight, offset, exposure)
         present = weight > 0
         known = check_offset(offset, exposure, family, len(X), y.shape[1], present)
         if not present.all():
@@ -126,8 +144,10 @@ class BaseDeepGLM(BaseEstimator):
         alpha = self._alpha(len(hidden) + 1)
         penalised = bool(self.l1_ratio > 0 and (hidden if alpha is None else np.any(alpha)))
         solver = _choices.choose_solver(self, hidden, len(X), penalised)
-        if not hidden or solver != "adam":
+        if not hidden or solver != "adam" or for_inference:
             X = X.astype(float, copy=False)
+        if self.bias_reduction:
+            check_bias_reduction(self, law, hidden, alpha, solver)
         specification = Specification(
             family=family,
             hidden=hidden,
@@ -147,8 +167,17 @@ class BaseDeepGLM(BaseEstimator):
             start=self._previous_weights(X.shape[1], hidden, y.shape[1]),
             seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
             report=self._report(solver),
+            bias_reduction=self.bias_reduction,
         )
-        self._store(fit_network(X, y, weight, known, specification), specification)
+        if for_inference and hidden:
+            specification, self.law_estimate_ = self._for_inference(specification, law), None
+            fit, self._search = polished_network(X, y, weight, known, specification)
+        else:
+            found = fit_law(X, y, weight, known, specification, law)
+            fit, specification, self.law_estimate_ = found
+            self._search = Search(self.n_init)
+        self._store(fit, specification)
+        self._estimate = self._own_estimate(*given) if self.store_covariance else None
 
     def _hidden_sizes(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes
@@ -243,7 +272,7 @@ class BaseDeepGLM(BaseEstimator):
                 f"the coefficients of {self._names(infinite)} have no finite maximum likelihood "
                 "estimate. They are reported where those means are at their end to rounding; "
                 "all other coefficients, the predictions and the deviance are those of the "
-                "limit. Set alpha > 0 for finite estimates.",
+                "limit. Set bias_reduction=True or alpha > 0 for finite estimates.",
                 SeparationWarning,
                 stacklevel=6,
             )
@@ -280,6 +309,7 @@ class BaseDeepGLM(BaseEstimator):
         self, X: ArrayLike, offset: ArrayLike | None, exposure: ArrayLike | None
     ) -> Array:
         """Return eta = network(x) + offset, (n, K)."""
+        X, offset, exposure = take_columns(self, X, offset, exposure)
         rows = check_inputs(self, X)
         eta = self._network.linear_predictor(self._weights, rows)
         known = check_offset(offset, exposure, self.family_, len(rows), self.n_outputs_)
@@ -287,78 +317,19 @@ class BaseDeepGLM(BaseEstimator):
             eta += known
         return eta
 
-    # ------------------------------------------------------------ inference
-
-    def inference(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        offset: ArrayLike | None = None,
-        exposure: ArrayLike | None = None,
-    ) -> GLMResults:
-        """Return estimates, standard errors and tests of a model without hidden layers.
-
-        Parameters
-        ----------
-        X, y, sample_weight, offset, exposure
-            The data that the model was fitted to. A weight of k counts as k rows: of
-            proportions with trials as weights, nobs, df_resid, llf, AIC and BIC are
-            those of the single trials, which differ from those of binomial counts.
-
-        Returns
-        -------
-        GLMResults
-            With statsmodels' names: params, bse, tvalues, pvalues, conf_int(),
-            cov_params(), llf, aic, bic, deviance, scale, summary(), ...
-
-        Raises
-        ------
-        ValueError
-            The model has hidden layers, a penalty, or several outputs.
-        """
-        check_is_fitted(self)
-        rows: Array = validate_data(self, X, reset=False, dtype=np.float64)
-        columns = self._response(y, rows, sample_weight)
-        return self._results(rows, columns, sample_weight, offset, exposure)
+    # -------------------------------------------------------------- for both
 
     def _response(self, y: ArrayLike, X: Array, sample_weight: ArrayLike | None) -> Array:
         """Return y as the family has it, (n, n_outputs), checked against the fit."""
         raise NotImplementedError
 
+    def _trials(self, y: ArrayLike, X: Array) -> Array | None:
+        """Return the trials of each row, (n,), if y tells them."""
+        return None
+
     def _output_names(self) -> list[str]:
         """Return what the outputs are called."""
         raise NotImplementedError
-
-    def _results(
-        self,
-        X: Array,
-        y: Array,
-        sample_weight: ArrayLike | None,
-        offset: ArrayLike | None,
-        exposure: ArrayLike | None,
-    ) -> GLMResults:
-        """Return the results of inference on validated X and y, (n, K)."""
-        if self._network.depth:
-            raise ValueError(
-                "inference() is for models without hidden layers so far, but this one has "
-                f"{self._network.depth}. Set hidden_layer_sizes=()."
-            )
-        if any(self.alpha_):
-            raise ValueError(
-                "inference() needs the maximum likelihood estimate, but this model was fitted "
-                f"with alpha={self.alpha!r}. Set alpha=0."
-            )
-        if self.n_outputs_ > 1 and not self.family_.event_ndim:
-            raise ValueError(
-                f"inference() takes one output, but this model has {self.n_outputs_}. "
-                "Fit one model for each column of y."
-            )
-        weight = check_weight(sample_weight, X)
-        known = check_offset(offset, exposure, self.family_, *y.shape)
-        rows = Rows(X, y, weight, known).take(weight > 0)
-        self.family_.check_response(rows.y)
-        return glm_results(self, rows)
 
     # --------------------------------------------------------------- fitted
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from families import Array, ExponentialFamily
 from glmnet_nn.network import Layout, Network, get_activation
+from glmnet_nn.training.bias_reduction import reduce_bias
 from glmnet_nn.training.data import Rows, TransformedRows
 from glmnet_nn.training.estimability import estimable, moves
 from glmnet_nn.training.inputs import (
@@ -55,6 +56,7 @@ class Specification:
     start: Array | None
     seed: int
     report: Callable[[int, float], None] | None
+    bias_reduction: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ def fit_network(
     """
     rows = Rows(X, y, weight, offset)
     intercept, null_loss = null_model(rows, spec.family)
-    if not spec.hidden and spec.solver == "newton" and spec.standardize is not True:
+    scoring = not spec.hidden and spec.solver == "newton" and not spec.bias_reduction
+    if scoring and spec.standardize is not True:
         found = _sampled(rows, intercept, null_loss, spec)
         if found is not None:
             return found
@@ -106,7 +109,7 @@ def fit_network(
         objective = _objective(rows, reduced, alpha, _AS_GIVEN, spec)
         w = unfolded(objective.network.layout, reduced, raw)
     separated = _Separated.nothing(len(w))
-    if is_mle:
+    if is_mle and not spec.bias_reduction:
         clear = _clear(objective, intercept)
         if not exact and len(rows) <= _SMALL:
             clear = np.inf  # wherever the solver stopped
@@ -205,10 +208,10 @@ def _objective(
     penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, units.unit)
     offset = None if rows.offset is None else rows.offset / units.unit
     y = rows.y if units is _AS_GIVEN else (rows.y - units.middle) / units.unit
-    if spec.solver == "lbfgs":
+    if spec.solver in ("lbfgs", "damped_newton") or spec.bias_reduction:
         scaled = Rows(inputs.transform(rows.X), y, rows.weight, offset)
     else:  # few passes, or batches that make a copy of their own
-        scaled = TransformedRows(rows.X, y, rows.weight, offset, inputs.transform)
+        scaled = TransformedRows(rows.X, y, rows.weight, offset, transform=inputs.transform)
     return Objective(scaled, spec.family, network, penalty)
 
 
@@ -351,6 +354,8 @@ def _solve(
     scale: _Scale,
     spec: Specification,
 ) -> Solution:
+    if spec.bias_reduction:
+        return reduce_bias(training, start, spec.tol, spec.max_iter, spec.report)
     if spec.solver == "newton":
         return Newton(spec.tol, spec.max_iter).solve(training, start, spec.report)
     if spec.solver == "lbfgs":

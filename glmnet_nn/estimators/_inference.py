@@ -2,65 +2,152 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 
-from families import Array
-from glmnet_nn.inference import GLMResults, covariance
+from families import Array, ExponentialFamily
+from glmnet_nn.inference import Coefficients, Fitted, GLMResults, InferenceOptions
+from glmnet_nn.inference.covariance import covariance, information_root
+from glmnet_nn.inference.margins import LinearPredictor, Population
+from glmnet_nn.inference.weights import weighting
 from glmnet_nn.network import Layout
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.estimability import estimable
 from glmnet_nn.training.inputs import Inputs, unfolded
 from glmnet_nn.training.objective import Objective
-from glmnet_nn.training.start import linear_objective, null_model
+from glmnet_nn.training.start import linear_objective
 
 
-def glm_results(estimator: BaseEstimator, rows: Rows) -> GLMResults:
+def glm_results(
+    estimator: BaseEstimator, rows: Rows, index: pd.Index, options: InferenceOptions
+) -> GLMResults:
     """Return the results of a depth-zero fit at these rows (X as given)."""
     family, inputs = estimator.family_, estimator._inputs
+    weights = weighting(rows.weight, options.weight_type, rows.trials)
+    rows = Rows(rows.X, rows.y, weights.total, rows.offset)
     scaled = Rows(inputs.transform(rows.X), rows.y, rows.weight, rows.offset)
     objective = linear_objective(scaled, family, estimator.fit_intercept)
-    layout = objective.network.layout
-    w = unfolded(layout, inputs, estimator._weights)
-    T = coefficient_map(layout, inputs)
-    K = layout.sizes[-1]
+    w = unfolded(objective.network.layout, inputs, estimator._weights)
     free = estimator._free_directions
-    determined = estimator.estimable_coef_
-    names = ["Intercept"] * estimator.fit_intercept + estimator._column_names()
-    index = pd.Index(names)
-    if family.event_ndim:  # differences from the first class
-        T = (T.reshape(K, -1, w.size)[1:] - T.reshape(K, -1, w.size)[0]).reshape(-1, w.size)
-        determined = estimable(*_differences(layout, free, inputs))
-        index = pd.MultiIndex.from_product([estimator._output_names()[1:], names])
+    _require_optimum(estimator, objective, w)
+    fitted = Fitted(objective, w, information_root(objective, w, free), weights)
     n_flat = len(objective.flat_directions())
-    determined = np.roll(determined, 1, axis=1)[:, 1 - estimator.fit_intercept :].ravel()
     n_parameters = w.size - n_flat - free.shape[1]
-    _, eta = objective.linear_predictor(w, scaled)
-    chi2 = float(rows.weight @ np.square(family.pearson(rows.y, eta)).sum(axis=1))
-    nobs = objective.total_weight
-    df_resid = nobs - n_parameters
-    scale = 1.0
-    if family.has_dispersion:
-        scale = chi2 / df_resid if df_resid > 0 else np.nan
-    cov = scale * (T @ covariance(objective, w, free) @ T.T)
-    cov[~determined] = np.nan
-    cov[:, ~determined] = np.nan
-    mean_loss, null_loss = objective.mean_loss(w), null_model(rows, family)[1]
+    chi2 = float(weights.total @ np.square(fitted.pearson).sum(axis=1))
+    deviance = 2 * objective.mean_loss(w) * objective.total_weight
+    nobs, K = weights.nobs, objective.network.layout.sizes[-1]
+    scale = dispersion(options.dispersion, family, chi2, deviance, nobs - n_parameters)
     return GLMResults(
-        params=pd.Series(T @ w, index=index),
-        covariance=cov,
-        llf=_log_likelihood(objective, mean_loss, scale),
-        llnull=_log_likelihood(objective, null_loss, scale),
-        deviance=2 * nobs * mean_loss,
-        null_deviance=2 * nobs * null_loss,
+        coefficients=_coefficients(estimator, fitted, free),
+        fitted=fitted,
+        V=covariance(fitted, scale, n_parameters, options),
+        population=_population(rows, weights.shares),
+        predictor=_predictor(estimator),
+        index=index,
+        options=options,
+        deviance=deviance,
         pearson_chi2=chi2,
         scale=scale,
         nobs=nobs,
         n_parameters=n_parameters,
         df_model=n_parameters - estimator.fit_intercept * (K - bool(n_flat)),
-        df_resid=df_resid,
+        df_resid=nobs - n_parameters,
+        df_inference=_df_inference(options, nobs - n_parameters),
         title=f"{type(family).__name__} GLM with {family.link_name} link",
+        inputs=inputs,
+        free=free,
+        bias_reduced=estimator.bias_reduction,
+        n_law_parameters=int(estimator.law_estimate_ is not None),
+    )
+
+
+def _require_optimum(estimator: BaseEstimator, objective: Objective, w: Array) -> None:
+    """Warn if the fit did not converge; raise if it has left the domain of means."""
+    if not np.isfinite(objective.mean_loss(w)):
+        raise ValueError(
+            f"inference() needs means that {type(objective.family).__name__} can have at every "
+            f"row, but the fit with link {objective.family.link_name!r} has others or X and y are "
+            "not those of the fit. Use another link."
+        )
+    if not estimator.converged_:
+        warnings.warn(
+            "The fit did not converge: standard errors, tests and intervals are those of the "
+            "point that was reached, not of the maximum likelihood estimate. Raise max_iter, or "
+            "change link or solver, before using them.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+
+
+def dispersion(
+    choice: str | float | None,
+    family: ExponentialFamily,
+    chi2: float,
+    deviance: float,
+    df_resid: float,
+) -> float:
+    """Return phi: as given, estimated, or 1 for a law without a dispersion."""
+    if choice is None and not family.has_dispersion:
+        return 1.0
+    if choice is not None and not isinstance(choice, str):
+        return float(choice)
+    total = deviance if choice == "deviance" else chi2
+    return total / df_resid if df_resid > 0 else np.nan
+
+
+def _df_inference(options: InferenceOptions, df_resid: float) -> float:
+    """Return the degrees of freedom of t and F: of clusters their number less 1."""
+    if options.groups is None:
+        return df_resid
+    labels = np.asarray(options.groups)
+    columns = labels.reshape(len(labels), -1).T
+    return float(min(len(pd.unique(column)) for column in columns) - 1)
+
+
+def _coefficients(estimator: BaseEstimator, fitted: Fitted, free: Array) -> Coefficients:
+    family, inputs = fitted.family, estimator._inputs
+    layout = fitted.objective.network.layout
+    T = coefficient_map(layout, inputs)
+    determined = estimator.estimable_coef_
+    outputs = None
+    if family.event_ndim:  # differences from the first class
+        by_class = T.reshape(layout.sizes[-1], -1, fitted.w.size)
+        T = (by_class[1:] - by_class[0]).reshape(-1, fitted.w.size)
+        determined = estimable(*_differences(layout, free, inputs))
+        outputs = estimator._output_names()[1:]
+    determined = np.roll(determined, 1, axis=1)[:, 1 - estimator.fit_intercept :].ravel()
+    return Coefficients(
+        values=T @ fitted.w,
+        names=["Intercept"] * estimator.fit_intercept + estimator._column_names(),
+        outputs=outputs,
+        from_u=T @ fitted.root,
+        determined=determined,
+    )
+
+
+def _population(rows: Rows, shares: Array) -> Population:
+    offset = np.zeros((len(rows), 1)) if rows.offset is None else rows.offset
+    return Population(rows.X, offset, shares)
+
+
+def _predictor(estimator: BaseEstimator) -> LinearPredictor:
+    """Return eta for X as given; of Multinoulli with the first class at 0."""
+    W, b = estimator.coefs_[0].T, estimator.intercepts_[0]
+    outputs = list(range(len(W)))
+    if estimator.family_.event_ndim:
+        W, b, outputs = W - W[0], b - b[0], outputs[1:]
+    return LinearPredictor(
+        family=estimator.family_,
+        slopes=W,
+        intercept=b,
+        outputs=outputs,
+        has_intercept=estimator.fit_intercept,
+        names=estimator._column_names(),
+        output_names=estimator._output_names(),
     )
 
 
@@ -94,15 +181,3 @@ def coefficient_map(layout: Layout, inputs: Inputs) -> Array:
         if has_intercept:
             T[k, :, b.start + k] = one[:, r]
     return T.reshape(-1, layout.size)
-
-
-def _log_likelihood(objective: Objective, mean_loss: float, scale: float) -> float:
-    """Return sum_i w_i log f(y_i), from the saturated value and the mean loss.
-
-    phi is ``scale``, that of the fit, but of a location-scale law the maximum likelihood
-    estimate: so does statsmodels, and of least squares it is the usual likelihood.
-    """
-    family, rows = objective.family, objective.rows
-    phi = family.likelihood_dispersion(2 * mean_loss) if family.is_location_scale else scale
-    saturated = family.log_saturated(rows.y, phi).reshape(len(rows), -1).sum(axis=1)
-    return float(rows.weight @ saturated) - objective.total_weight * mean_loss / phi

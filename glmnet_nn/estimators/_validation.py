@@ -75,6 +75,13 @@ def check_weight(sample_weight: ArrayLike | None, X: Array) -> Array:
     return weight
 
 
+def with_trials(
+    sample_weight: ArrayLike | None, trials: Array | None, X: Array
+) -> ArrayLike | None:
+    """Return the weights of the trials: those of the rows times their number of trials."""
+    return sample_weight if trials is None else check_weight(sample_weight, X) * trials
+
+
 def check_offset(
     offset: ArrayLike | None,
     exposure: ArrayLike | None,

@@ -17,10 +17,12 @@ from sklearn.utils.validation import (
 
 from families import Array, Bernoulli, ExponentialFamily, Multinoulli, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
+from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._prediction import ClassPredictions
 from glmnet_nn.estimators._validation import FLOATING, check_weight
 
 
-class DeepGLMClassifier(ClassifierMixin, BaseDeepGLM):
+class DeepGLMClassifier(ClassifierMixin, ClassPredictions, BaseDeepGLM):
     r"""A feed-forward network whose output layer is a logistic regression.
 
     Two classes: Bernoulli with the logit link (or probit, cloglog, ...), one output,
@@ -33,9 +35,9 @@ class DeepGLMClassifier(ClassifierMixin, BaseDeepGLM):
     ----------
     link : str or Link, default="auto"
         The link of a Bernoulli output; "auto" is the canonical one.
-    hidden_layer_sizes, activation, alpha, l1_ratio, fit_intercept, standardize, solver, \
-max_iter, tol, batch_size, learning_rate_init, early_stopping, validation_fraction, \
-n_iter_no_change, n_init, warm_start, random_state, verbose
+    hidden_layer_sizes, activation, alpha, l1_ratio, bias_reduction, fit_intercept, offset, \
+exposure, standardize, solver, max_iter, tol, batch_size, learning_rate_init, early_stopping, \
+validation_fraction, n_iter_no_change, n_init, warm_start, store_covariance, random_state, verbose
         As in :class:`DeepGLMRegressor`.
 
     Attributes
@@ -95,6 +97,18 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
         ValueError
             Input outside the rules above, or fewer than two classes.
         """
+        self._fit(*self._entered(X, y, sample_weight, offset, exposure))
+        return self
+
+    def _entered(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        offset: ArrayLike | None,
+        exposure: ArrayLike | None,
+    ) -> tuple[Any, ...]:
+        X, offset, exposure = take_columns(self, X, offset, exposure)
         rows, target = validate_data(self, X, y, dtype=FLOATING, multi_output=True)
         check_classification_targets(target)
         self._multilabel = type_of_target(target) == "multilabel-indicator"
@@ -104,8 +118,7 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
         else:
             labels = column_or_1d(target, warn=True)
             columns = self._encode(labels, check_weight(sample_weight, rows) > 0)
-        self._fit(rows, columns, self._law(), sample_weight, offset, exposure)
-        return self
+        return rows, columns, self._law(), sample_weight, offset, exposure
 
     def _encode(self, labels: NDArray[Any], present: NDArray[np.bool_]) -> Array:
         """Return indicators of the classes, or of the second of two; rows without weight any."""

@@ -11,14 +11,21 @@ from sklearn.utils.validation import check_array, validate_data
 
 from families import Array, ExponentialFamily, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
-from glmnet_nn.estimators._validation import FLOATING, check_offset, check_weight
+from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._prediction import RegressionPredictions
+from glmnet_nn.estimators._validation import (
+    FLOATING,
+    check_offset,
+    check_weight,
+    with_trials,
+)
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.start import null_model
 
 _ROUNDING = 1e-28  # of the square of y: a null deviance below is none
 
 
-class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
+class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     r"""A feed-forward network whose output layer is a generalized linear model.
 
         eta = network(x) + offset,   mu = g^-1(eta),   y ~ family(mu, phi)
@@ -34,8 +41,12 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
     Parameters
     ----------
     family : str or ExponentialFamily, default="normal"
-        The law of y: "normal", "poisson", "bernoulli" (y in [0, 1]), "multinoulli"
-        (rows of y are probabilities), or an object of :mod:`families`.
+        The law of y: "normal", "poisson", "bernoulli" (y in [0, 1]), "binomial" (two
+        columns of y: successes and failures), "multinoulli" (rows of y are
+        probabilities), or an object of :mod:`families`. One with an
+        unknown parameter, as NegativeBinomial(alpha="estimate"), is fitted by profile
+        likelihood: the fit is repeated, from where the one before ended, until that
+        parameter maximises the likelihood at the fitted means.
     link : str or Link, default="auto"
         The link; "auto" is the family's own (canonical by default).
     hidden_layer_sizes : tuple of int, default=(32, 16)
@@ -51,8 +62,16 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
     l1_ratio : float, default=0.0
         Share of the absolute values in the penalty; weights become exactly 0 by a
         proximal step.
+    bias_reduction : bool, default=False
+        Firth's bias-reduced estimate of a model without hidden layers and penalty, for
+        laws without a dispersion: finite where data are separated.
     fit_intercept : bool, default=True
         Whether the output layer has an intercept. It is never penalised.
+    offset, exposure : str or None, default=None
+        The column of X, a DataFrame, that holds the offset, or the exposure, in every
+        call: fit, predict, score, inference. It is no feature: ``n_features_in_`` and
+        ``feature_names_in_`` leave it out. So an offset passes through what hands on
+        only X and y (``cross_validate``, ``GridSearchCV``, a pipeline).
     standardize : "auto" or bool, default="auto"
         Whether the penalty and the random start see columns of mean 0 and variance
         1 (columns of 0 and 1 stay as they are with hidden layers). "auto" is True
@@ -85,6 +104,9 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         Random starts with hidden layers; the one of the lowest F is kept.
     warm_start : bool, default=False
         Start from the parameters of the previous fit.
+    store_covariance : bool, default=False
+        Keep the covariance of the parameters, one pass over the data, so that
+        ``predict_interval`` and its like need no ``inference=``.
     random_state : int, RandomState or None, default=None
         Seed of the start, of the batches and of the held-out rows.
     verbose : int, default=0
@@ -103,7 +125,10 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         Pearson chi^2 / (sum w - parameters) where the law has a dispersion, else 1;
         with hidden layers the parameters are not subtracted.
     family_, link_, solver_, alpha_, n_iter_, converged_
-        What was used, one alpha per layer, and how it ended.
+        What was used, one alpha per layer, and how it ended. ``family_`` holds the
+        estimate of a parameter that was to be estimated; the rest is of the last fit.
+    law_estimate_ : LawEstimate or None
+        Name, value and standard error of that parameter, if there was one.
     loss_, loss_curve_, validation_loss_curve_
         F at the end and after every iteration; mean held-out deviance per epoch.
     rank_ : int
@@ -149,7 +174,10 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         activation: str = "tanh",
         alpha: Any = "auto",
         l1_ratio: float = 0.0,
+        bias_reduction: bool = False,
         fit_intercept: bool = True,
+        offset: str | None = None,
+        exposure: str | None = None,
         standardize: str | bool = "auto",
         solver: str = "auto",
         max_iter: str | int = "auto",
@@ -161,6 +189,7 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         n_iter_no_change: int = 10,
         n_init: int = 1,
         warm_start: bool = False,
+        store_covariance: bool = False,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -170,7 +199,10 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
             activation=activation,
             alpha=alpha,
             l1_ratio=l1_ratio,
+            bias_reduction=bias_reduction,
             fit_intercept=fit_intercept,
+            offset=offset,
+            exposure=exposure,
             standardize=standardize,
             solver=solver,
             max_iter=max_iter,
@@ -182,6 +214,7 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
             n_iter_no_change=n_iter_no_change,
             n_init=n_init,
             warm_start=warm_start,
+            store_covariance=store_covariance,
             random_state=random_state,
             verbose=verbose,
         )
@@ -219,6 +252,18 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         ValueError
             Input outside the rules above, or a y that no finite parameters fit.
         """
+        self._fit(*self._entered(X, y, sample_weight, offset, exposure))
+        return self
+
+    def _entered(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        offset: ArrayLike | None,
+        exposure: ArrayLike | None,
+    ) -> tuple[Any, ...]:
+        X, offset, exposure = take_columns(self, X, offset, exposure)
         link = None if self.link == "auto" else self.link
         family = get_family(self.family, link)
         rows, target = validate_data(self, X, y, dtype=FLOATING, multi_output=True, y_numeric=True)
@@ -232,9 +277,10 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         if family.event_ndim:  # proportions in single precision sum to 1 to its digits
             totals = columns.sum(axis=1, keepdims=True)
             columns = columns / np.where(np.abs(totals - 1) <= 1e-6, totals, 1.0)
-        self._y_ndim = target.ndim
-        self._fit(rows, columns, family, sample_weight, offset, exposure)
-        return self
+        columns, trials = family.response(columns)
+        self._y_ndim = target.ndim if trials is None else 1
+        weight = with_trials(sample_weight, trials, rows)
+        return rows, columns, family, weight, offset, exposure
 
     def linear_predictor(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
@@ -262,8 +308,9 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         1 is perfect, 0 no better than the mean (with the offset), negative worse.
         """
         eta = self._linear_predictor(X, offset, exposure)
-        observed = self._columns(y, len(eta))
-        weight = check_weight(sample_weight, eta)
+        X, offset, exposure = take_columns(self, X, offset, exposure)
+        observed, trials = self._columns(y, len(eta))
+        weight = check_weight(with_trials(sample_weight, trials, eta), eta)
         known = check_offset(offset, exposure, self.family_, *observed.shape)
         present = weight > 0
         rows = Rows(np.empty((len(eta), 0)), observed, weight, known).take(present)
@@ -277,18 +324,22 @@ class DeepGLMRegressor(RegressorMixin, BaseDeepGLM):
         return 1.0 - deviance / null
 
     def _response(self, y: ArrayLike, X: Array, sample_weight: ArrayLike | None) -> Array:
-        return self._columns(y, len(X))
+        return self._columns(y, len(X))[0]
 
-    def _columns(self, y: ArrayLike, n_rows: int) -> Array:
-        """Return y as (n, n_outputs), if it has the shape of the fit."""
+    def _trials(self, y: ArrayLike, X: Array) -> Array | None:
+        return self._columns(y, len(X))[1]
+
+    def _columns(self, y: ArrayLike, n_rows: int) -> tuple[Array, Array | None]:
+        """Return y as (n, n_outputs), if it has the shape of the fit, and its trials."""
         observed: Array = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         columns = observed[:, None] if observed.ndim == 1 else observed
+        columns, trials = self.family_.response(columns)
         if columns.shape != (n_rows, self.n_outputs_):
             raise ValueError(
                 f"y must have {n_rows} rows, as X has, and {self.n_outputs_} columns, as in fit, "
                 f"but its shape is {observed.shape}. Give one y for each row of X."
             )
-        return columns
+        return columns, trials
 
     def _output_names(self) -> list[str]:
         return [str(k) for k in range(self.n_outputs_)]

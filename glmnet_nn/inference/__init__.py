@@ -1,6 +1,30 @@
-"""What statistics says of a fitted model: information, covariance, results."""
+"""What statistics says of a fitted model: covariance, tests, diagnostics, predictions."""
 
-from glmnet_nn.inference.covariance import covariance
+from glmnet_nn.inference.class_forecast import ClassForecast
+from glmnet_nn.inference.coefficients import Coefficients
+from glmnet_nn.inference.covariance import Fitted
+from glmnet_nn.inference.estimate import Estimate, root_of
+from glmnet_nn.inference.flags import Search
+from glmnet_nn.inference.forecast import Forecast
+from glmnet_nn.inference.network_results import NetworkResults
+from glmnet_nn.inference.observed import RIDGE, ObservedInformation, recommended_starts
+from glmnet_nn.inference.options import InferenceOptions
+from glmnet_nn.inference.predictive import PredictiveDistribution
 from glmnet_nn.inference.results import GLMResults
 
-__all__ = ["GLMResults", "covariance"]
+__all__ = [
+    "RIDGE",
+    "ClassForecast",
+    "Coefficients",
+    "Estimate",
+    "Fitted",
+    "Forecast",
+    "GLMResults",
+    "InferenceOptions",
+    "NetworkResults",
+    "ObservedInformation",
+    "PredictiveDistribution",
+    "Search",
+    "recommended_starts",
+    "root_of",
+]

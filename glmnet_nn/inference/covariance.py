@@ -1,24 +1,33 @@
-"""The covariance of maximum likelihood estimates from the Fisher information."""
+"""The covariance of maximum likelihood estimates: model-based, and robust."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import linalg
 
-from families import Array
+from families import Array, ExponentialFamily
+from glmnet_nn.inference.options import InferenceOptions
+from glmnet_nn.inference.sandwich import meat, without_own_leverage
+from glmnet_nn.inference.weights import Weighting
+from glmnet_nn.training.data import Rows
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.solvers import stacked_qr
 
 _RANK_RCOND = 1e-12
+_ROWS = 4096  # in a block, so that the Jacobian of all rows is never formed
 
 
-def covariance(objective: Objective, w: Array, free: Array) -> Array:
-    """Return F^-1 on what the data determine, F = sum_i w_i J_i' S_i' S_i J_i.
+def information_root(objective: Objective, w: Array, free: Array) -> Array:
+    """Return R, (size, r), with R R' = F^-1 on what the data determine.
 
-    F is the Fisher information of the sum over rows at phi = 1 (THEORY: the
-    recursion seeded with unit vectors gives J). F is never formed: with A = Q R,
-    A'A = F, the inverse is R^-1 R^-T, by the singular values of R with its columns
-    scaled to length 1. Along ``free`` and the flat directions of the law the
+    F = sum_i w_i J_i' S_i' S_i J_i is the Fisher information of the sum over rows at
+    phi = 1 (THEORY: the recursion seeded with unit vectors gives J). F is never formed:
+    with A = Q R, A'A = F, the inverse is R^-1 R^-T, by the singular values of R with its
+    columns scaled to length 1. Along ``free`` and the flat directions of the law the
     covariance is 0: what they change is not estimable.
 
     Source: McCullagh and Nelder (1989), section 2.5; Golub and Van Loan (2013), 5.3.
@@ -32,4 +41,122 @@ def covariance(objective: Objective, w: Array, free: Array) -> Array:
     _, s, Vt = linalg.svd(R / scale, full_matrices=False)
     sound = s > _RANK_RCOND * s.max(initial=0.0)
     root = kept @ ((Vt[sound].T / s[sound]) / scale[:, None])
-    return np.asarray(root @ root.T / objective.total_weight)
+    return np.asarray(root / np.sqrt(objective.total_weight))
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model at its maximum, with what inference asks of its rows.
+
+    Parameters
+    ----------
+    objective : Objective
+        Without a penalty; its weights are ``weights.total``.
+    w : array of shape (size,)
+    root : array of shape (size, r)
+        R with R R' = F^-1, from :func:`information_root`. In the parameters u, w = R u,
+        the Fisher information is the identity.
+    weights : Weighting
+    """
+
+    objective: Objective
+    w: Array
+    root: Array
+    weights: Weighting
+
+    @property
+    def family(self) -> ExponentialFamily:
+        """The law of y."""
+        return self.objective.family
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The observations, X as the network sees it."""
+        return self.objective.rows.take(slice(None))
+
+    @property
+    def total_weight(self) -> float:
+        """The sum of the weights of the loss."""
+        return self.objective.total_weight
+
+    @cached_property
+    def eta(self) -> Array:
+        """The linear predictors, (n, K)."""
+        return self.objective.linear_predictor(self.w, self.rows)[1]
+
+    @cached_property
+    def pearson(self) -> Array:
+        """Pearson residuals r of weight 1, (n, K): S' r = -error."""
+        return self.family.pearson(self.rows.y, self.eta)
+
+    def jacobian_blocks(self) -> Iterator[tuple[slice, Array]]:
+        """Yield (rows, d eta / d u), blocks of shape (m, K, r)."""
+        for at in range(0, len(self.rows), _ROWS):
+            block = slice(at, at + _ROWS)
+            inputs, _ = self.objective.linear_predictor(self.w, self.rows.take(block))
+            yield block, self.objective.network.jacobian(self.w, inputs) @ self.root
+
+    def scoring_blocks(self) -> Iterator[tuple[slice, Array, Array, Array]]:
+        """Yield (rows, A, r, H): of one observation the root of its information in u,
+        sqrt(factor) S d eta / d u, its residual with A' r its score, and H = A A', its leverage.
+        """
+        root = np.sqrt(self.weights.factor)
+        for block, J in self.jacobian_blocks():
+            A = self.family.fisher_root(self.eta[block], J) * root[block, None, None]
+            yield block, A, self.pearson[block] * root[block, None], A @ A.transpose(0, 2, 1)
+
+    def scores(self, without_leverage: bool = False) -> Array:
+        """Return the score of one observation of each row in u, (n, r), at phi = 1."""
+        scores = np.empty((len(self.rows), self.root.shape[1]))
+        for block, A, r, H in self.scoring_blocks():
+            residual = without_own_leverage(r, H) if without_leverage else r
+            scores[block] = np.einsum("nkr,nk->nr", A, residual)
+        return scores
+
+    def observed_information(self) -> Array:
+        """Return the second derivatives of sum_i w_i loss_i in u: I for a canonical link."""
+        if self.family.is_canonical:
+            return np.eye(self.root.shape[1])
+        total, information = self.weights.total, 0.0
+        for block, J in self.jacobian_blocks():
+            C = self.family.curvature_times(self.rows.y[block], self.eta[block], J)
+            information += np.einsum("nkr,nks->rs", J, C * total[block, None, None])
+        return np.asarray(information)
+
+
+def covariance(fitted: Fitted, phi: float, n_parameters: int, options: InferenceOptions) -> Array:
+    """Return the covariance of u, (r, r): phi I, or a sandwich. That of w = R u is R V R'.
+
+    The sandwich is O^-1 M O^-1, M of :mod:`glmnet_nn.inference.sandwich` and O the observed
+    information. With a canonical link O is the expected information; with another they
+    differ unless the mean is right, and the asymptotic covariance is that with O (White
+    1982, Econometrica 50). So do statsmodels and Stata; R's sandwich takes the expected one.
+
+    Raises
+    ------
+    ValueError
+        O is not positive definite; or what :func:`meat` complains of.
+    """
+    if not options.is_robust:
+        return phi * np.eye(fitted.root.shape[1])
+    M = meat(
+        fitted.scores(without_leverage=options.cov_type == "HC3"),
+        options.cov_type,
+        n_parameters=n_parameters,
+        repeats=fitted.weights.copies,
+        groups=options.groups,
+        maxlags=options.hac_maxlags,
+    )
+    bread = _inverse(fitted.observed_information(), options.cov_type)
+    return np.asarray(bread @ M @ bread)
+
+
+def _inverse(O: Array, cov_type: str) -> Array:
+    s, U = linalg.eigh(O)
+    if np.any(s <= _RANK_RCOND * s.max(initial=0.0)):
+        raise ValueError(
+            f"cov_type={cov_type!r} needs a positive definite observed information, but its "
+            f"smallest eigenvalue relative to the expected information is {s.min():.3g}: the "
+            "optimum is a saddle or flat. Use cov_type='nonrobust' or the canonical link."
+        )
+    return np.asarray((U / s) @ U.T)

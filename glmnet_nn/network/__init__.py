@@ -4,6 +4,7 @@ from glmnet_nn.network.activations import Activation, get_activation, known_acti
 from glmnet_nn.network.batches import BatchRecursion
 from glmnet_nn.network.layout import Layer, Layout
 from glmnet_nn.network.recursion import Network
+from glmnet_nn.network.second_order import gradient_tangent, hessian, hessian_vector, tangent
 
 __all__ = [
     "Activation",
@@ -12,5 +13,9 @@ __all__ = [
     "Layout",
     "Network",
     "get_activation",
+    "gradient_tangent",
+    "hessian",
+    "hessian_vector",
     "known_activations",
+    "tangent",
 ]

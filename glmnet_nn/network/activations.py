@@ -1,4 +1,4 @@
-"""Activations of the hidden layers, each with its slope as a function of the OUTPUT."""
+"""Activations of the hidden layers, slope and curvature as functions of the OUTPUT."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ _ACTIVATIONS: dict[str, Activation] = {}
 
 @dataclass(frozen=True)
 class Activation:
-    """O = value(S), elementwise, and a'(S) written as slope(O).
+    """O = value(S), elementwise, with a'(S) = slope(O) and a''(S) = curvature(O).
 
     ``value`` may overwrite its argument; ``slope(O, out)`` leaves O alone and writes to
     ``out``, if given, another array. That the slope needs only the output is
     what lets the recursion forget S (THEORY: P_l = (P_{l+1} W_{l+1}) o a_l'(O_l)).
+    ``is_smooth`` tells whether a'' exists everywhere; at a kink, curvature is 0.
 
     Examples
     --------
@@ -31,6 +32,8 @@ class Activation:
     name: str
     value: Callable[[Array], Array]
     slope: Callable[..., Array]
+    curvature: Callable[[Array], Array]
+    is_smooth: bool = True
 
     def __post_init__(self) -> None:
         _ACTIVATIONS[self.name] = self
@@ -70,11 +73,27 @@ def _softplus_slope(o: Array, out: Array | None = None) -> Array:
     return np.negative(out, out=out)
 
 
-Activation("identity", lambda s: s, _ones)
-Activation("logistic", _logistic, _logistic_slope)
-Activation("tanh", lambda s: np.tanh(s, out=s), _one_minus_square)
-Activation("relu", lambda s: np.maximum(s, 0.0, out=s), np.sign)  # o >= 0
-Activation("softplus", lambda s: np.logaddexp(0.0, s, out=s), _softplus_slope)
+Activation("identity", lambda s: s, _ones, np.zeros_like)
+Activation("logistic", _logistic, _logistic_slope, lambda o: _logistic_slope(o) * (1.0 - 2.0 * o))
+Activation(
+    "tanh",
+    lambda s: np.tanh(s, out=s),
+    _one_minus_square,
+    lambda o: -2.0 * o * _one_minus_square(o),
+)
+Activation(
+    "relu",
+    lambda s: np.maximum(s, 0.0, out=s),
+    np.sign,  # o >= 0
+    np.zeros_like,
+    is_smooth=False,
+)
+Activation(
+    "softplus",
+    lambda s: np.logaddexp(0.0, s, out=s),
+    _softplus_slope,
+    lambda o: _softplus_slope(o) * np.exp(-o),
+)
 
 
 def get_activation(name: str | Activation) -> Activation:

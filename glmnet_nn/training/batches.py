@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from families import Array, ExponentialFamily
 from glmnet_nn.network import BatchRecursion, Network
 from glmnet_nn.training.data import Rows
-from glmnet_nn.training.penalties import ElasticNet
 from glmnet_nn.training.threads import blas_threads
 
 _LARGE = 1e15  # products and squares of larger numbers may leave the range of float32
@@ -23,7 +22,7 @@ Buffer = NDArray[Any]  # float32 or float64
 
 
 class MiniBatches:
-    """The loss and the gradient of an objective from the rows of one batch.
+    """The loss of an objective, and its gradient, from the rows of one batch.
 
     Unbiased estimates: rows enter with weight w_i n / (m sum w) for a batch of m of
     n rows. Rows are copied once, each with all that belongs to it side by side
@@ -36,7 +35,6 @@ class MiniBatches:
     rows : Rows
     family : ExponentialFamily
     network : Network
-    penalty : ElasticNet
     size : int
         Largest number of rows of a batch.
     single : bool
@@ -48,7 +46,6 @@ class MiniBatches:
         rows: Rows,
         family: ExponentialFamily,
         network: Network,
-        penalty: ElasticNet,
         size: int,
         single: bool,
     ) -> None:
@@ -60,7 +57,6 @@ class MiniBatches:
             packed = self._places.packed(rows, share, np.dtype(np.float64))
         assert packed is not None
         self._packed, self.dtype = packed, packed.dtype
-        self.l2 = penalty.l2.astype(self.dtype) if penalty.l2.any() else None
         saturated = family.conjugate(rows.y).reshape(len(rows), -1).sum(axis=1)
         self._saturated = float(share @ saturated) / len(rows)
 
@@ -69,10 +65,11 @@ class MiniBatches:
     ) -> float:
         """Visit the rows in this order, ``size`` at a time; return their mean loss.
 
-        For each batch the smooth gradient at ``w`` is written to ``gradient`` and
-        ``step`` called, which may change ``w`` in place. The loss of a row is that at
-        the w its batch met: A(theta) - theta y of the batches and A*(y) of all rows,
-        cheap, and enough to follow training. Where it is not finite the sweep ends.
+        For each batch the gradient of the loss at ``w``, without the penalty, is
+        written to ``gradient`` and ``step`` called, which may change ``w`` in place.
+        The loss of a row is that at the w its batch met: A(theta) - theta y of the
+        batches and A*(y) of all rows, cheap, and enough to follow training. Where it
+        is not finite the sweep ends.
         """
         with blas_threads(self.size, self.network.layout.sizes):
             return self._sweep(w, gradient, order, step)
@@ -108,9 +105,7 @@ class _Batch:
     """The gradient at ``w`` of one batch after the other."""
 
     def __init__(self, batches: MiniBatches, w: Buffer, gradient: Buffer) -> None:
-        self.w, self.gradient, self.l2 = w, gradient, batches.l2
-        self.decay = np.empty_like(w)
-        self.error = batches.family.error
+        self.dtype, self.error = batches.dtype, batches.family.error
         self.recursion = BatchRecursion(batches.network, w, gradient, batches.size)
 
     def differentiate(self, rows: _Packed, batch: slice, etas: Buffer) -> None:
@@ -122,11 +117,8 @@ class _Batch:
             eta += offset[batch].T
         each = 1.0 / m if share is None else share[batch].T / m
         error = self.error(y[batch], eta.T).T
-        seed = np.multiply(error, each, dtype=self.w.dtype, casting="same_kind", order="C")
+        seed = np.multiply(error, each, dtype=self.dtype, casting="same_kind", order="C")
         self.recursion.backward(columns, seed)
-        if self.l2 is not None:
-            np.multiply(self.l2, self.w, out=self.decay)
-            np.add(self.gradient, self.decay, out=self.gradient)
 
 
 class _Packed(NamedTuple):

@@ -23,12 +23,15 @@ class Rows:
         Positive; any scale.
     offset : array of shape (n, K) or (n, 1), or None
         Known part of the linear predictor.
+    trials : array of shape (n,) or None
+        Trials of which y is the share of successes; the weight counts them already.
     """
 
     X: Array
     y: Array
     weight: Array
     offset: Array | None = None
+    trials: Array | None = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -41,7 +44,8 @@ class Rows:
     def take(self, index: NDArray | slice) -> Rows:
         """Return the rows at ``index``."""
         offset = None if self.offset is None else self.offset[index]
-        return Rows(self.X[index], self.y[index], self.weight[index], offset)
+        trials = None if self.trials is None else self.trials[index]
+        return Rows(self.X[index], self.y[index], self.weight[index], offset, trials)
 
     def subset(self, index: NDArray | slice) -> Rows:
         """Return the rows at ``index``, as a source of the same kind."""

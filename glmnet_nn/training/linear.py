@@ -24,6 +24,7 @@ _EPS = np.finfo(float).eps
 _CHUNK_BYTES = 2**20  # of X: the second product of a chunk finds it in the cache
 _LEAST_CHUNK = 256
 _SOUND = 1e-11  # relative
+_CANCELLED = 1e-13  # relative: squares of deviations below, of the squares, are rounding
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,10 @@ class LinearSums:
         given = folded(self.layout, self.inputs, w)
         parts = self._over_rows(lambda part: raw.linear_information(given, part))
         F = sum(parts[1:], parts[0])
+        terms = self._largest_terms(np.diagonal(F))
         F = self._carried_back(self._carried_back(F).T)
+        lost = np.diagonal(F) <= _CANCELLED * terms
+        F[lost], F[:, lost] = 0.0, 0.0  # a constant column: nothing is left but rounding
         F[np.diag_indices_from(F)] += self.penalty.l2
         return F
 
@@ -107,14 +111,24 @@ class LinearSums:
         slopes /= self.inputs.scale
         return carried
 
+    def _largest_terms(self, diagonal: Array) -> Array:
+        """Return the size of the terms that the diagonal of T' F T is the sum of."""
+        size_W, size_b = self.layout.layers(diagonal)[-1]
+        if size_b is not None:
+            size_W = size_W + np.outer(size_b, np.square(self.inputs.center))
+        return self.layout.flatten([Layer(size_W / np.square(self.inputs.scale), size_b)])
+
     def rounding(self, value: float) -> float:
         """Return what may be rounding in F, sums of larger terms."""
         return 64 * _EPS * (abs(self.saturated) + abs(value - self.saturated))
 
     def score_scale(self, value: float) -> float:
-        """Return n / phi, phi the mean deviance where F is ``value`` if the law has one."""
+        """Return n / phi, phi the mean deviance where F is ``value`` if the law has one.
+
+        Without one a weight may be an exposure, and rates far below 1: then n is their sum.
+        """
         if not self.family.has_dispersion:
-            return float(self.n_rows)
+            return max(float(self.n_rows), self.total_weight)
         return self.n_rows / (2.0 * value) if value > 0 else np.inf
 
     def mean_loss(self, value: float, w: Array) -> float | None:

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from families import Array, ExponentialFamily
-from glmnet_nn.network import Network
+from glmnet_nn.network import Network, hessian
 from glmnet_nn.training.batches import MiniBatches
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.penalties import ElasticNet
 
 _CACHED_BYTES = 2**20  # of rows whose products stay in the processor's cache
 _LEAST_BLOCK = 256
+_HESSIAN_BYTES = 2**22  # of the tangents along all parameters for one block of rows
 _BLOCK_BYTES = 2**22  # of the largest array formed for one block of rows
 
 
@@ -90,7 +91,7 @@ class Objective:
 
     def mini_batches(self, size: int, single: bool) -> MiniBatches:
         """Return the source of gradients estimated from ``size`` rows at a time."""
-        return MiniBatches(self.rows, self.family, self.network, self.penalty, size, single)
+        return MiniBatches(self.rows, self.family, self.network, size, single)
 
     def information(self, w: Array) -> Array:
         """Return the Fisher information F = J' S'S J over the total weight, plus the ridge."""
@@ -100,6 +101,23 @@ class Objective:
         F = np.diag(self.penalty.l2)
         F += self.linear_information(w, slice(0, self.n_rows))
         return F
+
+    def hessian(self, w: Array) -> Array:
+        """Return d^2 F / dw dw' (without the l1 part): the observed information.
+
+        J' C J + d^2 (P_L . eta) / dw dw', with C = d^2 loss / d eta d eta' of each row
+        and P_L the seed of the gradient. The second term is 0 without hidden layers.
+        """
+        H = np.diag(self.penalty.l2)
+        units = sum(self.network.layout.sizes[1:])
+        for rows in self.rows.blocks(max(64, _HESSIAN_BYTES // (8 * units * w.size))):
+            inputs, eta = self.linear_predictor(w, rows)
+            J = self.network.jacobian(w, inputs)
+            CJ = self.family.curvature_times(rows.y, eta, J)
+            CJ *= (rows.weight / self.total_weight)[:, None, None]
+            H += J.reshape(-1, w.size).T @ CJ.reshape(-1, w.size)
+            H += hessian(self.network, w, inputs, self._seed(rows, eta))
+        return H
 
     def linear_information(self, w: Array, part: slice) -> Array:
         """Return the share of some rows in F without hidden layers, the ridge left out.

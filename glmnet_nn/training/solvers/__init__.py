@@ -1,8 +1,15 @@
 """Solvers: one algorithm a file; each sees a Problem and a flat vector, nothing else."""
 
 from glmnet_nn.training.solvers._least_squares import gram_factor, stacked_qr
-from glmnet_nn.training.solvers._problem import BatchProblem, Problem, ScoringProblem, Solution
+from glmnet_nn.training.solvers._problem import (
+    BatchProblem,
+    CurvedProblem,
+    Problem,
+    ScoringProblem,
+    Solution,
+)
 from glmnet_nn.training.solvers.adam import Adam
+from glmnet_nn.training.solvers.damped_newton import DampedNewton
 from glmnet_nn.training.solvers.lbfgs import LBFGS
 from glmnet_nn.training.solvers.metric import MetricLBFGS
 from glmnet_nn.training.solvers.newton import Newton
@@ -14,6 +21,8 @@ __all__ = [
     "SOLVERS",
     "Adam",
     "BatchProblem",
+    "CurvedProblem",
+    "DampedNewton",
     "MetricLBFGS",
     "Newton",
     "Problem",

@@ -37,9 +37,10 @@ def gram_factor(H: Array, gauge: Array) -> Factor | None:
     matrix is scaled to a unit diagonal first, which undoes differing units.
     """
     H += gauge.T @ (gauge * np.trace(H) / max(len(H), 1))
-    scale = np.sqrt(np.diagonal(H)).copy()
-    if not (np.all(np.isfinite(scale)) and np.all(scale > 0)):
+    diagonal = np.diagonal(H)
+    if not (np.all(np.isfinite(diagonal)) and np.all(diagonal > 0)):  # negative by rounding
         return None
+    scale = np.sqrt(diagonal)
     H /= scale[:, None]
     H /= scale
     norm = np.abs(H).sum(axis=0).max(initial=0.0)

@@ -13,8 +13,10 @@ from families import Array
 
 
 class Penalty(Protocol):
-    """The penalty, for proximal steps: l1 |w| is not in the smooth gradient."""
+    """The penalty, for proximal steps: l1 |w| is not in the smooth gradient, l2 o w is."""
 
+    @property
+    def l2(self) -> Array: ...
     @property
     def has_l1(self) -> bool: ...
     def value(self, w: Array) -> float: ...
@@ -48,9 +50,9 @@ class Problem(Differentiable, Protocol):
 class Batches(Protocol):
     """Gradients estimated from some rows at a time.
 
-    ``sweep`` visits the rows in the given order: for each batch it writes the smooth
-    gradient at w to ``gradient`` and calls ``step``, which may change w in place. It
-    returns the mean loss of the rows, each at the w that its batch met.
+    ``sweep`` visits the rows in the given order: for each batch it writes the gradient
+    at w, without the penalty, to ``gradient`` and calls ``step``, which may change w in
+    place. It returns the mean loss of the rows, each at the w that its batch met.
     """
 
     dtype: np.dtype[Any]
@@ -77,6 +79,13 @@ class ScoringProblem(Problem, Protocol):
 
     def scoring_blocks(self, w: Array) -> Iterator[tuple[Array, Array]]: ...
     def flat_directions(self) -> Array: ...
+    def score_scale(self, w: Array) -> float: ...
+
+
+class CurvedProblem(Problem, Protocol):
+    """A problem with second derivatives."""
+
+    def hessian(self, w: Array) -> Array: ...
     def score_scale(self, w: Array) -> float: ...
 
 

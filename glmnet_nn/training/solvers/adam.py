@@ -20,6 +20,7 @@ _BLOCK = 2**14  # parameters whose moments stay in the processor's cache
 class Adam:
     """Adam with a one-cycle learning rate and a proximal step for L1.
 
+        g <- g + l2 o w
         m <- b1 m + (1 - b1) g,   v <- b2 v + (1 - b2) g o g
         s = rate_t / (sqrt(v / (1 - b2^t)) + eps)
         w <- prox_s( w - s o m / (1 - b1^t) )
@@ -80,7 +81,7 @@ class Adam:
     ) -> Solution:
         whole = problem.n_rows <= self.batch_size
         batches = problem.mini_batches(min(self.batch_size, problem.n_rows), single=not whole)
-        state = _State(start, batches.dtype, self.betas, self.eps)
+        state = _State(start, batches.dtype, problem.penalty, self.betas, self.eps)
         rates = iter(self._rates(-(-problem.n_rows // self.batch_size) * self.epochs))
         best, waited = (np.inf, start), 0
         curve: list[float] = []
@@ -89,7 +90,7 @@ class Adam:
         w = start
 
         def step() -> None:
-            state.step(next(rates), problem.penalty)
+            state.step(next(rates))
 
         for epoch in range(1, self.epochs + 1):
             order = np.arange(problem.n_rows) if whole else self.rng.permutation(problem.n_rows)
@@ -128,13 +129,19 @@ class _State:
     """
 
     def __init__(
-        self, start: Array, dtype: DTypeLike, betas: tuple[float, float], eps: float
+        self,
+        start: Array,
+        dtype: DTypeLike,
+        penalty: Penalty,
+        betas: tuple[float, float],
+        eps: float,
     ) -> None:
+        self.penalty, self._has_l2 = penalty, bool(np.any(penalty.l2))
         self.w = start.astype(dtype)
         self.gradient, self._s = np.empty_like(self.w), np.empty_like(self.w)
         sums = np.zeros_like(self.w), np.zeros_like(self.w)
         self._M = sums[0]
-        vectors = (self.w, self.gradient, *sums, self._s)
+        vectors = (self.w, self.gradient, *sums, self._s, penalty.l2.astype(dtype))
         cuts = [slice(at, at + _BLOCK) for at in range(0, len(start), _BLOCK)]
         self._blocks = [tuple(vector[cut] for vector in vectors) for cut in cuts]
         self.betas, self.eps, self.t = betas, eps, 0
@@ -145,14 +152,17 @@ class _State:
         b1 = self.betas[0]
         return self._M.astype(float) * ((1 - b1) / (1 - b1 ** max(self.t, 1)))
 
-    def step(self, rate: float, penalty: Penalty) -> None:
+    def step(self, rate: float) -> None:
         """Take one step from the gradient, which is overwritten: see :class:`Adam`."""
         b1, b2 = self.betas
         self.t += 1
         share = (1 - b1) / (1 - b1**self.t)  # of M: the corrected m
         spread = math.sqrt((1 - b2) / (1 - b2**self.t))  # times sqrt(V): that of v
         scaled_rate, eps = rate * share / spread, self.eps / spread
-        for w, g, M, V, s in self._blocks:
+        for w, g, M, V, s, l2 in self._blocks:
+            if self._has_l2:
+                np.multiply(l2, w, out=s)
+                np.add(g, s, out=g)
             np.multiply(M, b1, out=M)
             np.add(M, g, out=M)
             np.multiply(g, g, out=s)
@@ -163,8 +173,8 @@ class _State:
             np.divide(scaled_rate, s, out=s)
             np.multiply(s, M, out=g)
             np.subtract(w, g, out=w)
-        if penalty.has_l1:
-            self.w[:] = penalty.prox(self.w, self._s / share)
+        if self.penalty.has_l1:
+            self.w[:] = self.penalty.prox(self.w, self._s / share)
 
 
 def _ended(

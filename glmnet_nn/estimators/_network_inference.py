@@ -1,0 +1,105 @@
+"""From a fitted network and data to the results of inference."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+from families import Array
+from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._inference import dispersion
+from glmnet_nn.estimators._validation import check_offset
+from glmnet_nn.exceptions import InferenceWarning
+from glmnet_nn.inference import Fitted, InferenceOptions, NetworkResults, ObservedInformation
+from glmnet_nn.inference.flags import find_flags, in_words
+from glmnet_nn.inference.weights import total_log_likelihood, weighting
+from glmnet_nn.network import Layout, Network
+from glmnet_nn.training.data import Rows
+from glmnet_nn.training.inputs import unfolded
+from glmnet_nn.training.objective import Objective
+from glmnet_nn.training.penalties import elastic_net
+from glmnet_nn.training.start import null_model
+
+
+def network_results(
+    estimator: BaseEstimator, rows: Rows, index: pd.Index, options: InferenceOptions
+) -> NetworkResults:
+    """Return the results of a fit with hidden layers at these rows (X as given).
+
+    Warns
+    -----
+    InferenceWarning
+        The standard errors cannot be trusted; why, and what to do.
+    """
+    if estimator.l1_ratio > 0 and any(estimator.alpha_):
+        raise ValueError(
+            f"inference() needs an objective with second derivatives, but l1_ratio="
+            f"{estimator.l1_ratio} sets weights to 0. Use fit_for_inference() with l1_ratio=0."
+        )
+    family, inputs = estimator.family_, estimator._inputs
+    given = float(rows.weight.sum())
+    weights = weighting(rows.weight, options.weight_type, rows.trials)
+    rows = Rows(rows.X, rows.y, weights.total, rows.offset)
+    objective = _objective(estimator, rows)
+    w = unfolded(objective.network.layout, inputs, estimator._weights)
+    information = ObservedInformation.of(objective, w)
+    fitted = Fitted(objective, w, information.root, weights)
+    nobs, total = weights.nobs, objective.total_weight
+    df_resid = nobs - information.effective_parameters
+    chi2 = float(weights.total @ np.square(fitted.pearson).sum(axis=1))
+    loss = objective.mean_loss(w) * total
+    null_loss = null_model(rows, family)[1] * total
+    scale = dispersion(options.dispersion, family, chi2, 2 * loss, df_resid)
+    phi = scale if family.has_dispersion else 1.0
+    precision = objective.penalty.l2 * given / phi if phi > 0 else np.zeros(w.size)
+    flags = find_flags(information, phi, precision, estimator._search)
+    if flags:
+        warnings.warn(in_words(flags), InferenceWarning, stacklevel=4)
+    return NetworkResults(
+        fitted=fitted,
+        information=information,
+        inputs=inputs,
+        options=options,
+        flags=flags,
+        llf=total_log_likelihood(family, rows.y, weights, loss, scale),
+        llnull=total_log_likelihood(family, rows.y, weights, null_loss, scale),
+        deviance=2 * loss,
+        null_deviance=2 * null_loss,
+        pearson_chi2=chi2,
+        scale=scale,
+        nobs=nobs,
+        n_law_parameters=int(estimator.law_estimate_ is not None),
+        has_intercept=estimator.fit_intercept,
+        names=estimator._column_names(),
+        outputs=estimator._output_names() if family.event_ndim else None,
+        index=index,
+        door=partial(_validated, copy.copy(estimator)),
+    )
+
+
+def _objective(estimator: BaseEstimator, rows: Rows) -> Objective:
+    """Return the objective of the fit, ridge included, on its standardised inputs."""
+    inputs, raw = estimator._inputs, estimator._network.layout
+    layout = Layout((inputs.rank, *raw.sizes[1:]), raw.fit_intercept)
+    scaled = Rows(inputs.transform(rows.X), rows.y, rows.weight, rows.offset)
+    penalty = elastic_net(layout, estimator.alpha_, 0.0)
+    return Objective(
+        scaled, estimator.family_, Network(layout, estimator._network.activation), penalty
+    )
+
+
+def _validated(
+    estimator: BaseEstimator, X: Any, offset: Any, exposure: Any
+) -> tuple[Array, Array | None, pd.Index]:
+    """Return new rows as the fit had them, their offset, and their labels."""
+    X, offset, exposure = take_columns(estimator, X, offset, exposure)
+    rows: Array = validate_data(estimator, X, reset=False, dtype=np.float64)
+    known = check_offset(offset, exposure, estimator.family_, len(rows), estimator.n_outputs_)
+    return rows, known, pd.Index(getattr(X, "index", range(len(rows))))

@@ -1,0 +1,97 @@
+"""Average effects of the columns of X on what a network says, and the error of sampling rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from families import Array
+from glmnet_nn.inference import functionals
+from glmnet_nn.inference.covariance import Fitted
+from glmnet_nn.inference.options import InferenceOptions
+from glmnet_nn.inference.sandwich import meat
+from glmnet_nn.training.data import Rows
+from glmnet_nn.training.inputs import Inputs
+
+
+@dataclass(frozen=True)
+class ColumnEffects:
+    """Effects of p columns on K outputs at the rows of a fit.
+
+    Parameters
+    ----------
+    by_row : array of shape (n, p, K)
+    shares : array of shape (n,)
+        Weights of the rows in the average, summing to 1.
+    gradients : array of shape (p K, q)
+        Of the averages, in the parameters.
+    """
+
+    by_row: Array
+    shares: Array
+    gradients: Array
+
+    @property
+    def average(self) -> Array:
+        """The averages, (p, K)."""
+        return np.einsum("n,npk->pk", self.shares, self.by_row)
+
+    def sampling_variance(self, fitted: Fitted, options: InferenceOptions) -> Array:
+        """Return Var(effect) / n, (p K,): the rows were drawn, in groups if they are clusters."""
+        copies = fitted.weights.copies
+        deviations = (self.by_row - self.average).reshape(len(copies), -1)
+        dependent = options.cov_type in ("cluster", "HAC")
+        M = meat(
+            deviations * (self.shares / copies)[:, None],
+            options.cov_type if dependent else "HC1",
+            n_parameters=1.0,
+            repeats=copies,
+            groups=options.groups,
+            maxlags=options.hac_maxlags,
+        )
+        return np.diagonal(M)
+
+
+def column_effects(
+    fitted: Fitted, inputs: Inputs, mean: bool, dummy: bool, block: int
+) -> ColumnEffects:
+    """Return d mu / d x_j (or of eta) at every row, ``block`` of them at a time.
+
+    With ``dummy`` it is, for columns of 0 and 1, mu at 1 less mu at 0.
+    """
+    shares = fitted.weights.shares
+    rows = replace(fitted.rows, weight=shares)
+    found = [
+        _effects_of(fitted, inputs, rows, j, mean, dummy, block) for j in range(rows.X.shape[1])
+    ]
+    by_row, gradients = zip(*found, strict=True)
+    return ColumnEffects(np.stack(by_row, axis=1), shares, np.concatenate(gradients))
+
+
+def _effects_of(
+    fitted: Fitted, inputs: Inputs, rows: Rows, j: int, mean: bool, dummy: bool, size: int
+) -> tuple[Array, Array]:
+    """Return the effects of column j, (n, K), and the gradients of their averages, (K, q)."""
+    model = (fitted.objective.network, fitted.family, fitted.w)
+    center, scale = inputs.center[j], inputs.scale[j]
+    levels = np.unique(rows.X[:, j] * scale + center)
+    binary = dummy and len(levels) == 2 and np.allclose(levels, (0.0, 1.0), atol=1e-12)
+    effects, gradients = [], np.zeros(())
+    for block in rows.blocks(size):
+        if binary:
+            ends = [_at(block, j, (value - center) / scale) for value in (0.0, 1.0)]
+            found, gradient = functionals.steps(*model, *ends)
+        else:
+            found, gradient = functionals.partial_effects(*model, block, j, mean)
+        effects.append(found)
+        gradients = gradients + gradient
+    unit = 1.0 if binary else scale
+    return np.concatenate(effects) / unit, gradients / unit
+
+
+def _at(rows: Rows, j: int, value: float) -> Rows:
+    """Return the rows with z_j = value."""
+    X = rows.X.copy()
+    X[:, j] = value
+    return replace(rows, X=X)

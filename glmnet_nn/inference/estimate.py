@@ -1,0 +1,112 @@
+"""Fitted parameters with their covariance, and what it means for linear predictors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from families import Array, ExponentialFamily
+from glmnet_nn.network import Network
+from glmnet_nn.training.inputs import Inputs
+
+_BLOCK_BYTES = 2**25
+_NONE = 1e-6  # of the length of a gradient: less of it along what is not determined is rounding
+
+
+def root_of(covariance: Array) -> Array:
+    """Return R with R R' = C, (q, r): the eigenvectors with a variance, scaled; NaN of NaN."""
+    if np.isnan(covariance).any():
+        return covariance
+    values, vectors = linalg.eigh(covariance)
+    sound = values > np.finfo(float).eps * len(values) * values.max(initial=0.0)
+    return np.asarray(vectors[:, sound] * np.sqrt(values[sound]))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Parameters w ~ N(w_hat, C) of a network on Z = inputs.transform(X).
+
+    By the delta method, and exactly without hidden layers, the linear predictors of any
+    rows are jointly normal, with covariances J_i C J_j', J = d eta / d w.
+
+    Parameters
+    ----------
+    family : ExponentialFamily
+    scale : float
+        phi.
+    network : Network
+        On Z.
+    inputs : Inputs
+    w : array of shape (q,)
+    root : array of shape (q, r)
+        R with R R' = C, without what the data do not determine: see :func:`root_of`.
+    undetermined : array of shape (q, m)
+        N: a gradient g with g' N = 0 is that of something that the data determine.
+    unit : array of shape (q,)
+        Scale of the parameters: |g' N| counts as 0 if it is small beside |g / unit|.
+    """
+
+    family: ExponentialFamily
+    scale: float
+    network: Network
+    inputs: Inputs
+    w: Array
+    root: Array
+    undetermined: Array
+    unit: Array
+
+    def linear_predictor(self, X: Array) -> Array:
+        """Return eta without offset, (n, K)."""
+        return self.network.linear_predictor(self.w, self.inputs.transform(X))
+
+    def predictor_covariance(self, X: Array) -> Array:
+        """Return J C J' row by row, (n, K, K); NaN where a row is not determined."""
+        K = self.network.layout.sizes[-1]
+        cov = np.empty((len(X), K, K))
+        for rows, J in self._jacobians(X):
+            JR = J @ self.root
+            cov[rows] = JR @ JR.transpose(0, 2, 1)
+        return cov
+
+    def deviations(self, X: Array, draws: Array) -> Array:
+        """Return J R z, (n, K, S), for draws z, (r, S): joint draws of eta - eta_hat.
+
+        A draw has one set of parameters for all rows: sums over rows have the right
+        spread.
+        """
+        K = self.network.layout.sizes[-1]
+        moved = np.empty((len(X), K, draws.shape[1]))
+        for rows, J in self._jacobians(X):
+            moved[rows] = J @ (self.root @ draws)
+        return moved
+
+    def _jacobians(self, X: Array) -> Iterator[tuple[slice, Array]]:
+        """Yield rows with their J, (m, K, q), NaN where the data do not determine the row."""
+        width = self.w.size * self.network.layout.sizes[-1]
+        size = max(1, _BLOCK_BYTES // (8 * width))
+        for at in range(0, len(X), size):
+            rows = slice(at, at + size)
+            Z = self.inputs.transform(X[rows])
+            J = self.network.jacobian(self.w, self.network.forward(self.w, Z)[0])
+            J[self._is_open(J) | self._is_outside(X[rows], Z)] = np.nan
+            yield rows, J
+
+    def _is_open(self, J: Array) -> NDArray[np.bool_]:
+        """Tell for which rows the data do not determine the mean."""
+        # of classes only differences count: the same shift of all is no other law
+        g = J - J.mean(axis=1, keepdims=True) if self.family.event_ndim else J
+        along = np.square(g @ self.undetermined).sum(axis=2)
+        return np.asarray((along > _NONE**2 * np.square(g / self.unit).sum(axis=2)).any(axis=1))
+
+    def _is_outside(self, X: Array, Z: Array) -> NDArray[np.bool_]:
+        """Tell which rows are no combination of those of the fit, if these were dependent."""
+        basis = self.inputs.basis
+        if basis is None:
+            return np.zeros(len(X), dtype=bool)
+        full = (X - self.inputs.center) / self.inputs.scale
+        rest = linalg.norm(full - Z @ basis.T, axis=1)
+        return np.asarray(rest > _NONE * np.maximum(1.0, linalg.norm(full, axis=1)))

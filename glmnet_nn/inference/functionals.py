@@ -1,0 +1,132 @@
+"""What a network says of y, and how it changes with the parameters.
+
+A functional of the parameters, f(w), has by the delta method the variance g' C g, g its
+gradient and C the covariance of w. The gradients come from the recursion: of a linear
+predictor the Jacobian, of a mean the Jacobian times d mu / d eta, of an average partial
+effect the recursion differentiated once more along an input.
+
+Source: van der Vaart (1998), Asymptotic Statistics, chapter 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from families import Array, ExponentialFamily
+from glmnet_nn.network import Network, gradient_tangent, tangent
+from glmnet_nn.training.data import Rows
+
+
+class Functional(NamedTuple):
+    """Values, (m,), and their gradients in the parameters, (m, q)."""
+
+    values: Array
+    gradients: Array
+
+    def __sub__(self, other: Functional) -> Functional:
+        return Functional(self.values - other.values, self.gradients - other.gradients)
+
+
+class WithError(NamedTuple):
+    """Values and their standard errors; NaN where the data do not determine the value."""
+
+    values: Array
+    se: Array
+
+
+def delta_method(
+    function: Callable[[Rows], Functional],
+    root: Array,
+    is_estimable: Callable[[Array], Array],
+    rows: Sequence[Iterable[Rows]],
+) -> WithError:
+    """Return f, or f(first) - f(second), with sqrt(g' C g), C = ``root`` ``root``'.
+
+    ``rows`` holds the blocks of one table of rows, or of two of equal length.
+    """
+    values, errors = [], []
+    for blocks in zip(*rows, strict=True):
+        found = function(blocks[0])
+        if len(blocks) == 2:
+            found = found - function(blocks[1])
+        se = np.sqrt(np.square(found.gradients @ root).sum(axis=1))
+        values.append(found.values)
+        errors.append(np.where(is_estimable(found.gradients), se, np.nan))
+    return WithError(np.concatenate(values), np.concatenate(errors))
+
+
+def linear_predictors(
+    network: Network, family: ExponentialFamily, w: Array, rows: Rows
+) -> Functional:
+    """Return eta, row by row; of a vector law less that of the first output.
+
+    (The components of its eta are determined up to a shift.)
+    """
+    inputs, eta = network.forward(w, rows.X)
+    eta = eta if rows.offset is None else eta + rows.offset
+    J = network.jacobian(w, inputs)
+    if family.event_ndim:
+        eta, J = eta[:, 1:] - eta[:, :1], J[:, 1:] - J[:, :1]
+    return Functional(eta.ravel(), J.reshape(eta.size, -1))
+
+
+def means(network: Network, family: ExponentialFamily, w: Array, rows: Rows) -> Functional:
+    """Return mu = g^-1(eta), row by row; its gradients are those of eta times D mu(eta)."""
+    inputs, eta = network.forward(w, rows.X)
+    eta = eta if rows.offset is None else eta + rows.offset
+    J = network.jacobian(w, inputs)
+    slopes = np.stack([family.mean_tangent(eta, e) for e in _units(eta)], axis=1)
+    return Functional(
+        family.mean(eta).ravel(), np.einsum("nkl,nlq->nkq", slopes, J).reshape(eta.size, -1)
+    )
+
+
+def partial_effects(
+    network: Network, family: ExponentialFamily, w: Array, rows: Rows, feature: int, mean: bool
+) -> tuple[Array, Array]:
+    """Return d mu_k / d z_j of every row, (n, K), and the gradient of their average, (K, q).
+
+    The average is weighted by ``rows.weight``, which sums to 1. For ``mean=False`` it is
+    d eta_k / d z_j; of a vector law less that of the first output, which is left out.
+    """
+    inputs, eta = network.forward(w, rows.X)
+    eta = eta if rows.offset is None else eta + rows.offset
+    along = np.zeros_like(rows.X)
+    along[:, feature] = 1.0
+    moved = tangent(network, w, inputs, input_tangent=along)
+    share, gradients = rows.weight[:, None], []
+    for e in _units(eta):
+        if mean:
+            seed = family.mean_tangent(eta, e)
+            change = family.mean_second_tangent(eta, e, moved.eta)
+        else:
+            seed, change = e - _units(eta)[0] * bool(family.event_ndim), np.zeros_like(eta)
+        gradients.append(gradient_tangent(network, w, inputs, moved, share * seed, share * change))
+    if mean:
+        return family.mean_tangent(eta, moved.eta), np.array(gradients)
+    if family.event_ndim:
+        return moved.eta[:, 1:] - moved.eta[:, :1], np.array(gradients[1:])
+    return moved.eta, np.array(gradients)
+
+
+def steps(
+    network: Network, family: ExponentialFamily, w: Array, low: Rows, high: Rows
+) -> tuple[Array, Array]:
+    """Return mu(high) - mu(low) of every row, (n, K), and the gradient of its average, (K, q)."""
+    changes, gradients = np.zeros(()), np.zeros(())
+    for sign, rows in ((-1.0, low), (1.0, high)):
+        inputs, eta = network.forward(w, rows.X)
+        eta = eta if rows.offset is None else eta + rows.offset
+        share = sign * rows.weight[:, None]
+        changes = changes + sign * family.mean(eta)
+        seeds = [share * family.mean_tangent(eta, e) for e in _units(eta)]
+        gradients = gradients + np.array([network.gradient(w, inputs, seed) for seed in seeds])
+    return changes, gradients
+
+
+def _units(eta: Array) -> list[Array]:
+    """Return for each output k the rows e_k, (n, K)."""
+    return [np.broadcast_to(e, eta.shape) for e in np.eye(eta.shape[1])]

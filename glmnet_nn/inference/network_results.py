@@ -1,0 +1,404 @@
+"""The results of inference on a network: of what it says, never of its weights."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, NoReturn
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from families import Array, ExponentialFamily
+from glmnet_nn.exceptions import InferenceWarning
+from glmnet_nn.inference import functionals
+from glmnet_nn.inference.average_effects import column_effects
+from glmnet_nn.inference.coefficients import Coefficients
+from glmnet_nn.inference.covariance import Fitted
+from glmnet_nn.inference.estimate import Estimate
+from glmnet_nn.inference.flags import in_words
+from glmnet_nn.inference.functionals import Functional, WithError, delta_method
+from glmnet_nn.inference.influence import Influence
+from glmnet_nn.inference.observed import ObservedInformation, covariance_root
+from glmnet_nn.inference.options import InferenceOptions
+from glmnet_nn.inference.predictions import AverageEffects, Differences, Prediction
+from glmnet_nn.inference.residuals import residuals
+from glmnet_nn.inference.summary import Summary
+from glmnet_nn.network import Network
+from glmnet_nn.training.data import Rows
+from glmnet_nn.training.inputs import Inputs
+
+_BLOCK = 2**22  # numbers of the Jacobian of one block of rows
+_OF_WEIGHTS = frozenset(
+    {"params", "bse", "tvalues", "pvalues", "conf_int", "cov_params", "t_test", "f_test",
+     "wald_test", "score_test"}
+)  # fmt: skip
+_OF_UNITS = frozenset({"lr_test", "compare_lr_test"})
+
+
+@dataclass(frozen=True)
+class NetworkResults:
+    """Standard errors, intervals and tests of predictions, effects and contrasts.
+
+    The weights of a network are not identified: hidden units can be exchanged, their
+    signs flipped, and units that the data do not need have no weights at all. What the
+    network says of y is identified, and by the delta method (van der Vaart 1998, chapter 3)
+    a functional f(w) with gradient g has variance g' C g,
+
+        C = phi (H + P)^-1,     or    (H + P)^-1 M (H + P)^-1
+
+    for a robust ``cov_type``: H the observed information at phi = 1, P the ridge of the fit
+    and M the sandwich's middle (:mod:`glmnet_nn.inference.sandwich`). Intervals measure how
+    far another sample would have led the same network. The error of approximation, what
+    a network of this width cannot say, is in none of them.
+
+    Attributes
+    ----------
+    flags : dict of str
+        What makes the intervals untrustworthy, in words, by name: see
+        :func:`glmnet_nn.inference.flags.find_flags`. Empty if nothing does.
+    n_parameters : float
+        Effective degrees of freedom tr[(H + P)^-1 H], which take the place of the
+        number of parameters in scale, aic and bic.
+    n_weights : int
+        Weights and offsets of the network.
+    n_law_parameters : int
+        Parameters of the law that were estimated: they count in aic and bic.
+    llf, llnull, deviance, null_deviance, pearson_chi2, scale, nobs, df_model, df_resid : float
+        As for a GLM; ``scale`` is phi, df_resid = nobs - n_parameters.
+    parameters, covariance : arrays of shape (q,) and (q, q)
+        w of ``network`` for ``inputs``, X standardised, and C: one representative, of use
+        for functionals alone.
+    """
+
+    fitted: Fitted
+    information: ObservedInformation
+    inputs: Inputs
+    options: InferenceOptions
+    flags: dict[str, str]
+    llf: float
+    llnull: float
+    deviance: float
+    null_deviance: float
+    pearson_chi2: float
+    scale: float
+    nobs: float
+    n_law_parameters: int
+    has_intercept: bool
+    names: list[str]
+    outputs: list[str] | None
+    index: pd.Index
+    door: Callable[[Any, Any, Any], tuple[Array, Array | None, pd.Index]]
+
+    @property
+    def trustworthy(self) -> bool:
+        """Whether no flag is raised."""
+        return not self.flags
+
+    @property
+    def family(self) -> ExponentialFamily:
+        """The law of y."""
+        return self.fitted.family
+
+    @property
+    def network(self) -> Network:
+        """The network, of standardised inputs."""
+        return self.fitted.objective.network
+
+    @property
+    def parameters(self) -> Array:
+        """The flat vector w of ``network``."""
+        return self.fitted.w
+
+    @property
+    def n_weights(self) -> int:
+        """Weights and offsets."""
+        return self.fitted.w.size
+
+    @property
+    def n_parameters(self) -> float:
+        """Effective degrees of freedom."""
+        return self.information.effective_parameters
+
+    @property
+    def df_model(self) -> float:
+        """Effective degrees of freedom beside the intercept."""
+        return self.n_parameters - self.has_intercept
+
+    @property
+    def df_resid(self) -> float:
+        """nobs - n_parameters."""
+        return self.nobs - self.n_parameters
+
+    @property
+    def aic(self) -> float:
+        """-2 llf + 2 (n_parameters + n_law_parameters)."""
+        return -2.0 * self.llf + 2.0 * (self.n_parameters + self.n_law_parameters)
+
+    @property
+    def bic(self) -> float:
+        """-2 llf + log(nobs) (n_parameters + n_law_parameters): to choose the units by."""
+        n_parameters = self.n_parameters + self.n_law_parameters
+        return -2.0 * self.llf + float(np.log(self.nobs)) * n_parameters
+
+    @property
+    def cov_type(self) -> str:
+        """The covariance in use."""
+        return self.options.cov_type
+
+    @cached_property
+    def _root(self) -> Array:
+        """L, (q, m), with L L' = C."""
+        return covariance_root(self.fitted, self.n_parameters, self.scale, self.options)
+
+    @cached_property
+    def covariance(self) -> Array:
+        """C, the covariance of ``parameters``."""
+        return np.asarray(self._root @ self._root.T)
+
+    @cached_property
+    def estimate(self) -> Estimate:
+        """The parameters and their covariance, as predictive laws need them."""
+        return Estimate(
+            family=self.family,
+            scale=self.scale,
+            network=self.network,
+            inputs=self.inputs,
+            w=self.parameters,
+            root=self._root,
+            undetermined=self.information.undetermined,
+            unit=self.information.scale,
+        )
+
+    @property
+    def _df(self) -> float | None:
+        return self.df_resid if self.options.use_t else None
+
+    # ------------------------------------------------------------ functionals
+
+    def get_prediction(
+        self,
+        X: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        exposure: ArrayLike | None = None,
+    ) -> Prediction:
+        """Return eta and mu of rows, with standard errors and confidence intervals.
+
+        Parameters
+        ----------
+        X : array-like of shape (m, p), optional
+            The rows of the fit if absent, with their offset.
+        offset, exposure : array-like of shape (m,), optional
+            As in ``predict``.
+        """
+        rows, index = self._new_rows(X, offset, exposure)
+        linear = self._delta(functionals.linear_predictors, rows)
+        mean = self._delta(functionals.means, rows)
+        return Prediction(
+            linpred=linear.values,
+            se_linpred=linear.se,
+            predicted_mean=mean.values,
+            se_mean=mean.se,
+            family=self.family,
+            index=index,
+            outputs=self.outputs,
+            df=self._df,
+            note=self._note(linear.se, mean.se),
+        )
+
+    def contrast(
+        self,
+        X1: ArrayLike,
+        X2: ArrayLike,
+        offset: ArrayLike | None = None,
+        exposure: ArrayLike | None = None,
+        which: str = "mean",
+    ) -> Differences:
+        """Return f(x1) - f(x2), row by row, tested against 0.
+
+        Parameters
+        ----------
+        X1, X2 : array-like of shape (m, p)
+        offset, exposure : array-like of shape (m,), optional
+            Of both.
+        which : {"mean", "linear"}, default="mean"
+            f is mu or eta; with the log link exp of a difference of eta is a rate ratio.
+        """
+        functions = {"mean": functionals.means, "linear": functionals.linear_predictors}
+        if which not in functions:
+            raise ValueError(f"which must be one of {list(functions)}, but got {which!r}.")
+        (one, index), (two, _) = (self._new_rows(X, offset, exposure) for X in (X1, X2))
+        if len(one) != len(two):
+            raise ValueError(
+                f"X1 and X2 must have as many rows, but they have {len(one)} and {len(two)}. "
+                "Repeat a row that others are compared with."
+            )
+        found = self._delta(functions[which], one, two)
+        labels = [str(label) for label in index]
+        if self.outputs is not None:
+            outputs = self.outputs[int(which == "linear") :]
+            labels = [f"{label}:{output}" for label in labels for output in outputs]
+        values, se = found.values.ravel(), found.se.ravel()
+        return Differences(values, se, np.zeros(len(values)), self._df, labels, self._note(se))
+
+    def average_partial_effects(
+        self, target: str = "sample", which: str = "mean", dummy: bool = False
+    ) -> AverageEffects:
+        """Return the average over the rows of the fit of d mu / d x_j, for each column.
+
+        Parameters
+        ----------
+        target : {"sample", "population"}, default="sample"
+            What the standard error is for. "sample": the average over these very rows.
+            "population": the average over what they were drawn from; Var(d mu / d x) / n
+            is added for the error of sampling them.
+        which : {"mean", "linear"}, default="mean"
+            Slopes of mu, or of eta.
+        dummy : bool, default=False
+            Whether of 0/1 columns the change of mu from 0 to 1 is taken.
+        """
+        for name, given, known in (
+            ("target", target, ("sample", "population")),
+            ("which", which, ("mean", "linear")),
+        ):
+            if given not in known:
+                raise ValueError(f"{name} must be one of {list(known)}, but got {given!r}.")
+        if dummy and which == "linear":
+            raise ValueError("dummy=True is for which='mean': a step of eta is a contrast().")
+        found = column_effects(self.fitted, self.inputs, which == "mean", dummy, self._block)
+        average, G = found.average, found.gradients
+        variance = np.square(G @ self._root).sum(axis=1)
+        if target == "population":
+            variance = variance + found.sampling_variance(self.fitted, self.options)
+        se = np.where(self.information.is_estimable(G), np.sqrt(variance), np.nan)
+        se = se.reshape(average.shape)
+        outputs = None if self.outputs is None else self.outputs[int(which == "linear") :]
+        one = outputs is None
+        return AverageEffects(
+            margeff=average[:, 0] if one else average,
+            margeff_se=se[:, 0] if one else se,
+            names=self.names,
+            outputs=outputs,
+            df=self._df,
+            title="dy/dx" if which == "mean" else "d(eta)/dx",
+            target=target,
+            note=self._note(se),
+        )
+
+    # -------------------------------------------------------------- diagnostics
+
+    def residuals(self, kind: str = "deviance", random_state: Any = None) -> Array:
+        """Return residuals, (n,) or (n, K): see :func:`glmnet_nn.inference.residuals.residuals`."""
+        fitted = self.fitted
+        values = residuals(
+            fitted.family,
+            fitted.rows.y,
+            fitted.eta,
+            kind,
+            precision=fitted.weights.precision,
+            phi=self.scale,
+            rng=np.random.default_rng(random_state).spawn(1)[0],  # not the stream that drew y
+        )
+        return values[:, 0] if values.shape[1] == 1 else values
+
+    def get_influence(self) -> Influence:
+        """Return leverages, studentised residuals, Cook's distances and changes of predictions.
+
+        One Newton step without the row, with H + P in place of the information; of the
+        weights (``d_params``, ``dfbetas``) there is nothing.
+        """
+        none = np.zeros((0, self.information.root.shape[1]))
+        return Influence(
+            fitted=self.fitted,
+            coefficients=Coefficients(np.zeros(0), [], None, none, np.zeros(0, dtype=bool)),
+            covariance=np.zeros((0, 0)),
+            scale=self.scale,
+            n_parameters=self.n_parameters,
+            df_resid=self.df_resid,
+            index=self.index,
+        )
+
+    def summary(self, alpha: float = 0.05) -> Summary:
+        """Return the fit in numbers, and the average partial effects in this sample."""
+        facts = [
+            ("nobs", f"{self.nobs:g}"),
+            ("weights", f"{self.n_weights}"),
+            ("effective df", f"{self.n_parameters:.2f}"),
+            ("df_resid", f"{self.df_resid:.2f}"),
+            ("scale", f"{self.scale:.6g}"),
+            ("cov_type", self.cov_type),
+            ("llf", f"{self.llf:.6g}"),
+            ("deviance", f"{self.deviance:.6g}"),
+            ("null deviance", f"{self.null_deviance:.6g}"),
+            ("Pearson chi2", f"{self.pearson_chi2:.6g}"),
+            ("aic", f"{self.aic:.6g}"),
+            ("bic", f"{self.bic:.6g}"),
+        ]
+        effects = self.average_partial_effects()
+        hidden = self.network.layout.sizes[1:-1]
+        title = (
+            f"{type(self.family).__name__} network with {self.family.link_name} link, hidden "
+            f"layers {hidden} of {self.network.activation.name}"
+        )
+        tables = [("Average partial effects in this sample", effects.summary_frame(alpha))]
+        return Summary(title, facts, tables, [note for note in (effects.note,) if note])
+
+    def _new_rows(self, X: Any, offset: Any, exposure: Any) -> tuple[Rows, pd.Index]:
+        """Return rows of standardised X, those of the fit if X is None, and their labels."""
+        if X is None:
+            if offset is not None or exposure is not None:
+                raise ValueError(
+                    "offset and exposure belong to new rows, but X is absent. The rows of the "
+                    "fit keep theirs."
+                )
+            return self.fitted.rows, self.index
+        raw, known, index = self.door(X, offset, exposure)
+        y = np.empty((len(raw), self.network.layout.sizes[-1]))
+        return Rows(self.inputs.transform(raw), y, np.ones(len(raw)), known), index
+
+    @property
+    def _block(self) -> int:
+        """Rows whose Jacobian is formed at a time."""
+        return max(64, _BLOCK // self.n_weights)
+
+    def _delta(self, function: Callable[..., Functional], *rows: Rows) -> WithError:
+        """Return f, or f(first) - f(second), row by row, with standard errors."""
+        found = delta_method(
+            partial(function, self.network, self.family, self.fitted.w),
+            self._root,
+            self.information.is_estimable,
+            [part.blocks(self._block) for part in rows],
+        )
+        shape = (-1,) if self.outputs is None else (len(rows[0]), -1)
+        return WithError(found.values.reshape(shape), found.se.reshape(shape))
+
+    def _note(self, *errors: Array) -> str:
+        """Return what goes with numbers: the flags, and how many are not estimable."""
+        missing = sum(int(np.isnan(se).sum()) for se in errors)
+        notes = [in_words(self.flags)]
+        if missing:
+            notes.append(
+                f"{missing} standard errors are nan: the data do not determine what was asked "
+                "for (rows unlike any of the fit, or an information that is not positive "
+                "definite)."
+            )
+            warnings.warn(notes[-1], InferenceWarning, stacklevel=3)
+        return " ".join(note for note in notes if note)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in _OF_WEIGHTS:
+            raise AttributeError(
+                f"{name} would be of the weights of a network, which are not identified: "
+                "exchanging units or their signs gives the same model. Use get_prediction(), "
+                "average_partial_effects() or contrast()."
+            )
+        if name in _OF_UNITS:
+            raise AttributeError(
+                f"{name} would refer to chi-square, which the likelihood ratio of networks with "
+                "different numbers of units does not follow: the extra weights are not "
+                "identified. Compare bic."
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
