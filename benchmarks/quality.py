@@ -27,6 +27,7 @@ _RECIPE: dict[str, Any] = {
     "activation": "relu",
     "solver": "adam",
     "batch_size": 200,
+    "learning_rate": "constant",
     "learning_rate_init": 1e-3,
     "alpha": 1e-4 / 200,  # scikit-learn divides its alpha by the rows of the batch
     "early_stopping": True,

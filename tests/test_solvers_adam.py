@@ -197,3 +197,19 @@ def test_blocks_of_parameters_take_the_steps_of_the_whole(block, monkeypatch):
     whole = seeded(**how).solve(objective, start)
     monkeypatch.setattr(adam_module, "_BLOCK", block)
     np.testing.assert_array_equal(seeded(**how).solve(objective, start).w, whole.w)
+
+
+def test_a_constant_rate_stays_and_one_cycle_rises_and_falls():
+    constant = Adam(schedule="constant", learning_rate=0.3)._rates(50)
+    np.testing.assert_array_equal(constant, 0.3)
+    cycle = Adam(learning_rate=0.3)._rates(50)
+    assert np.argmax(cycle) == 5
+    assert cycle[0] < 0.05
+    assert cycle[-1] < 0.01 * cycle.max()
+    assert cycle.max() == pytest.approx(0.3, rel=0.02)
+    objective, start = problem_of(Poisson())
+    ends = [
+        seeded(epochs=3, batch_size=16, schedule=how).solve(objective, start).w
+        for how in ("constant", "one_cycle")
+    ]
+    assert np.any(ends[0] != ends[1])

@@ -31,7 +31,7 @@ from glmnet_nn.estimators._validation import (
 from glmnet_nn.exceptions import RankWarning, SeparationWarning
 from glmnet_nn.inference import Search
 from glmnet_nn.network import Network, known_activations
-from glmnet_nn.training.solvers import SOLVERS
+from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
 
 
 class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
@@ -52,6 +52,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "tol": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions(set(SCHEDULES))],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -80,6 +81,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         max_iter: str | int = "auto",
         tol: str | float = "auto",
         batch_size: str | int = "auto",
+        learning_rate: str = "one_cycle",
         learning_rate_init: float = 1e-2,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -104,6 +106,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         self.max_iter = max_iter
         self.tol = tol
         self.batch_size = batch_size
+        self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -161,6 +164,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
             tol=_choices.tolerance(self, solver),
             batch_size=_choices.batch_size(self, len(X)),
             learning_rate=self.learning_rate_init,
+            schedule=self.learning_rate,
             validation_fraction=self.validation_fraction if self.early_stopping else 0.0,
             patience=self.n_iter_no_change,
             n_init=self.n_init,

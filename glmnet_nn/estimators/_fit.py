@@ -50,6 +50,7 @@ class Specification:
     tol: float
     batch_size: int
     learning_rate: float
+    schedule: str
     validation_fraction: float
     patience: int
     n_init: int
@@ -365,6 +366,7 @@ def _solve(
         epochs=spec.max_iter,
         batch_size=min(spec.batch_size, training.n_rows),
         learning_rate=spec.learning_rate,
+        schedule=spec.schedule,
         rng=rng,
         validation=None if validation is None else lambda w: 2.0 * validation.mean_loss(w),
         patience=spec.patience,

@@ -93,8 +93,11 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         1e-4.
     batch_size : "auto" or int, default="auto"
         Rows per step of adam: all up to 256, else 128 to 2,048, about n / 100.
+    learning_rate : {"one_cycle", "constant"}, default="one_cycle"
+        How the rate of adam goes: up over the first tenth of ``max_iter`` and down to 0
+        along a cosine, or always the same.
     learning_rate_init : float, default=0.01
-        The peak rate of adam's one-cycle schedule.
+        The peak of that rate.
     early_stopping : bool, default=False
         Hold out ``validation_fraction`` of the rows and stop adam when their
         deviance has not improved for ``n_iter_no_change`` epochs; the best is kept.
@@ -183,6 +186,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         max_iter: str | int = "auto",
         tol: str | float = "auto",
         batch_size: str | int = "auto",
+        learning_rate: str = "one_cycle",
         learning_rate_init: float = 1e-2,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -208,6 +212,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             max_iter=max_iter,
             tol=tol,
             batch_size=batch_size,
+            learning_rate=learning_rate,
             learning_rate_init=learning_rate_init,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,

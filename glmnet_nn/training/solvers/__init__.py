@@ -8,7 +8,7 @@ from glmnet_nn.training.solvers._problem import (
     ScoringProblem,
     Solution,
 )
-from glmnet_nn.training.solvers.adam import Adam
+from glmnet_nn.training.solvers.adam import SCHEDULES, Adam
 from glmnet_nn.training.solvers.damped_newton import DampedNewton
 from glmnet_nn.training.solvers.lbfgs import LBFGS
 from glmnet_nn.training.solvers.metric import MetricLBFGS
@@ -18,6 +18,7 @@ SOLVERS = {solver.name: solver for solver in (Newton, LBFGS, Adam)}
 
 __all__ = [
     "LBFGS",
+    "SCHEDULES",
     "SOLVERS",
     "Adam",
     "BatchProblem",

@@ -1,4 +1,4 @@
-"""Adam over mini-batches, on a one-cycle schedule."""
+"""Adam over mini-batches, on a one-cycle schedule or at a constant rate."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike
 from families import Array
 from glmnet_nn.training.solvers._problem import BatchProblem, Penalty, Problem, Solution
 
+SCHEDULES = ("one_cycle", "constant")
 _BLOCK = 2**14  # parameters whose moments stay in the processor's cache
 
 
@@ -25,9 +26,10 @@ class Adam:
         s = rate_t / (sqrt(v / (1 - b2^t)) + eps)
         w <- prox_s( w - s o m / (1 - b1^t) )
 
-    The rate rises linearly over the first ``warm_up`` of all steps and falls to 0
-    along a cosine. ``grad_norm`` is the largest entry of the last m, the gradient as
-    the last batches have it (with L1 of w - prox(w - m)).
+    On the schedule "one_cycle" the rate rises linearly over the first ``warm_up`` of all
+    steps and falls to 0 along a cosine; else it is "constant". ``grad_norm`` is the
+    largest entry of the last m, the gradient as the last batches have it (with L1 of
+    w - prox(w - m)).
 
     Sources: Kingma and Ba (2015), "Adam", algorithm 1; Smith and Topin (2019),
     "Super-convergence" (one cycle); Yun, Lozano and Yang (2021), "Adaptive proximal
@@ -41,6 +43,7 @@ class Adam:
         Rows in each step.
     learning_rate : float
         The peak rate.
+    schedule : {"one_cycle", "constant"}
     rng : numpy.random.Generator
         Orders the rows, anew for each epoch.
     validation : callable, optional
@@ -55,6 +58,7 @@ class Adam:
     epochs: int = 30
     batch_size: int = 2048
     learning_rate: float = 1e-2
+    schedule: str = "one_cycle"
     rng: np.random.Generator = field(default_factory=np.random.default_rng)
     validation: Callable[[Array], float] | None = None
     patience: int = 10
@@ -115,6 +119,8 @@ class Adam:
 
     def _rates(self, n_steps: int) -> Array:
         """Return the learning rate of every step."""
+        if self.schedule == "constant":
+            return np.full(n_steps, self.learning_rate)
         at = (np.arange(n_steps) + 0.5) / n_steps
         falling = 0.5 * (1 + np.cos(np.pi * (at - self.warm_up) / (1 - self.warm_up)))
         return self.learning_rate * np.where(at < self.warm_up, at / self.warm_up, falling)
