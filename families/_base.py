@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -279,9 +280,9 @@ class ExponentialFamily(Parameters, Residuals, SecondOrder, ABC):
         with np.errstate(over="ignore"):
             return self._link.inverse_slope(eta) * self.natural_slope(eta)
 
-    def fisher_coupling(self, eta: Array, k: int, l: int) -> Array | None:
-        """Return entry (k, l), k != l, of the Fisher information of eta; None if it is 0."""
-        return None
+    def fisher_couplings(self, eta: Array) -> Iterator[tuple[int, int, Array]]:
+        """Yield k, l < k and entry (k, l) of the Fisher information of eta, where not 0."""
+        return iter(())
 
     def fisher_root(self, eta: Array, jacobian: Array) -> Array:
         """Return S J with S'S the Fisher information of eta.

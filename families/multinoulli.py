@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -111,10 +112,12 @@ class Multinoulli(ExponentialFamily):
         others = mu @ (1.0 - np.eye(mu.shape[-1]))
         return np.asarray(mu * others)
 
-    def fisher_coupling(self, eta: Array, k: int, l: int) -> Array | None:
+    def fisher_couplings(self, eta: Array) -> Iterator[tuple[int, int, Array]]:
         """-mu_k mu_l."""
         mu = self.mean(eta)
-        return np.asarray(-mu[:, k] * mu[:, l])
+        for k in range(mu.shape[1]):
+            for l in range(k):
+                yield k, l, -mu[:, k] * mu[:, l]
 
     def curvature_times(self, y: Array, eta: Array, directions: Array) -> Array:
         """V v = mu o (v - mu . v): the observed information is the Fisher information."""

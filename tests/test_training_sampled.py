@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -104,9 +107,7 @@ def test_penalties_and_intercepts(alpha, fit_intercept, monkeypatch):
 @pytest.mark.parametrize("n_lanes", [1, 2, 3])
 def test_sums_are_the_objective(n_lanes, monkeypatch):
     """Whatever the chunks and threads."""
-    monkeypatch.setattr(threads, "_LEAST_NUMBERS", N * 4 // n_lanes)
     monkeypatch.setattr(linear, "_CHUNK_BYTES", 8 * 4 * 700)
-    monkeypatch.setattr(threads, "_blas_threads", lambda: n_lanes)
     X, y, weight, offset = draw(Poisson())
     rows = Rows(X, y[:, None], weight, offset[:, None])
     inputs = standardized(X[:100], weight[:100])
@@ -114,12 +115,13 @@ def test_sums_are_the_objective(n_lanes, monkeypatch):
     penalty = elastic_net(layout, [0.2], 0.0, inputs.scale)
     scaled = Rows(inputs.transform(X), rows.y, weight, rows.offset)
     objective = Objective(scaled, Poisson(), Network(layout, get_activation("identity")), penalty)
-    sums = LinearSums(rows, Poisson(), layout, inputs, penalty)
+    sums = LinearSums(rows, Poisson(), layout, inputs, penalty, n_lanes)
     w = np.array([0.1, -0.2, 0.05, 0.3, 1.2])
     value, gradient = sums.smooth_value_and_gradient(w)
     expected, expected_gradient = objective.smooth_value_and_gradient(w)
     assert value == pytest.approx(expected, rel=1e-13)
     assert_allclose(gradient, expected_gradient, rtol=1e-11)
+    assert_allclose(sums.information(w), objective.information(w), rtol=1e-9, atol=1e-12)
     assert sums.mean_loss(value, w) == pytest.approx(objective.mean_loss(w), rel=1e-12)
 
 
@@ -223,3 +225,31 @@ def test_metric_of_a_quadratic_ends_in_a_step():
     assert found.converged
     assert found.n_iter == 1
     assert_allclose(found.w, 0.0, atol=1e-15)
+
+
+def test_lanes_are_the_threads_of_blas(monkeypatch):
+    """None for little data, and BLAS has one thread meanwhile."""
+    monkeypatch.setattr(threads, "_blas_threads", lambda: 4)
+    assert threads.lanes(1000) == 1
+    assert threads.lanes(2**18 * 3) == 3
+    assert threads.lanes(2**30) == 4
+    monkeypatch.undo()
+    with threads.one_blas_thread(2):
+        assert threads.lanes(2**30) == 1
+
+
+def test_threads_survive_a_fork():
+    """Rows are summed in a child of fork, where the threads of the parent are not."""
+    parts = threads.over_rows(lambda part: part.stop - part.start, 10, 3)
+    assert parts == [3, 3, 4]
+    context = multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+    child = context.Process(
+        target=lambda: queue.put(threads.over_rows(lambda part: part.start, 10, 2))
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # fork of threads, Python >= 3.12
+        child.start()
+    child.join(20)
+    assert child.exitcode == 0
+    assert queue.get() == [0, 5]

@@ -18,11 +18,11 @@ from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import Inputs, folded
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import ElasticNet
-from glmnet_nn.training.threads import Result, lanes, over_rows
+from glmnet_nn.training.threads import Result, over_rows
 
 _EPS = np.finfo(float).eps
 _CHUNK_BYTES = 2**20  # of X: the second product of a chunk finds it in the cache
-_LEAST_CHUNK = 64
+_LEAST_CHUNK = 256
 _SOUND = 1e-11  # relative
 _CANCELLED = 1e-13  # relative: squares of deviations below, of the squares, are rounding
 
@@ -45,6 +45,8 @@ class LinearSums:
         Without a basis.
     penalty : ElasticNet
         On w.
+    n_lanes : int, default=1
+        Threads among which the rows are divided.
     """
 
     rows: Rows
@@ -52,6 +54,7 @@ class LinearSums:
     layout: Layout
     inputs: Inputs
     penalty: ElasticNet
+    n_lanes: int = 1
     total_weight: float = field(init=False)
     saturated: float = field(init=False)
     safe: bool = field(init=False)
@@ -88,21 +91,25 @@ class LinearSums:
         network = Network(self.layout, get_activation("identity"))
         nothing = ElasticNet(np.zeros(w.size), np.zeros(w.size))
         raw = Objective(self.rows, self.family, network, nothing)
-        F = raw.information(folded(self.layout, self.inputs, w))
+        given = folded(self.layout, self.inputs, w)
+        parts = self._over_rows(lambda part: raw.linear_information(given, part))
+        F = sum(parts[1:], parts[0])
         terms = self._largest_terms(np.diagonal(F))
-        half = np.stack([self._carried_back(row) for row in F])
-        F = np.stack([self._carried_back(column) for column in half.T])
+        F = self._carried_back(self._carried_back(F).T)
         lost = np.diagonal(F) <= _CANCELLED * terms
         F[lost], F[:, lost] = 0.0, 0.0  # a constant column: nothing is left but rounding
-        F += np.diag(self.penalty.l2)
+        F[np.diag_indices_from(F)] += self.penalty.l2
         return F
 
-    def _carried_back(self, gradient: Array) -> Array:
-        """Return T' g: the gradient in w from that in the parameters of X."""
-        g_W, g_b = self.layout.layers(gradient)[-1]
-        if g_b is not None:
-            g_W = g_W - np.outer(g_b, self.inputs.center)
-        return self.layout.flatten([Layer(g_W / self.inputs.scale, g_b)])
+    def _carried_back(self, gradients: Array) -> Array:
+        """Return T' g, the gradient in w, from that in the parameters of X, for every row g."""
+        p, K = self.layout.sizes
+        carried = np.array(gradients)
+        slopes = carried[..., : K * p].reshape(*carried.shape[:-1], K, p)
+        if self.layout.fit_intercept:
+            slopes -= carried[..., K * p :, None] * self.inputs.center
+        slopes /= self.inputs.scale
+        return carried
 
     def _largest_terms(self, diagonal: Array) -> Array:
         """Return the size of the terms that the diagonal of T' F T is the sum of."""
@@ -130,7 +137,7 @@ class LinearSums:
         return loss if self.rounding(value) <= _SOUND * loss else None
 
     def _over_rows(self, work: Callable[[slice], Result]) -> list[Result]:
-        return over_rows(work, self.n_rows, lanes(self.rows.X.size))
+        return over_rows(work, self.n_rows, self.n_lanes)
 
     def _chunks(self, part: slice) -> Iterator[Rows]:
         width = max(self.rows.X.shape[1], *self.layout.sizes)

@@ -15,7 +15,6 @@ from glmnet_nn.network import Network, hessian
 from glmnet_nn.training.batches import MiniBatches
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.penalties import ElasticNet
-from glmnet_nn.training.threads import lanes, over_rows
 
 _CACHED_BYTES = 2**20  # of rows whose products stay in the processor's cache
 _LEAST_BLOCK = 256
@@ -99,12 +98,8 @@ class Objective:
         if self.network.depth:
             F = sum(A.T @ A for A, _ in self.scoring_blocks(w))
             return np.asarray(F)
-        parts = over_rows(
-            lambda part: self._linear_information(w, part), self.n_rows, lanes(self.rows.X.size)
-        )
-        places = self._places_by_output()
         F = np.diag(self.penalty.l2)
-        F[np.ix_(places, places)] += sum(part.reshape(w.size, w.size) for part in parts)
+        F += self.linear_information(w, slice(0, self.n_rows))
         return F
 
     def hessian(self, w: Array) -> Array:
@@ -124,11 +119,12 @@ class Objective:
             H += hessian(self.network, w, inputs, self._seed(rows, eta))
         return H
 
-    def _linear_information(self, w: Array, part: slice) -> Array:
-        """Return F of some rows without hidden layers, where J_k = [x, 1] in the places of k.
+    def linear_information(self, w: Array, part: slice) -> Array:
+        """Return the share of some rows in F without hidden layers, the ridge left out.
 
-        F has the blocks [X 1]' diag(w_i (S'S)_kl) [X 1], (K, p + 1, K, p + 1): the Jacobian,
-        nearly all zeros for several outputs, is not formed.
+        There J_k = [x, 1] in the places of output k, and F has the blocks
+        [X 1]' diag(w_i (S'S)_kl) [X 1]: the Jacobian, nearly all zeros for several
+        outputs, is not formed.
         """
         p, K = self.network.layout.sizes
         width = p + self.network.layout.fit_intercept
@@ -141,14 +137,15 @@ class Objective:
             weight = self.family.fisher_weight(eta)
             for k in range(K):
                 F[k, :, k] += _moments(X, share * weight[:, k])[:width, :width]
-                for l in range(k):
-                    coupling = self.family.fisher_coupling(eta, k, l)
-                    if coupling is not None:
-                        F[k, :, l] += _moments(X, share * coupling)[:width, :width]
+            for k, l, coupling in self.family.fisher_couplings(eta):
+                F[k, :, l] += _moments(X, share * coupling)[:width, :width]
         for k in range(K):
             for l in range(k):
                 F[l, :, k] = F[k, :, l].T
-        return F
+        places = self._places_by_output()
+        flat = np.empty((w.size, w.size))
+        flat[np.ix_(places, places)] = F.reshape(w.size, w.size)
+        return flat
 
     def _places_by_output(self) -> NDArray[np.intp]:
         """Return where (W_k, b_k), output by output, lie in the flat vector."""

@@ -15,13 +15,14 @@ from glmnet_nn.training.linear import LinearSums
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import ElasticNet
 from glmnet_nn.training.solvers import MetricLBFGS, Newton, Solution, gram_factor
+from glmnet_nn.training.threads import lanes, one_blas_thread
 
 _EPS = np.finfo(float).eps
 _FEW_ROWS = 200  # below, Newton's method takes no longer
 _LEAST_SAMPLE = 2000  # rows: the sample of fewer rows would save nothing
 _SHARE = 0.05
 _ROWS_PER_COLUMN = (50, 200)  # of the sample, least and most
-_NEAR = 0.3  # standard errors of the sample: its optimum is no nearer to that of all rows
+_NEAR = 1.0  # standard errors of the sample: its optimum is no nearer to that of all rows
 _SAMPLE_STEPS = 12
 _NOISE = 1e-10  # standard errors of the score that rounding may make up
 
@@ -83,14 +84,29 @@ def sampled_fit(
     report : callable, optional
         Called with each iteration and its value.
     """
-    n, p = rows.X.shape
-    if n < max(_FEW_ROWS, 4 * layout.size):
+    if len(rows) < max(_FEW_ROWS, 4 * layout.size):
         return None
+    n_lanes = lanes(rows.X.size)
+    with one_blas_thread(n_lanes):
+        return _fit(rows, family, layout, penalty_on, start, solver, report, n_lanes)
+
+
+def _fit(
+    rows: Rows,
+    family: ExponentialFamily,
+    layout: Layout,
+    penalty_on: Callable[[Inputs], ElasticNet],
+    start: Callable[[Inputs], Array],
+    solver: MetricLBFGS,
+    report: Callable[[int, float], None] | None,
+    n_lanes: int,
+) -> Sampled | None:
+    n, p = rows.X.shape
     size = _sample_size(n, p)
     sample = _taken(rows, size)
     inputs = standardized(sample.X, sample.weight, center=layout.fit_intercept)
     objective = _objective(sample, family, layout, inputs, penalty_on(inputs))
-    sums, w = LinearSums(rows, family, layout, inputs, objective.penalty), start(inputs)
+    sums, w = LinearSums(rows, family, layout, inputs, objective.penalty, n_lanes), start(inputs)
     if size == n or family.is_location_scale:
         information = sums.information(w)
     else:

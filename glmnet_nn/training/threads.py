@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextvars
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
 from functools import cache
 from itertools import pairwise
 from typing import TypeVar
@@ -60,16 +61,31 @@ def _blas_threads() -> int:
     return max((library.num_threads for library in found), default=1)
 
 
-def over_rows(work: Callable[[slice], Result], n_rows: int, n_lanes: int) -> list[Result]:
-    """Return work(rows) for ``n_lanes`` consecutive parts of the rows, in order.
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_name_prefix="glmnet_nn")
 
-    BLAS has one thread meanwhile: elementwise steps then run beside its products, which
-    on a few columns are bounded by memory and gain little from threads of their own.
+
+# A forked process has no threads but the one that forked.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
+def one_blas_thread(n_lanes: int) -> AbstractContextManager[object]:
+    """Return a context in which BLAS leaves the processors to ``n_lanes`` threads of ours.
+
+    Elementwise steps then run beside products, which on a few columns are bounded by
+    memory and gain little from threads of their own.
     """
-    edges = [n_rows * lane // n_lanes for lane in range(n_lanes + 1)]
-    parts = [slice(low, high) for low, high in pairwise(edges)]
     if n_lanes == 1:
-        return [work(part) for part in parts]
-    with _controller().limit(limits=1, user_api="blas"), ThreadPoolExecutor(n_lanes - 1) as pool:
-        waiting = [pool.submit(contextvars.copy_context().run, work, part) for part in parts[1:]]
-        return [work(parts[0]), *(result.result() for result in waiting)]
+        return nullcontext()
+    limited: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
+    return limited
+
+
+def over_rows(work: Callable[[slice], Result], n_rows: int, n_lanes: int) -> list[Result]:
+    """Return work(rows) for ``n_lanes`` consecutive parts of the rows, in order."""
+    edges = [n_rows * lane // n_lanes for lane in range(n_lanes + 1)]
+    first, *others = [slice(low, high) for low, high in pairwise(edges)]
+    waiting = [_pool().submit(copy_context().run, work, part) for part in others]
+    return [work(first), *(result.result() for result in waiting)]
