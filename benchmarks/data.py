@@ -70,8 +70,8 @@ def nonlinear(
 def held_out(data: Data, share: float, seed: int = 0) -> Data:
     """Return the data with ``share`` of the rows moved to X_test, y_test, exposure_test.
 
-    The columns of X get the mean 0 and variance 1 of the rows that stay, as every
-    guide to scikit-learn's perceptrons asks for.
+    The columns of X get mean 0 and variance 1 over the rows that stay, as every guide to
+    scikit-learn's perceptrons asks for.
     """
     n = len(data["y"])
     order = np.random.default_rng(seed).permutation(n)
@@ -83,9 +83,15 @@ def held_out(data: Data, share: float, seed: int = 0) -> Data:
 
 
 def scaled(data: Data) -> Data:
-    """Return the data with the columns of X standardised, those of X_test alike."""
-    center, scale = data["X"].mean(axis=0), data["X"].std(axis=0)
-    scale = np.where(scale > 0, scale, 1.0)  # a constant column stays one
+    """Return the data with the columns of X standardised, those of X_test alike.
+
+    Columns of 0 and 1 stay as they are, constant ones are centred only.
+    """
+    X = data["X"]
+    center, scale = X.mean(axis=0), X.std(axis=0)
+    indicator = ((X == 0) | (X == 1)).all(axis=0)
+    center = np.where(indicator, 0.0, center)
+    scale = np.where(indicator | (scale == 0), 1.0, scale)
     return {**data, **{name: (data[name] - center) / scale for name in ("X", "X_test")}}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -141,7 +142,7 @@ class ExponentialFamily(Residuals, SecondOrder, ABC):
     @property
     def is_canonical(self) -> bool:
         """Whether theta is proportional to eta, theta = natural_scale eta."""
-        return self.link == self.canonical_link
+        return self.link is self.canonical_link or self.link == self.canonical_link
 
     @property
     def is_location_scale(self) -> bool:
@@ -238,9 +239,20 @@ class ExponentialFamily(Residuals, SecondOrder, ABC):
 
     def error(self, y: Array, eta: Array) -> Array:
         """Return d loss / d eta = (mu - y) d theta / d eta: the seed of the recursion."""
+        if self.is_canonical and self.natural_scale == 1.0:
+            return self.mean(eta) - y
         with np.errstate(over="ignore"):
             slope = self.natural_scale if self.is_canonical else self.natural_slope(eta)
             return (self.mean(eta) - y) * slope
+
+    def kernel_and_error(self, y: Array, eta: Array) -> tuple[Array, Array]:
+        """Return both, for sums over many rows: right to the rounding of their largest term.
+
+        What they share is computed once; the digits of a small kernel or error beside
+        large terms, which :meth:`loss` and :meth:`error` keep, are not. float32 stays
+        float32.
+        """
+        return self.kernel(y, eta), self.error(y, eta)
 
     def fisher_weight(self, eta: Array) -> Array:
         """Return E[d^2 loss / d eta^2] = (d mu / d eta)^2 / V(mu), per component.
@@ -252,9 +264,9 @@ class ExponentialFamily(Residuals, SecondOrder, ABC):
         with np.errstate(over="ignore"):
             return self._link.inverse_slope(eta) * self.natural_slope(eta)
 
-    def fisher_coupling(self, eta: Array, k: int, l: int) -> Array | None:
-        """Return entry (k, l), k != l, of the Fisher information of eta; None if it is 0."""
-        return None
+    def fisher_couplings(self, eta: Array) -> Iterator[tuple[int, int, Array]]:
+        """Yield k, l < k and entry (k, l) of the Fisher information of eta, where not 0."""
+        return iter(())
 
     def fisher_root(self, eta: Array, jacobian: Array) -> Array:
         """Return S J with S'S the Fisher information of eta.

@@ -89,6 +89,21 @@ class Bernoulli(ExponentialFamily):
         gained = times(y, self._link.log_inverse_slope(eta))
         return times(1.0 - y, self._link.log_complement_slope(eta)) - gained
 
+    def kernel_and_error(self, y: Array, eta: Array) -> tuple[Array, Array]:
+        """With e = e^-|eta|: max(eta, 0) + log(1 + e) - eta y and mu - y for the logit link."""
+        if not self.is_canonical:
+            return super().kernel_and_error(y, eta)
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            e = np.exp(-np.abs(eta))
+            total = 1.0 + e
+            kernel = np.log(total)
+            kernel += np.maximum(eta, 0.0)
+            kernel -= eta * y
+            error = np.where(eta < 0, e, 1.0)
+            error /= total
+            error -= y
+        return kernel, error
+
     def complement(self, eta: Array) -> Array:
         """1 - mu, the probability of 0, without rounding mu."""
         return self._link.complement(eta)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -87,6 +88,18 @@ class Multinoulli(ExponentialFamily):
             return np.asarray(-times(y, log_mu).sum(axis=-1))
         return np.asarray(poisson_divergence(y, np.exp(log_mu), log_mu=log_mu).sum(axis=-1))
 
+    def kernel_and_error(self, y: Array, eta: Array) -> tuple[Array, Array]:
+        """With e_k = e^(theta_k - max theta): log sum e_k + max theta - theta . y and mu - y."""
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            shifted = eta - np.max(eta, axis=-1, keepdims=True)
+            error = np.exp(shifted)
+            total = error.sum(axis=-1, keepdims=True)
+            shifted *= y
+            kernel = np.log(total[..., 0]) - shifted.sum(axis=-1)
+            error /= total
+            error -= y
+        return kernel, error
+
     def log_probabilities(self, eta: Array) -> Array:
         """log mu_k = theta_k - A(theta)."""
         with np.errstate(over="ignore"):
@@ -99,10 +112,12 @@ class Multinoulli(ExponentialFamily):
         others = mu @ (1.0 - np.eye(mu.shape[-1]))
         return np.asarray(mu * others)
 
-    def fisher_coupling(self, eta: Array, k: int, l: int) -> Array | None:
+    def fisher_couplings(self, eta: Array) -> Iterator[tuple[int, int, Array]]:
         """-mu_k mu_l."""
         mu = self.mean(eta)
-        return np.asarray(-mu[:, k] * mu[:, l])
+        for k in range(mu.shape[1]):
+            for l in range(k):
+                yield k, l, -mu[:, k] * mu[:, l]
 
     def curvature_times(self, y: Array, eta: Array, directions: Array) -> Array:
         """V v = mu o (v - mu . v): the observed information is the Fisher information."""

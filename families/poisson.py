@@ -68,6 +68,16 @@ class Poisson(PositiveMean):
         """log mu, by the tail of the link: finite where mu underflows."""
         return self._link.log_inverse(eta)
 
+    def kernel_and_error(self, y: Array, eta: Array) -> tuple[Array, Array]:
+        """mu - eta y and mu - y for the log link: one exponential."""
+        if not self.is_canonical:
+            return super().kernel_and_error(y, eta)
+        with np.errstate(over="ignore", invalid="ignore"):
+            error = np.exp(eta)
+            kernel = error - eta * y
+            error -= y
+        return kernel, error
+
     def divergence(self, y: Array, mu: Array) -> Array:
         return poisson_divergence(y, mu)
 

@@ -42,6 +42,7 @@ FLOORS = (
     Floor(
         "glmnet_nn.training",
         ("families", "glmnet_nn.network", "glmnet_nn.training", "glmnet_nn.exceptions"),
+        frozenset({"threadpoolctl"}),
     ),
     Floor("glmnet_nn.training.solvers", ("families:Array", "glmnet_nn.training.solvers")),
     Floor(

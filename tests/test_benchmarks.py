@@ -260,7 +260,9 @@ def test_motor_claims_are_split_as_published(
     assert found["y_test"].tolist() == [2]
     assert found["exposure_test"].tolist() == [0.1]
     assert found["X"].shape == (3, 11)
-    np.testing.assert_allclose(found["X"].mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_array_equal(
+        found["X"][:, 6:], [[1, 1, 0, 1, 0], [0, 0, 1, 1, 0], [0, 0, 1, 0, 1]]
+    )
     capped = np.array([[1, 20, 50, 4], [20, 90, 150, 15], [4, 50, 70, 7]])
     expected = (capped - capped.mean(axis=0)) / capped.std(axis=0)
     np.testing.assert_allclose(found["X"][:, :4], expected)

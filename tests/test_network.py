@@ -242,20 +242,22 @@ def test_recursion_serves_no_row_and_one_row(n):
 @nets
 @intercepts
 @pytest.mark.parametrize(("dtype", "digits"), [(np.float64, 1e-12), (np.float32, 2e-5)])
+@pytest.mark.parametrize("n_outputs", [1, 2])
 def test_batch_recursion_is_the_recursion_in_its_precision(
-    depth, activation, fit_intercept, dtype, digits
+    depth, activation, fit_intercept, dtype, digits, n_outputs
 ):
-    network, w, X, rng = drawn(depth, activation, fit_intercept)
-    batches = BatchRecursion(network, 6, dtype)
-    out = np.full(w.size, np.nan, dtype)
+    network, w, X, rng = drawn(depth, activation, fit_intercept, K=n_outputs)
+    own, out = np.empty(w.size, dtype), np.full(w.size, np.nan, dtype)
+    batches = BatchRecursion(network, own, out, 6)
     for rows in (slice(0, 4), slice(4, 6), slice(0, 6)):  # buffers are used again, in part too
+        w *= 1.001
+        own[:] = w  # in place, as a solver does
         inputs, eta = network.forward(w, X[rows])
         seed = rng.normal(size=eta.shape)
-        columns = np.ascontiguousarray(X[rows].T, dtype)
-        found = batches.forward(w.astype(dtype), columns)
-        assert found.dtype == dtype
+        columns, found = np.array(X[rows].T, dtype), np.empty(eta.T.shape, dtype)
+        batches.forward(columns, found)
         np.testing.assert_allclose(found.T, eta, rtol=digits, atol=digits)
-        batches.gradient(w.astype(dtype), columns, np.ascontiguousarray(seed.T, dtype), out)
+        batches.backward(columns, np.array(seed.T, dtype))
         expected = network.gradient(w, inputs, seed)
         np.testing.assert_allclose(out, expected, rtol=20 * digits, atol=20 * digits)
 
@@ -265,10 +267,22 @@ def test_batch_recursion_serves_an_activation_that_does_not_overwrite_its_argume
     network, w, X, rng = drawn(2, "tanh")
     by_name = network.activation
     own = SimpleNamespace(value=np.tanh, slope=by_name.slope)
-    fresh = Network(network.layout, own)
-    batches, out = BatchRecursion(fresh, 6, np.float64), np.empty(w.size)
+    out, eta = np.empty(w.size), np.empty((2, 6))
+    batches = BatchRecursion(Network(network.layout, own), w, out, 6)
     seed = rng.normal(size=(6, 2))
-    batches.forward(w, X.T)
-    batches.gradient(w, X.T, seed.T, out)
+    batches.forward(X.T, eta)
+    batches.backward(X.T, seed.T)
     expected = network.gradient(w, network.forward(w, X)[0], seed)
     np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", known_activations())
+def test_a_slope_goes_where_it_is_told_and_leaves_the_output_alone(name):
+    a = get_activation(name)
+    output = a.value(np.linspace(-3.0, 3.0, 12).reshape(3, 4).astype(np.float32))
+    kept, out = output.copy(), np.full((3, 4), np.nan, np.float32)
+    expected = a.slope(output)
+    assert a.slope(output, out) is out
+    assert expected.dtype == np.float32
+    np.testing.assert_array_equal(out, expected)
+    np.testing.assert_array_equal(output, kept)

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from test_solvers import glm, penalty, problem_of, prox_residual
 from test_training_reference import Plain
+from threadpoolctl import ThreadpoolController
 
 from families import Normal, Poisson
 from glmnet_nn.training.solvers import LBFGS, Adam
+from glmnet_nn.training.threads import blas_threads
 
 
 def quadratic(w):
@@ -155,3 +157,17 @@ def test_a_gradient_that_is_not_finite_stops_with_the_remedy():
     assert not solution.converged
     assert "learning_rate" in solution.message
     assert solution.n_iter < 20
+
+
+@pytest.mark.parametrize(("n_rows", "sizes"), [(200, (784, 256, 10)), (4096, (99, 63, 99, 1))])
+def test_blas_has_one_thread_in_small_products_and_gets_the_others_back(n_rows, sizes):
+    def threads():
+        found = ThreadpoolController().select(user_api="blas").lib_controllers
+        return [library.num_threads for library in found]
+
+    before = threads()
+    with blas_threads(n_rows, sizes):
+        assert set(threads()) <= {1}
+    assert threads() == before
+    with blas_threads(1024, (20, 64, 64, 1)):
+        assert threads() == before

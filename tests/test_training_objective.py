@@ -1,13 +1,16 @@
 """Theorems of the objective, over every pair of law and link, depth and activation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from test_training_reference import draw, label, nets, pairs, reach, slope, slopes_along
 
 from families import Multinoulli, Normal, Poisson, get_family, known_pairs
 from glmnet_nn.network import Layout, Network, get_activation
+from glmnet_nn.training import batches as batches_module
 from glmnet_nn.training import objective as objective_module
-from glmnet_nn.training.data import Rows
+from glmnet_nn.training.data import Rows, TransformedRows
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import elastic_net
 from glmnet_nn.training.start import initial_weights, linear_objective, null_model
@@ -153,45 +156,116 @@ def test_rows_in_blocks_are_the_rows_in_order(size):
         np.testing.assert_array_equal(joined, getattr(objective.rows, part))
 
 
+def sweep(objective, w, order, size, single=False):
+    """The loss of a sweep that changes nothing, and the gradient of each batch."""
+    batches, found = objective.mini_batches(size, single), []
+    w = w.astype(batches.dtype)
+    out = np.empty_like(w)
+    loss = batches.sweep(w, out, order, lambda: found.append(out.copy()))
+    return loss, found
+
+
 @pairs
 @settings
-def test_batches_sum_to_the_whole(pair, setting):
+@pytest.mark.parametrize("chunk", [1, 2**19])  # rows gathered a batch or all at a time
+def test_batches_sum_to_the_whole(pair, setting, chunk, monkeypatch):
+    monkeypatch.setattr(batches_module, "_CHUNK_BYTES", chunk)
     objective, w = draw(pair, 2, "logistic", n=8, **setting)
-    whole = objective.smooth_value_and_gradient(w)[1]
+    value, whole = objective.smooth_value_and_gradient(w)
     order = np.random.default_rng(0).permutation(8)
-    value = objective.smooth_value_and_gradient(w)[0] - objective.penalty.smooth_value(w)
-    batches, out = objective.mini_batches(5, single=False), np.empty_like(w)
-    for parts in ([order[at : at + 2] for at in range(0, 8, 2)], [order[:3], order[3:]]):
-        gradient, loss = 0.0, 0.0
-        for index in parts:
-            loss += batches.gradient(w, index, out) * len(index) / 8
-            gradient = gradient + out * len(index) / 8
-        close(gradient, whole, rtol=1e-10)
-        close(loss, value, rtol=1e-9, atol=1e-11)
+    for size in (2, 5):
+        loss, found = sweep(objective, w, order, size)
+        lengths = np.diff([*range(0, 8, size), 8])
+        assert len(found) == len(lengths)
+        close(lengths @ found / 8, whole, rtol=1e-10)
+        close(loss, value - objective.penalty.smooth_value(w), rtol=1e-9, atol=1e-11)
+
+
+@pairs
+@settings
+def test_a_batch_is_the_objective_of_its_rows(pair, setting):
+    """With the share of all rows, w_i n / (m sum w), in the place of w_i / sum w."""
+    objective, w = draw(pair, 2, "tanh", n=8, **setting)
+    order = np.random.default_rng(1).permutation(8)
+    rows = objective.rows
+    for at, gradient in zip((0, 5), sweep(objective, w, order, 5)[1], strict=True):
+        part = rows.take(order[at : at + 5])
+        alone = Objective(part, objective.family, objective.network, objective.penalty)
+        share = part.weight.sum() / len(part) / (rows.weight.sum() / 8)
+        ridge = objective.penalty.smooth_gradient(w)
+        data = alone.smooth_value_and_gradient(w)[1] - ridge
+        close(gradient, share * data + ridge, rtol=1e-9, atol=1e-12)
+
+
+def test_a_step_is_seen_by_the_next_batch_and_its_loss():
+    objective, w = draw(Poisson(), 1, "tanh", n=8)
+    batches, out, met = objective.mini_batches(4, single=False), np.empty_like(w), []
+
+    def step():
+        met.append(w.copy())
+        w[:] += 0.1
+
+    loss = batches.sweep(w, out, np.arange(8), step)
+    halves = [objective.rows.take(slice(at, at + 4)) for at in (0, 4)]
+    expected = [
+        objective._loss(rows, objective.linear_predictor(at, rows)[1])
+        for at, rows in zip(met, halves, strict=True)
+    ]
+    close(loss, sum(expected) / objective.total_weight, rtol=1e-12)
+
+
+@pytest.mark.parametrize("pair", [Poisson(), get_family("poisson", "identity")], ids=str)
+def test_a_sweep_ends_where_the_loss_is_not_finite(pair, monkeypatch):
+    monkeypatch.setattr(batches_module, "_CHUNK_BYTES", 1)
+    objective, w = draw(Poisson(), 1, "tanh", n=8)
+    objective = Objective(objective.rows, pair, objective.network, objective.penalty)
+    w[-1] = 1e4 if pair.is_canonical else -1e4  # the intercept: overflow, or no mean at all
+    batches, steps = objective.mini_batches(2, single=False), []
+    with np.errstate(all="ignore"):
+        loss = batches.sweep(w, np.empty_like(w), np.arange(8), lambda: steps.append(1))
+    assert not np.isfinite(loss)
+    assert len(steps) == 1
 
 
 @pairs
 @settings
 def test_a_batch_in_single_precision_is_that_batch_to_its_digits(pair, setting):
     objective, w = draw(pair, 2, "tanh", n=8, **setting)
-    found = []
-    for single in (False, True):
-        batches = objective.mini_batches(8, single)
-        out = np.empty(w.size, batches.dtype)
-        found.append((batches.gradient(w.astype(batches.dtype), np.arange(8), out), out))
-    assert found[1][1].dtype == np.float32
-    close(found[1][1], found[0][1], rtol=1e-4, atol=2e-5)
-    close(found[1][0], found[0][0], rtol=1e-4, atol=2e-5)
+    double, single = (sweep(objective, w, np.arange(8), 8, kind) for kind in (False, True))
+    assert single[1][0].dtype == np.float32
+    close(single[1][0], double[1][0], rtol=1e-4, atol=2e-5)
+    close(single[0], double[0], rtol=1e-4, atol=2e-5)
 
 
 @pytest.mark.parametrize("size", [1e14, 1e40])
 def test_numbers_without_a_place_in_single_precision_stay_in_double(size):
     objective, w = draw(get_family("normal"), 1, "tanh", n=8)
     objective.rows.X[0, 0] = size
-    batches = objective.mini_batches(8, single=True)
-    assert batches.dtype == (np.float32 if size < 1e15 else np.float64)
-    out = np.empty(w.size, batches.dtype)
-    assert np.isfinite(batches.gradient(w.astype(batches.dtype), np.arange(8), out))
+    assert objective.mini_batches(8, single=True).dtype == (
+        np.float32 if size < 1e15 else np.float64
+    )
+    assert np.isfinite(sweep(objective, w, np.arange(8), 8, single=True)[0])
+
+
+@pairs
+@settings
+def test_rows_transformed_where_they_are_used_are_rows_transformed(pair, setting):
+    objective, w = draw(pair, 1, "tanh", n=8, **setting)
+    rows = objective.rows
+    raw = np.float32(rows.X)
+    source = TransformedRows(raw, rows.y, rows.weight, rows.offset, lambda X: 2.0 * X + 1.0)
+    eager = replace(rows, X=2.0 * raw.astype(float) + 1.0)
+    order = np.array([6, 1, 3])
+    for one, two in ((source, eager), (source.subset(order), eager.take(order))):
+        parts = [
+            Objective(each, objective.family, objective.network, objective.penalty)
+            for each in (one, two)
+        ]
+        lazy, whole = (part.smooth_value_and_gradient(w) for part in parts)
+        close(lazy[0], whole[0], rtol=1e-14)
+        close(lazy[1], whole[1], rtol=1e-12, atol=1e-15)
+        for a, b in zip(*(sweep(part, w, np.arange(3), 2)[1] for part in parts), strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 # ------------------------------------------------------------- information

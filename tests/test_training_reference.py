@@ -154,10 +154,16 @@ class Plain:
         return value + self.penalty.smooth_value(w), gradient + self.penalty.smooth_gradient(w)
 
     def mini_batches(self, size, single):
-        self.dtype = np.dtype(np.float32 if single else np.float64)
+        self.dtype, self.size = np.dtype(np.float32 if single else np.float64), size
         return self
 
-    def gradient(self, w, index, out):
-        self.seen.append(np.array(index))
-        value, out[:] = self.smooth_value_and_gradient(w)
-        return value
+    def sweep(self, w, gradient, order, step):
+        total = 0.0
+        for at in range(0, len(order), self.size):
+            self.seen.append(np.array(order[at : at + self.size]))
+            value, gradient[:] = self.smooth_value_and_gradient(w)
+            total += len(self.seen[-1]) * value
+            if not np.isfinite(total):
+                break
+            step()
+        return total / len(order)

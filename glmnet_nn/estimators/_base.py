@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from families import Array, ExponentialFamily, Link, known_links
 from glmnet_nn.estimators import _choices
@@ -20,7 +20,12 @@ from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._fit import Fit, Specification, fit_network
 from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
 from glmnet_nn.estimators._statistics import StatisticsMixin
-from glmnet_nn.estimators._validation import check_estimable, check_offset, check_weight
+from glmnet_nn.estimators._validation import (
+    check_estimable,
+    check_inputs,
+    check_offset,
+    check_weight,
+)
 from glmnet_nn.exceptions import RankWarning, SeparationWarning
 from glmnet_nn.inference import Search
 from glmnet_nn.network import Network, known_activations
@@ -116,7 +121,10 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         exposure: ArrayLike | None,
         for_inference: bool = False,
     ) -> None:
-        """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent."""
+        """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent.
+
+        X in single precision stays so for mini-batches with hidden layers.
+        """
         weight = check_weight(sample_weight, X)
         given = (X, y, sample_weight, offset, exposure)
         present = weight > 0
@@ -130,6 +138,8 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         alpha = self._alpha(len(hidden) + 1)
         penalised = bool(self.l1_ratio > 0 and (hidden if alpha is None else np.any(alpha)))
         solver = _choices.choose_solver(self, hidden, len(X), penalised)
+        if not hidden or solver != "adam":
+            X = X.astype(float, copy=False)
         specification = Specification(
             family=family,
             hidden=hidden,
@@ -289,12 +299,13 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         self, X: ArrayLike, offset: ArrayLike | None, exposure: ArrayLike | None
     ) -> Array:
         """Return eta = network(x) + offset, (n, K)."""
-        check_is_fitted(self)
         X, offset, exposure = take_columns(self, X, offset, exposure)
-        rows: Array = validate_data(self, X, reset=False, dtype=np.float64)
+        rows = check_inputs(self, X)
+        eta = self._network.linear_predictor(self._weights, rows)
         known = check_offset(offset, exposure, self.family_, len(rows), self.n_outputs_)
-        eta = self._network.forward(self._weights, rows)[1]
-        return eta if known is None else eta + known
+        if known is not None:
+            eta += known
+        return eta
 
     # -------------------------------------------------------------- for both
 

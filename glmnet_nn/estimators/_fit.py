@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from families import Array, ExponentialFamily
 from glmnet_nn.network import Layout, Network, get_activation
-from glmnet_nn.training.data import Rows
+from glmnet_nn.training.data import Rows, TransformedRows
 from glmnet_nn.training.estimability import estimable, moves
 from glmnet_nn.training.inputs import (
     Inputs,
@@ -22,8 +22,9 @@ from glmnet_nn.training.inputs import (
 )
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import elastic_net
-from glmnet_nn.training.separation import find_separation, limit_problem
-from glmnet_nn.training.solvers import LBFGS, Adam, Newton, Solution
+from glmnet_nn.training.sampled import sampled_fit
+from glmnet_nn.training.separation import find_separation, is_informed, limit_problem
+from glmnet_nn.training.solvers import LBFGS, Adam, MetricLBFGS, Newton, Solution
 from glmnet_nn.training.start import feasible_start, initial_weights, linear_objective, null_model
 
 _PRIOR_PRECISION = 10.0
@@ -87,6 +88,10 @@ def fit_network(
     """
     rows = Rows(X, y, weight, offset)
     intercept, null_loss = null_model(rows, spec.family)
+    if not spec.hidden and spec.solver == "newton" and spec.standardize is not True:
+        found = _sampled(rows, intercept, null_loss, spec)
+        if found is not None:
+            return found
     inputs = _inputs(rows, spec)
     alpha = spec.alpha if spec.alpha is not None else _prior(rows, inputs, spec, null_loss)
     is_mle = not spec.hidden and not any(alpha)
@@ -102,11 +107,12 @@ def fit_network(
         w = unfolded(objective.network.layout, reduced, raw)
     separated = _Separated.nothing(len(w))
     if is_mle:
-        clear = _CLEAR * min(1.0, _curvature(objective, intercept))
+        clear = _clear(objective, intercept)
         if not exact and len(rows) <= _SMALL:
             clear = np.inf  # wherever the solver stopped
         w, solution, separated = _limit(objective, w, solution, clear)
     layout, total = objective.network.layout, float(weight.sum())
+    mean_loss = objective.mean_loss(w)
     n_parameters = 0 if spec.hidden else reduced.rank + spec.fit_intercept
     return Fit(
         solution=solution,
@@ -117,8 +123,8 @@ def fit_network(
         weights=folded(layout, reduced, w),
         inputs=reduced,
         alpha=alpha,
-        loss=objective.value(w),
-        deviance=2.0 * objective.mean_loss(w) * total,
+        loss=mean_loss + objective.penalty.value(w),
+        deviance=2.0 * mean_loss * total,
         null_deviance=2.0 * null_loss * total,
         dispersion=_dispersion(objective, w, n_parameters),
         rank=reduced.rank,
@@ -127,6 +133,52 @@ def fit_network(
         infinite=None if spec.hidden else moves(layout, reduced, separated.direction[:, None]),
         estimable=None if spec.hidden else estimable(layout, reduced, separated.open),
         free=separated.open,
+    )
+
+
+def _sampled(rows: Rows, intercept: Array, null_loss: float, spec: Specification) -> Fit | None:
+    """Return the fit of a GLM to many rows, by way of a sample of them; None if it was refused."""
+    layout = Layout((rows.X.shape[1], rows.y.shape[1]), spec.fit_intercept)
+    alpha = [0.0] if spec.alpha is None else spec.alpha
+
+    def start(inputs: Inputs) -> Array:
+        if spec.start is not None:
+            return unfolded(layout, inputs, spec.start)
+        return initial_weights(layout, intercept, np.random.default_rng(spec.seed))
+
+    found = sampled_fit(
+        rows,
+        spec.family,
+        layout,
+        lambda inputs: elastic_net(layout, alpha, spec.l1_ratio, inputs.scale),
+        start,
+        MetricLBFGS(spec.tol, spec.max_iter),
+        spec.report,
+    )
+    if found is None:
+        return None
+    inputs, w, total = found.inputs, found.solution.w, float(rows.weight.sum())
+    if not any(alpha) and not is_informed(found.sample, w, _clear(found.sample, intercept)):
+        return None
+    objective = _objective(rows, inputs, alpha, _AS_GIVEN, spec)
+    mean_loss = objective.mean_loss(w) if found.mean_loss is None else found.mean_loss
+    nothing = _Separated.nothing(len(w))
+    return Fit(
+        solution=found.solution,
+        network=objective.network,
+        weights=folded(layout, inputs, w),
+        inputs=inputs,
+        alpha=alpha,
+        loss=mean_loss + objective.penalty.value(w),
+        deviance=2.0 * mean_loss * total,
+        null_deviance=2.0 * null_loss * total,
+        dispersion=_dispersion(objective, w, inputs.rank + spec.fit_intercept),
+        rank=inputs.rank,
+        dependent=inputs.dependent_columns(rows.X.shape[1]),
+        separated_rows=nothing.rows,
+        infinite=moves(layout, inputs, nothing.direction[:, None]),
+        estimable=estimable(layout, inputs, nothing.open),
+        free=nothing.open,
     )
 
 
@@ -152,8 +204,11 @@ def _objective(
     scale = inputs.scale if penalises_raw else None
     penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, units.unit)
     offset = None if rows.offset is None else rows.offset / units.unit
-    y = (rows.y - units.middle) / units.unit
-    scaled = Rows(inputs.transform(rows.X), y, rows.weight, offset)
+    y = rows.y if units is _AS_GIVEN else (rows.y - units.middle) / units.unit
+    if spec.solver == "lbfgs":
+        scaled = Rows(inputs.transform(rows.X), y, rows.weight, offset)
+    else:  # few passes, or batches that make a copy of their own
+        scaled = TransformedRows(rows.X, y, rows.weight, offset, inputs.transform)
     return Objective(scaled, spec.family, network, penalty)
 
 
@@ -328,7 +383,7 @@ def _split(objective: Objective, spec: Specification) -> tuple[Objective, Object
     order = np.random.default_rng(spec.seed).permutation(n)
     training, validation = (
         Objective(
-            objective.rows.take(np.sort(part)),
+            objective.rows.subset(np.sort(part)),
             objective.family,
             objective.network,
             objective.penalty,
@@ -352,6 +407,11 @@ class _Separated:
     @classmethod
     def nothing(cls, size: int) -> _Separated:
         return cls(np.zeros(0, dtype=np.intp), np.zeros(size), np.zeros((size, 0)))
+
+
+def _clear(objective: Objective, intercept: Array) -> float:
+    """Return the Fisher weight above which a row takes part in no separation."""
+    return _CLEAR * min(1.0, _curvature(objective, intercept))
 
 
 def _limit(
@@ -379,7 +439,9 @@ def _dispersion(objective: Objective, w: Array, n_parameters: int) -> float:
     family, rows = objective.family, objective.rows
     if not family.has_dispersion:
         return 1.0
-    _, eta = objective.linear_predictor(w, rows)
-    chi2 = float(rows.weight @ np.square(family.pearson(rows.y, eta)).sum(axis=1))
+    chi2 = sum(
+        float(block.weight @ np.square(family.pearson(block.y, eta)).sum(axis=1))
+        for block, eta in objective.predicted(w)
+    )
     freedom = (objective.total_weight - n_parameters) * rows.y.shape[1]
     return chi2 / freedom if freedom > 0 else np.nan

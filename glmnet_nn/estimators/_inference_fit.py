@@ -122,7 +122,7 @@ def polished_network(
     The ridge is in units of phi: where the law has a dispersion, that of a first start
     serves the search, and each polish gives a better one until it changes no more.
     """
-    task = _Task(Rows(X, y, weight, offset), spec)
+    task = _Task(Rows(X.astype(float, copy=False), y, weight, offset), spec)
     phi = _preliminary_dispersion(task.rows, task.inputs, spec, task.null_loss)
     solver, starts = task.solver(phi), task.starts()
     if spec.family.has_dispersion:
@@ -145,6 +145,7 @@ class _Task:
 
     def __init__(self, rows: Rows, spec: Specification) -> None:
         self.rows, self.spec = rows, spec
+        self._in_memory = replace(spec, solver="lbfgs")  # hundreds of passes: inputs scaled once
         self.intercept, self.null_loss = null_model(rows, spec.family)
         self.inputs, self.units = standardized(rows.X, rows.weight), _units(rows, spec)
         self.total = float(rows.weight.sum())
@@ -158,7 +159,7 @@ class _Task:
     def objective(self, phi: float, units: _Units | None = None) -> Objective:
         """Return the objective with the ridge for phi."""
         units = self.units if units is None else units
-        return _objective(self.rows, self.inputs, self._alpha(phi), units, self.spec)
+        return _objective(self.rows, self.inputs, self._alpha(phi), units, self._in_memory)
 
     @property
     def _seen_intercept(self) -> Array:

@@ -19,7 +19,7 @@ from families import Array, Bernoulli, ExponentialFamily, Multinoulli, get_famil
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._prediction import ClassPredictions
-from glmnet_nn.estimators._validation import check_weight
+from glmnet_nn.estimators._validation import FLOATING, check_weight
 
 
 class DeepGLMClassifier(ClassifierMixin, ClassPredictions, BaseDeepGLM):
@@ -109,7 +109,7 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
         exposure: ArrayLike | None,
     ) -> tuple[Any, ...]:
         X, offset, exposure = take_columns(self, X, offset, exposure)
-        rows, target = validate_data(self, X, y, dtype=np.float64, multi_output=True)
+        rows, target = validate_data(self, X, y, dtype=FLOATING, multi_output=True)
         check_classification_targets(target)
         self._multilabel = type_of_target(target) == "multilabel-indicator"
         if self._multilabel:

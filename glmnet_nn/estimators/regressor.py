@@ -13,7 +13,7 @@ from families import Array, ExponentialFamily, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._prediction import RegressionPredictions
-from glmnet_nn.estimators._validation import check_offset, check_weight
+from glmnet_nn.estimators._validation import FLOATING, check_offset, check_weight
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.start import null_model
 
@@ -249,9 +249,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         X, offset, exposure = take_columns(self, X, offset, exposure)
         link = None if self.link == "auto" else self.link
         family = get_family(self.family, link)
-        rows, target = validate_data(
-            self, X, y, dtype=np.float64, multi_output=True, y_numeric=True
-        )
+        rows, target = validate_data(self, X, y, dtype=FLOATING, multi_output=True, y_numeric=True)
         target = np.asarray(target, dtype=float)
         columns = target[:, None] if target.ndim == 1 else target
         if family.event_ndim and columns.shape[1] < 2:

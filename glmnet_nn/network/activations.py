@@ -16,7 +16,8 @@ _ACTIVATIONS: dict[str, Activation] = {}
 class Activation:
     """O = value(S), elementwise, with a'(S) = slope(O) and a''(S) = curvature(O).
 
-    ``value`` may overwrite its argument. That the slope needs only the output is
+    ``value`` may overwrite its argument; ``slope(O, out)`` leaves O alone and writes to
+    ``out``, if given, another array. That the slope needs only the output is
     what lets the recursion forget S (THEORY: P_l = (P_{l+1} W_{l+1}) o a_l'(O_l)).
     ``is_smooth`` tells whether a'' exists everywhere; at a kink, curvature is 0.
 
@@ -30,7 +31,7 @@ class Activation:
 
     name: str
     value: Callable[[Array], Array]
-    slope: Callable[[Array], Array]
+    slope: Callable[..., Array]
     curvature: Callable[[Array], Array]
     is_smooth: bool = True
 
@@ -50,27 +51,40 @@ def _logistic(s: Array) -> Array:
     return s
 
 
-Activation("identity", lambda s: s, np.ones_like, np.zeros_like)
+def _ones(o: Array, out: Array | None = None) -> Array:
+    out = np.empty_like(o) if out is None else out
+    out.fill(1.0)
+    return out
+
+
+def _one_minus_square(o: Array, out: Array | None = None) -> Array:
+    out = np.multiply(o, o, out=out)
+    return np.subtract(1.0, out, out=out)
+
+
+def _logistic_slope(o: Array, out: Array | None = None) -> Array:
+    out = np.subtract(1.0, o, out=out)
+    return np.multiply(o, out, out=out)
+
+
+def _softplus_slope(o: Array, out: Array | None = None) -> Array:
+    """1 - e^-o."""
+    out = np.expm1(np.negative(o, out=out), out=out)
+    return np.negative(out, out=out)
+
+
+Activation("identity", lambda s: s, _ones, np.zeros_like)
+Activation("logistic", _logistic, _logistic_slope, lambda o: o * (1.0 - o) * (1.0 - 2.0 * o))
 Activation(
-    "logistic", _logistic, lambda o: o * (1.0 - o), lambda o: o * (1.0 - o) * (1.0 - 2.0 * o)
+    "tanh", lambda s: np.tanh(s, out=s), _one_minus_square, lambda o: -2.0 * o * (1.0 - o * o)
 )
-Activation(
-    "tanh",
-    lambda s: np.tanh(s, out=s),
-    lambda o: 1.0 - o * o,
-    lambda o: -2.0 * o * (1.0 - o * o),
-)
-Activation(
-    "relu",
-    lambda s: np.maximum(s, 0.0, out=s),
-    lambda o: (o > 0).astype(o.dtype),
-    np.zeros_like,
-    is_smooth=False,
+Activation(  # o >= 0, so that its sign is its slope
+    "relu", lambda s: np.maximum(s, 0.0, out=s), np.sign, np.zeros_like, is_smooth=False
 )
 Activation(
     "softplus",
     lambda s: np.logaddexp(0.0, s, out=s),
-    lambda o: -np.expm1(-o),
+    _softplus_slope,
     lambda o: -np.expm1(-o) * np.exp(-o),
 )
 

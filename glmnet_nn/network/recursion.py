@@ -29,6 +29,9 @@ from families import Array
 from glmnet_nn.network.activations import Activation
 from glmnet_nn.network.layout import Layout
 
+_BLOCK_NUMBERS = 2**18  # of a layer for one block of rows: they stay in the cache
+_LEAST_ROWS = 256
+
 
 class Network:
     """A dense feed-forward network with a linear output layer.
@@ -70,6 +73,20 @@ class Network:
         for layer in hidden:
             inputs.append(self.activation.value(layer.sums(inputs[-1])))
         return inputs, output.sums(inputs[-1])
+
+    def linear_predictor(self, w: Array, X: Array) -> Array:
+        """Return eta, (n, K), for X in single or double precision.
+
+        Rows pass in blocks, so that the memory beside eta does not grow with n.
+        """
+        size = max(_LEAST_ROWS, _BLOCK_NUMBERS // max(self.layout.sizes))
+        if len(X) <= size:
+            return self.forward(w, X.astype(float, copy=False))[1]
+        eta = np.empty((len(X), self.layout.sizes[-1]))
+        for first in range(0, len(X), size):
+            at = slice(first, first + size)
+            eta[at] = self.forward(w, X[at].astype(float, copy=False))[1]
+        return eta
 
     def backward(self, w: Array, inputs: list[Array], seed: Array) -> Iterator[tuple[int, Array]]:
         """Yield l, P_l for l = L, ..., 0, started from P_L = seed."""

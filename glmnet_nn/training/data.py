@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
+import numpy as np
 from numpy.typing import NDArray
 
 from families import Array
@@ -32,15 +33,55 @@ class Rows:
     def __len__(self) -> int:
         return len(self.X)
 
+    @property
+    def has_equal_weights(self) -> bool:
+        """Whether the weights are one number, seen n times."""
+        return self.weight.strides == (0,)
+
     def take(self, index: NDArray | slice) -> Rows:
         """Return the rows at ``index``."""
         offset = None if self.offset is None else self.offset[index]
         return Rows(self.X[index], self.y[index], self.weight[index], offset)
+
+    def subset(self, index: NDArray | slice) -> Rows:
+        """Return the rows at ``index``, as a source of the same kind."""
+        return self.take(index)
 
     def blocks(self, size: int) -> Iterator[Rows]:
         """Yield the rows in order, at most ``size`` at a time."""
         if len(self) <= size:
             yield self
             return
+        for at in range(0, len(self), size):
+            yield self.take(slice(at, at + size))
+
+
+@dataclass(frozen=True)
+class TransformedRows(Rows):
+    """Rows whose inputs are ``transform(X)``, made when and where they are asked for.
+
+    ``X`` holds them as they came, in single precision if they did; ``take`` and ``blocks``
+    return rows with the transformed inputs in double precision, so that no second
+    copy of all of X is needed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X, y = np.array([[1.0], [3.0]], dtype=np.float32), np.zeros((2, 1))
+    >>> rows = TransformedRows(X, y, np.ones(2), transform=lambda X: X - 2.0)
+    >>> [block.X.tolist() for block in rows.blocks(1)]
+    [[[-1.0]], [[1.0]]]
+    """
+
+    transform: Callable[[Array], Array] = np.asarray
+
+    def take(self, index: NDArray | slice) -> Rows:
+        rows = super().take(index)
+        return replace(rows, X=self.transform(rows.X.astype(float, copy=False)))
+
+    def subset(self, index: NDArray | slice) -> TransformedRows:
+        return TransformedRows(**vars(super().take(index)), transform=self.transform)
+
+    def blocks(self, size: int) -> Iterator[Rows]:
         for at in range(0, len(self), size):
             yield self.take(slice(at, at + size))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from families import Array
 from glmnet_nn.network import Layer, Layout
 
 _EPS = np.finfo(float).eps
+_BLOCK_NUMBERS = 2**15
 _LARGEST = 1e290  # sums and quotients of larger numbers leave double precision
 
 
@@ -91,7 +93,7 @@ def standardized(X: Array, weight: Array, center: bool = True, keep_binary: bool
         standardised, would be an input of many standard deviations.)
     """
     share = weight / weight.sum()
-    size = np.abs(X).max(axis=0, initial=0.0)
+    size, binary = _sizes(X)
     if np.any(size > _LARGEST) or np.any((size > 0) & (size < 1 / _LARGEST)):
         at = int(np.argmax((size > _LARGEST) | ((size > 0) & (size < 1 / _LARGEST))))
         raise ValueError(
@@ -99,19 +101,44 @@ def standardized(X: Array, weight: Array, center: bool = True, keep_binary: bool
             f"column {at} is {size[at]:g}. Measure it in another unit."
         )
     size[size == 0] = 1.0  # squares of columns near 1e200 must not overflow
-    middle = share @ (X / size) * size if center else np.zeros(X.shape[1])
+    unit = 1.0 / size
+    middle, rest, square = np.zeros((3, X.shape[1]))
+    if center:
+        for rows, block in _blocks(X):
+            middle += share[rows] @ (block * unit)
+    for rows, block in _blocks(X):
+        deviation = block * unit - middle
+        rest += share[rows] @ deviation
+        square += share[rows] @ np.square(deviation)
     if center:  # the mean of what is left: the first sum has an error that grows with n
-        middle += share @ (X - middle)
-    deviation = (X - middle) / size
-    scale = np.sqrt(share @ np.square(deviation)) * size
+        middle += rest
+        square -= np.square(rest)
+    middle, scale = middle * size, np.sqrt(np.maximum(square, 0.0)) * size
     constant = scale <= 16 * _EPS * size if center else scale == 0
     scale[constant] = 1.0
     if keep_binary:
-        binary = ((X == 0) | (X == 1)).all(axis=0)
         middle[binary], scale[binary] = 0.0, 1.0
     if center:
         middle[constant] = X[0, constant] if len(X) else 0.0
     return Inputs(middle, scale)
+
+
+def _sizes(X: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Return the largest absolute value of each column, and which hold but 0 and 1."""
+    size, binary = np.zeros(X.shape[1]), np.ones(X.shape[1], dtype=bool)
+    for _, block in _blocks(X):
+        np.maximum(size, np.abs(block).max(axis=0), out=size)
+        kept = block[:, binary]
+        binary[binary] = ((kept == 0) | (kept == 1)).all(axis=0)
+    return size, binary
+
+
+def _blocks(X: Array) -> Iterator[tuple[slice, Array]]:
+    """Yield the rows in double precision, as many at a time as the cache has room for."""
+    step = max(1, _BLOCK_NUMBERS // max(X.shape[1], 1))
+    for first in range(0, len(X), step):
+        at = slice(first, first + step)
+        yield at, X[at].astype(float, copy=False)
 
 
 def full_rank(inputs: Inputs, X: Array) -> Inputs:

@@ -15,10 +15,12 @@ from glmnet_nn.network import Network, hessian
 from glmnet_nn.training.batches import MiniBatches
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.penalties import ElasticNet
+from glmnet_nn.training.threads import lanes, over_rows
 
-_CACHED_ROWS = 4096  # rows whose products stay in the processor's cache
+_CACHED_BYTES = 2**20  # of rows whose products stay in the processor's cache
 _HESSIAN_BYTES = 2**22  # of the tangents along all parameters for one block of rows
-_BLOCK_BYTES = 2**25  # of the largest array formed for one block of rows
+_LEAST_BLOCK = 256
+_BLOCK_BYTES = 2**22  # of the largest array formed for one block of rows
 
 
 class Objective:
@@ -64,13 +66,14 @@ class Objective:
 
     # ------------------------------------------------------- sums over rows
 
+    def predicted(self, w: Array) -> Iterator[tuple[Rows, Array]]:
+        """Yield all rows in blocks, each with its linear predictors."""
+        for rows in self.rows.blocks(self._block_size()):
+            yield rows, self.linear_predictor(w, rows)[1]
+
     def mean_loss(self, w: Array) -> float:
         """Return the data term of F: half the mean deviance."""
-        total = sum(
-            self._loss(rows, self.linear_predictor(w, rows)[1])
-            for rows in self.rows.blocks(self._block_size())
-        )
-        return total / self.total_weight
+        return sum(self._loss(rows, eta) for rows, eta in self.predicted(w)) / self.total_weight
 
     def value(self, w: Array) -> float:
         """Return F(w)."""
@@ -96,9 +99,12 @@ class Objective:
         if self.network.depth:
             F = sum(A.T @ A for A, _ in self.scoring_blocks(w))
             return np.asarray(F)
+        parts = over_rows(
+            lambda part: self._linear_information(w, part), self.n_rows, lanes(self.rows.X.size)
+        )
+        places = self._places_by_output()
         F = np.diag(self.penalty.l2)
-        for rows in self.rows.blocks(_CACHED_ROWS):
-            F += self._linear_information(w, rows)
+        F[np.ix_(places, places)] += sum(part.reshape(w.size, w.size) for part in parts)
         return F
 
     def hessian(self, w: Array) -> Array:
@@ -118,38 +124,37 @@ class Objective:
             H += hessian(self.network, w, inputs, self._seed(rows, eta))
         return H
 
-    def _linear_information(self, w: Array, rows: Rows) -> Array:
-        """Return F without hidden layers, where J_k = [x, 1] in the places of output k.
+    def _linear_information(self, w: Array, part: slice) -> Array:
+        """Return F of some rows without hidden layers, where J_k = [x, 1] in the places of k.
 
-        F has the blocks [X 1]' diag(w_i (S'S)_kl) [X 1]: the Jacobian, nearly all zeros
-        for several outputs, is not formed.
+        F has the blocks [X 1]' diag(w_i (S'S)_kl) [X 1], (K, p + 1, K, p + 1): the Jacobian,
+        nearly all zeros for several outputs, is not formed.
         """
-        _, eta = self.linear_predictor(w, rows)
-        share, K = rows.weight / self.total_weight, eta.shape[1]
-        weight = self.family.fisher_weight(eta)
-        ones = np.ones((len(rows), int(self.network.layout.fit_intercept)))
-        Z = np.hstack([rows.X, ones])
-        F = np.zeros((K, Z.shape[1], K, Z.shape[1]))
+        p, K = self.network.layout.sizes
+        width = p + self.network.layout.fit_intercept
+        F = np.zeros((K, width, K, width))
+        size = max(_LEAST_BLOCK, 2 * p, _CACHED_BYTES // (8 * p + 8))
+        for rows in self.rows.subset(part).blocks(size):
+            X = rows.X.astype(float, copy=False)
+            _, eta = self.linear_predictor(w, rows)
+            share = rows.weight / self.total_weight
+            weight = self.family.fisher_weight(eta)
+            for k in range(K):
+                F[k, :, k] += _moments(X, share * weight[:, k])[:width, :width]
+            for k, l, coupling in self.family.fisher_couplings(eta):
+                F[k, :, l] += _moments(X, share * coupling)[:width, :width]
         for k in range(K):
-            root = Z * np.sqrt(share * weight[:, k])[:, None]
-            F[k, :, k] = root.T @ root
             for l in range(k):
-                coupling = self.family.fisher_coupling(eta, k, l)
-                if coupling is not None:
-                    F[k, :, l] = Z.T @ (Z * (share * coupling)[:, None])
-                    F[l, :, k] = F[k, :, l].T
-        places = self._places_by_output(Z.shape[1])
-        flat = np.empty((w.size, w.size))
-        flat[np.ix_(places, places)] = F.reshape(w.size, w.size)
-        return flat
+                F[l, :, k] = F[k, :, l].T
+        return F
 
-    def _places_by_output(self, width: int) -> NDArray[np.intp]:
+    def _places_by_output(self) -> NDArray[np.intp]:
         """Return where (W_k, b_k), output by output, lie in the flat vector."""
         layout = self.network.layout
-        K, p = layout.sizes[-1], layout.sizes[-2]
+        p, K = layout.sizes
         slopes = np.arange(K * p).reshape(K, p)
         offsets = K * p + np.arange(K)[:, None]
-        return np.hstack([slopes, offsets])[:, :width].ravel()
+        return np.hstack([slopes, offsets])[:, : p + layout.fit_intercept].ravel()
 
     def scoring_blocks(self, w: Array) -> Iterator[tuple[Array, Array]]:
         """Yield (A, r) with A'A summing to the Fisher information, A'r to -gradient.
@@ -204,3 +209,20 @@ class Objective:
     def _block_size(self, width: int = 0) -> int:
         widest = max(max(self.network.layout.sizes), width * self.network.layout.sizes[-1])
         return max(256, _BLOCK_BYTES // (8 * widest))
+
+
+def _moments(X: Array, v: Array) -> Array:
+    """Return [X 1]' diag(v) [X 1]."""
+    p = X.shape[1]
+    M = np.empty((p + 1, p + 1))
+    if v.max() == v.min():
+        np.matmul(X.T, X, out=M[:p, :p])
+        M[:p, :p] *= v[0]
+    elif v.min() >= 0:  # half the work of a product of two matrices
+        root = X * np.sqrt(v)[:, None]
+        np.matmul(root.T, root, out=M[:p, :p])
+    else:
+        np.matmul(X.T, X * v[:, None], out=M[:p, :p])
+    M[p, :p] = M[:p, p] = v @ X
+    M[p, p] = v.sum()
+    return M

@@ -27,6 +27,7 @@ from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.solvers._problem import Penalty
 
 _FAR = 40.0  # e^-40 is below the rounding of 1: the mean is at its end
+_CACHED_ROWS = 4096
 _NULL = 1e-10  # below this, relative to rows of length 1, a movement is rounding
 
 
@@ -71,7 +72,7 @@ def find_separation(objective: Objective, w: Array, clear: float) -> Separation 
     Newton's method has found there are hardly any; for a w further from the
     optimum ``clear`` must be higher, and np.inf always decides exactly.
     """
-    if np.isfinite(clear) and _is_informed(objective, w, clear):
+    if np.isfinite(clear) and is_informed(objective, w, clear):
         return None
     system = _inequalities(objective, w, clear)
     if system is None:
@@ -93,18 +94,23 @@ def find_separation(objective: Objective, w: Array, clear: float) -> Separation 
     return Separation(rows, direction, free, G[separated])
 
 
-def _is_informed(objective: Objective, w: Array, clear: float) -> bool:
+def is_informed(objective: Objective, w: Array, clear: float) -> bool:
     """Tell whether every direction, the flat ones aside, has more than little information.
 
     A direction d that moves only rows of Fisher weight below ``clear`` has
     d'F d <= clear K sum_i w_i |[x_i 1]|^2 / sum w: an inexpensive proof, for
     most fits, that no direction of escape was followed to its end.
     """
-    F, flat, rows = objective.information(w), objective.flat_directions(), objective.rows
+    F, flat = objective.information(w), objective.flat_directions()
     F += np.trace(F) * (flat.T @ flat)
-    lengths = np.einsum("ij,ij->i", rows.X, rows.X) + 1.0
-    size = rows.y.shape[1] * float(rows.weight @ lengths) / objective.total_weight
-    return bool(linalg.eigvalsh(F, subset_by_index=[0, 0])[0] > clear * size)
+    squares = sum(
+        float(rows.weight @ (np.einsum("ij,ij->i", rows.X, rows.X) + 1.0))
+        for rows in objective.rows.blocks(_CACHED_ROWS)
+    )
+    size = objective.rows.y.shape[1] * squares / objective.total_weight
+    F[np.diag_indices_from(F)] -= clear * size
+    _, info = linalg.lapack.dpotrf(F, overwrite_a=True)  # positive definite?
+    return bool(info == 0)
 
 
 def _inequalities(
@@ -114,7 +120,7 @@ def _inequalities(
 
     None, before G is formed, if every row is settled.
     """
-    rows, family, network = objective.rows, objective.family, objective.network
+    rows, family, network = objective.rows.take(slice(None)), objective.family, objective.network
     inputs, eta = objective.linear_predictor(w, rows)
     cone, weight = family.escape_cone(rows.y), family.fisher_weight(eta)
     repeats = cone.shape[1] // weight.shape[1]

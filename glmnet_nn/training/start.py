@@ -11,6 +11,9 @@ from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import elastic_net
 from glmnet_nn.training.solvers import Newton
 
+_CACHED_ROWS = 2**16
+_SOUND = 1e-11  # relative
+
 
 def linear_objective(rows: Rows, family: ExponentialFamily, fit_intercept: bool) -> Objective:
     """Return the unpenalised objective of the GLM with these rows."""
@@ -39,7 +42,26 @@ def null_model(rows: Rows, family: ExponentialFamily) -> tuple[Array, float]:
         return intercept, 0.0
     if rows.offset is not None:
         intercept = Newton().solve(objective, _null_start(objective, intercept)).w
-    return intercept, _require_finite(objective, intercept)
+        return intercept, _require_finite(objective, intercept)
+    loss = _constant_loss(rows, family, intercept)
+    return intercept, _require_finite(objective, intercept) if loss is None else loss
+
+
+def _constant_loss(rows: Rows, family: ExponentialFamily, eta: Array) -> float | None:
+    """Return the mean loss where eta is the same for all rows; None if its digits cancel.
+
+    A(theta) - theta . y is linear in y, so that of the mean of y is its mean.
+    """
+    total = float(rows.weight.sum())
+    saturated, mean = 0.0, np.zeros(rows.y.shape[1])
+    for block in rows.blocks(_CACHED_ROWS):
+        share = block.weight / total
+        saturated += float(share @ family.conjugate(block.y).reshape(len(block), -1).sum(axis=1))
+        mean += share @ block.y
+    kernel = float(family.kernel(mean[None, :], eta[None, :]).sum())
+    loss = saturated + kernel
+    rounding = 64 * np.finfo(float).eps * (abs(saturated) + abs(kernel))
+    return loss if np.isfinite(loss) and rounding <= _SOUND * loss else None
 
 
 def _require_finite(objective: Objective, w: Array) -> float:

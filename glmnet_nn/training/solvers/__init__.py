@@ -1,6 +1,6 @@
 """Solvers: one algorithm a file; each sees a Problem and a flat vector, nothing else."""
 
-from glmnet_nn.training.solvers._least_squares import stacked_qr
+from glmnet_nn.training.solvers._least_squares import gram_factor, stacked_qr
 from glmnet_nn.training.solvers._problem import (
     BatchProblem,
     CurvedProblem,
@@ -11,6 +11,7 @@ from glmnet_nn.training.solvers._problem import (
 from glmnet_nn.training.solvers.adam import Adam
 from glmnet_nn.training.solvers.damped_newton import DampedNewton
 from glmnet_nn.training.solvers.lbfgs import LBFGS
+from glmnet_nn.training.solvers.metric import MetricLBFGS
 from glmnet_nn.training.solvers.newton import Newton
 
 SOLVERS = {solver.name: solver for solver in (Newton, LBFGS, Adam)}
@@ -22,9 +23,11 @@ __all__ = [
     "BatchProblem",
     "CurvedProblem",
     "DampedNewton",
+    "MetricLBFGS",
     "Newton",
     "Problem",
     "ScoringProblem",
     "Solution",
+    "gram_factor",
     "stacked_qr",
 ]

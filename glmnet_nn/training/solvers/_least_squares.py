@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import linalg
@@ -14,27 +15,45 @@ _SAFE_RCOND = 1e-9  # of the scaled Gram matrix: condition of A below about 3e4
 _RANK_RCOND = 1e-15
 
 
-def gram_solve(H: Array, gradient: Array, gauge: Array) -> Array | None:
-    """Return delta with H delta = -gradient by Cholesky, or None if unsafe; H = A'A is used up.
+@dataclass(frozen=True)
+class Factor:
+    """The Cholesky factor of a positive definite H, scaled to a unit diagonal."""
 
-    ``gauge`` holds orthonormal directions in which A is known to be null and the
-    gradient 0; they are filled in so that delta has no component along them. The
+    lower: Array
+    scale: Array
+    rcond: float
+
+    def solve(self, g: Array) -> Array:
+        """Return H^-1 g."""
+        solution, _ = linalg.lapack.dpotrs(self.lower, g / self.scale, lower=True)
+        return np.asarray(solution / self.scale)
+
+
+def gram_factor(H: Array, gauge: Array) -> Factor | None:
+    """Return the factor of H = A'A, or None if its condition is unsafe; H is used up.
+
+    ``gauge`` holds orthonormal directions in which A is known to be null and every
+    gradient 0; they are filled in so that a solution has no component along them. The
     matrix is scaled to a unit diagonal first, which undoes differing units.
     """
-    H += gauge.T @ (gauge * np.trace(H) / max(len(gradient), 1))
+    H += gauge.T @ (gauge * np.trace(H) / max(len(H), 1))
     scale = np.sqrt(np.diagonal(H)).copy()
     if not (np.all(np.isfinite(scale)) and np.all(scale > 0)):
         return None
     H /= scale[:, None]
     H /= scale
     norm = np.abs(H).sum(axis=0).max(initial=0.0)
-    factor, info = linalg.lapack.dpotrf(H, lower=True, overwrite_a=True)
+    lower, info = linalg.lapack.dpotrf(H, lower=True, overwrite_a=True)
     if info != 0:
         return None
-    rcond, _ = linalg.lapack.dpocon(factor, norm, uplo="L")
-    if rcond < _SAFE_RCOND:
-        return None
-    return -linalg.cho_solve((factor, True), gradient / scale) / scale
+    rcond, _ = linalg.lapack.dpocon(lower, norm, uplo="L")
+    return Factor(lower, scale, float(rcond)) if rcond >= _SAFE_RCOND else None
+
+
+def gram_solve(H: Array, gradient: Array, gauge: Array) -> Array | None:
+    """Return delta with H delta = -gradient by Cholesky, or None if unsafe; H is used up."""
+    factor = gram_factor(H, gauge)
+    return None if factor is None else -factor.solve(gradient)
 
 
 def stacked_qr(blocks: Iterable[Block], width: int) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,7 +22,20 @@ class Penalty(Protocol):
     def prox(self, v: Array, step: Array | float) -> Array: ...
 
 
-class Problem(Protocol):
+class Differentiable(Protocol):
+    """A smooth function of one flat vector."""
+
+    def smooth_value_and_gradient(self, w: Array) -> tuple[float, Array]: ...
+
+
+class SummedProblem(Differentiable, Protocol):
+    """A smooth function, summed fast: with the rounding of a value and n / phi there."""
+
+    def rounding(self, value: float) -> float: ...
+    def score_scale(self, value: float) -> float: ...
+
+
+class Problem(Differentiable, Protocol):
     """A function F(w) = smooth(w) + l1 part, of one flat vector."""
 
     n_rows: int
@@ -30,15 +43,25 @@ class Problem(Protocol):
     @property
     def penalty(self) -> Penalty: ...
     def value(self, w: Array) -> float: ...
-    def smooth_value_and_gradient(self, w: Array) -> tuple[float, Array]: ...
 
 
 class Batches(Protocol):
-    """Gradients estimated from the rows at ``index``, written to ``out``."""
+    """Gradients estimated from some rows at a time.
+
+    ``sweep`` visits the rows in the given order: for each batch it writes the smooth
+    gradient at w to ``gradient`` and calls ``step``, which may change w in place. It
+    returns the mean loss of the rows, each at the w that its batch met.
+    """
 
     dtype: np.dtype[Any]
 
-    def gradient(self, w: NDArray[Any], index: NDArray[np.intp], out: NDArray[Any]) -> float: ...
+    def sweep(
+        self,
+        w: NDArray[Any],
+        gradient: NDArray[Any],
+        order: NDArray[np.intp],
+        step: Callable[[], None],
+    ) -> float: ...
 
 
 class BatchProblem(Problem, Protocol):

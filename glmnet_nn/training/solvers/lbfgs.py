@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,9 +10,9 @@ import numpy as np
 
 from families import Array
 from glmnet_nn.training.solvers._problem import Problem, Solution
+from glmnet_nn.training.solvers._quasi_newton import Pairs, keep, spectral, two_loop, wolfe
 
 Report = Callable[[int, float], None] | None
-Pairs = deque[tuple[Array, Array]]
 
 _LEAST_STEP = 1e-9  # of the first one
 _STALLED = "the objective falls no more, though its gradient does not vanish"
@@ -67,10 +66,10 @@ class LBFGS:
         curve: list[float] = []
         message = f"{self.max_iter} iterations did not suffice"
         while len(curve) < self.max_iter and _size(gradient) > self.tol and not _stalled(curve):
-            direction = -_two_loop(pairs, gradient)
+            direction = -two_loop(pairs, gradient, spectral(pairs))
             if not pairs:
                 direction /= max(1.0, float(np.linalg.norm(gradient)))
-            found = _wolfe(problem, w, value, gradient, direction)
+            found = wolfe(problem, w, value, gradient, direction, 4e-16 * abs(value))
             if found is None and pairs:
                 pairs.clear()
                 continue
@@ -78,7 +77,7 @@ class LBFGS:
                 message = "no step along the gradient lowers the objective"
                 break
             following, value, following_gradient = found
-            _keep(pairs, following - w, following_gradient - gradient)
+            keep(pairs, following - w, following_gradient - gradient)
             w, gradient = following, following_gradient
             curve.append(value)
             if report is not None:
@@ -113,11 +112,11 @@ class LBFGS:
             if _stalled(curve):
                 converged, message = True, _STALLED
                 break
-            following = state.along(-_two_loop(pairs, state.residual, state.step))
+            following = state.along(-two_loop(pairs, state.residual, spectral(pairs, state.step)))
             if following is None:
                 message = "no step lowers the forward-backward envelope"
                 break
-            _keep(pairs, following.w - state.w, following.residual - state.residual)
+            keep(pairs, following.w - state.w, following.residual - state.residual)
             state = following
         w = state.forward if state.is_bounded() else state.w
         size = _size(state.residual)
@@ -189,50 +188,6 @@ def _first_step(problem: Problem, w: Array) -> float:
     other = problem.smooth_value_and_gradient(w - small * gradient)[1]
     curvature = float(np.linalg.norm(other - gradient)) / (small * length)
     return 0.95 / curvature if np.isfinite(curvature) and curvature > 0 else 1.0
-
-
-def _wolfe(
-    problem: Problem, w: Array, value: float, gradient: Array, direction: Array
-) -> tuple[Array, float, Array] | None:
-    """Return w + t direction, F and its gradient there, for a t of the weak Wolfe conditions.
-
-    F may stay above its bound by its rounding, as it must near the optimum.
-    """
-    slope, slack = float(gradient @ direction), 4e-16 * abs(value)
-    if not slope < 0:
-        return None
-    low, high, step = 0.0, np.inf, 1.0
-    for _ in range(60):
-        trial = w + step * direction
-        trial_value, trial_gradient = problem.smooth_value_and_gradient(trial)
-        if not trial_value <= value + 1e-4 * step * slope + slack:
-            high = step
-        elif float(trial_gradient @ direction) < 0.9 * slope:
-            low = step
-        else:
-            return trial, trial_value, trial_gradient
-        step = 0.5 * (low + high) if high < np.inf else 2.0 * step
-    return None
-
-
-def _two_loop(pairs: Pairs, residual: Array, scale: float = 1.0) -> Array:
-    """Return H residual for the L-BFGS matrix H of the pairs; scale * residual without any."""
-    q, coefficients = residual.copy(), []
-    for s, y in reversed(pairs):
-        a = (s @ q) / (s @ y)
-        coefficients.append(a)
-        q -= a * y
-    s, y = pairs[-1] if pairs else (residual, residual)
-    q *= (s @ y) / (y @ y) if pairs else scale
-    for (s, y), a in zip(pairs, reversed(coefficients), strict=True):
-        q += (a - (y @ q) / (s @ y)) * s
-    return q
-
-
-def _keep(pairs: Pairs, s: Array, y: Array) -> None:
-    """Add a pair of positive curvature."""
-    if s @ y > 1e-12 * np.sqrt((s @ s) * (y @ y)):
-        pairs.append((s, y))
 
 
 def _size(values: Array) -> float:

@@ -1,0 +1,158 @@
+"""The objective of a GLM as sums over chunks of X as given: no scaled copy of X.
+
+With Z = (X - center) / scale, eta = Z W' + 1 b' is X (W / scale)' + 1 (b - W center /
+scale)', and a gradient in the parameters of X is carried back by the chain rule. So one
+pass reads X once, whatever the scaling, and the memory is that of a chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from families import Array, ExponentialFamily
+from glmnet_nn.network import Layer, Layout, Network, get_activation
+from glmnet_nn.training.data import Rows
+from glmnet_nn.training.inputs import Inputs, folded
+from glmnet_nn.training.objective import Objective
+from glmnet_nn.training.penalties import ElasticNet
+from glmnet_nn.training.threads import Result, lanes, over_rows
+
+_EPS = np.finfo(float).eps
+_CHUNK_BYTES = 2**20  # of X: the second product of a chunk finds it in the cache
+_LEAST_CHUNK = 256
+_SOUND = 1e-11  # relative
+
+
+@dataclass(frozen=True)
+class LinearSums:
+    """F(w) and its gradient at depth zero, in the parameters w of Z = ``inputs`` of X.
+
+    The same function as :class:`Objective` on scaled rows, to the rounding of its
+    largest terms (:meth:`families.ExponentialFamily.kernel_and_error`).
+
+    Parameters
+    ----------
+    rows : Rows
+        X as given, float64 or float32: sums are float64.
+    family : ExponentialFamily
+    layout : Layout
+        Of w: no hidden layer.
+    inputs : Inputs
+        Without a basis.
+    penalty : ElasticNet
+        On w.
+    """
+
+    rows: Rows
+    family: ExponentialFamily
+    layout: Layout
+    inputs: Inputs
+    penalty: ElasticNet
+    total_weight: float = field(init=False)
+    saturated: float = field(init=False)
+    safe: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "safe", self.family.has_safe_link)
+        object.__setattr__(self, "total_weight", float(self.rows.weight.sum()))
+        parts = self._over_rows(self._saturated)
+        object.__setattr__(self, "saturated", sum(parts) / self.total_weight)
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows."""
+        return len(self.rows)
+
+    def smooth_value_and_gradient(self, w: Array) -> tuple[float, Array]:
+        """Return F(w) and its gradient; NaN where some eta has no mean of the law."""
+        W, b = self.layout.layers(folded(self.layout, self.inputs, w))[-1]
+        parts = self._over_rows(lambda part: self._data_term(part, W, b))
+        total = sum(value for value, _, _ in parts)
+        g_W = sum((g for _, g, _ in parts), np.zeros_like(W))
+        g_b = sum((g for _, _, g in parts), np.zeros(len(W)))
+        raw = self.layout.flatten([Layer(g_W, None if b is None else g_b)])
+        gradient = self._carried_back(raw) / self.total_weight
+        gradient += self.penalty.smooth_gradient(w)
+        value = total / self.total_weight + self.saturated + self.penalty.smooth_value(w)
+        return float(value), gradient
+
+    def information(self, w: Array) -> Array:
+        """Return the Fisher information of w, from that of the parameters of X.
+
+        With V = W / scale and a = b - V center these are T w, and F = T' F_X T.
+        """
+        network = Network(self.layout, get_activation("identity"))
+        nothing = ElasticNet(np.zeros(w.size), np.zeros(w.size))
+        raw = Objective(self.rows, self.family, network, nothing)
+        F = raw.information(folded(self.layout, self.inputs, w))
+        F = self._carried_back(self._carried_back(F).T)
+        F[np.diag_indices_from(F)] += self.penalty.l2
+        return F
+
+    def _carried_back(self, gradients: Array) -> Array:
+        """Return T' g, the gradient in w, from that in the parameters of X, for every row g."""
+        p, K = self.layout.sizes
+        carried = np.array(gradients)
+        slopes = carried[..., : K * p].reshape(*carried.shape[:-1], K, p)
+        if self.layout.fit_intercept:
+            slopes -= carried[..., K * p :, None] * self.inputs.center
+        slopes /= self.inputs.scale
+        return carried
+
+    def rounding(self, value: float) -> float:
+        """Return what may be rounding in F, sums of larger terms."""
+        return 64 * _EPS * (abs(self.saturated) + abs(value - self.saturated))
+
+    def score_scale(self, value: float) -> float:
+        """Return n / phi, phi the mean deviance where F is ``value`` if the law has one."""
+        if not self.family.has_dispersion:
+            return float(self.n_rows)
+        return self.n_rows / (2.0 * value) if value > 0 else np.inf
+
+    def mean_loss(self, value: float, w: Array) -> float | None:
+        """Return the data term of ``value`` = F(w), or None if its digits have cancelled."""
+        loss = value - self.penalty.smooth_value(w)
+        return loss if self.rounding(value) <= _SOUND * loss else None
+
+    def _over_rows(self, work: Callable[[slice], Result]) -> list[Result]:
+        return over_rows(work, self.n_rows, lanes(self.rows.X.size))
+
+    def _chunks(self, part: slice) -> Iterator[Rows]:
+        width = max(self.rows.X.shape[1], *self.layout.sizes)
+        size = max(_LEAST_CHUNK, _CHUNK_BYTES // (8 * width))
+        for at in range(part.start, part.stop, size):
+            yield self.rows.take(slice(at, min(at + size, part.stop)))
+
+    def _data_term(self, part: slice, W: Array, b: Array | None) -> tuple[float, Array, Array]:
+        """Return the sums of w (A(theta) - theta y), of P' X and of P, with P = w dloss/deta."""
+        value, g_W, g_b = 0.0, np.zeros_like(W), np.zeros(len(W))
+        equal = self.rows.has_equal_weights
+        for rows in self._chunks(part):
+            X = rows.X.astype(float, copy=False)
+            eta = (W @ X.T).T  # outputs in rows: elementwise steps run along observations
+            if b is not None:
+                eta += b
+            if rows.offset is not None:
+                eta += rows.offset
+            if not self.safe and not self.family.is_feasible(eta):
+                return np.nan, g_W, g_b
+            kernel, P = self.family.kernel_and_error(np.asfortranarray(rows.y), eta)
+            if equal:
+                value += float(kernel.sum()) * float(rows.weight[0])
+                P *= rows.weight[0]
+            else:
+                value += float(rows.weight @ kernel.reshape(len(rows), -1).sum(axis=1))
+                P *= rows.weight[:, None]
+            g_W += P.T @ X
+            g_b += P.sum(axis=0)
+        return value, g_W, g_b
+
+    def _saturated(self, part: slice) -> float:
+        """Return the sum of w A*(y)."""
+        return sum(
+            float(rows.weight @ self.family.conjugate(rows.y).reshape(len(rows), -1).sum(axis=1))
+            for rows in self._chunks(part)
+        )

@@ -1,0 +1,144 @@
+"""Many rows: a sample of them gives the scaling, the start and the metric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from families import Array, ExponentialFamily
+from glmnet_nn.network import Layout, Network, get_activation
+from glmnet_nn.training.data import Rows
+from glmnet_nn.training.inputs import Inputs, standardized
+from glmnet_nn.training.linear import LinearSums
+from glmnet_nn.training.objective import Objective
+from glmnet_nn.training.penalties import ElasticNet
+from glmnet_nn.training.solvers import MetricLBFGS, Newton, Solution, gram_factor
+
+_EPS = np.finfo(float).eps
+_FEW_ROWS = 200  # below, Newton's method takes no longer
+_LEAST_SAMPLE = 2000  # rows: the sample of fewer rows would save nothing
+_SHARE = 0.05
+_ROWS_PER_COLUMN = (50, 200)  # of the sample, least and most
+_NEAR = 1.0  # standard errors of the sample: its optimum is no nearer to that of all rows
+_SAMPLE_STEPS = 12
+_NOISE = 1e-10  # standard errors of the score that rounding may make up
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A fit of all rows that a sample of them has led to.
+
+    Attributes
+    ----------
+    inputs : Inputs
+        Z, standardised as the sample has it; its columns are independent.
+    solution : Solution
+        In the parameters of Z.
+    mean_loss : float or None
+        The mean loss of all rows, if its digits have not cancelled.
+    sample : Objective
+        The objective of the sample, on Z.
+    """
+
+    inputs: Inputs
+    solution: Solution
+    mean_loss: float | None
+    sample: Objective
+
+
+def sampled_fit(
+    rows: Rows,
+    family: ExponentialFamily,
+    layout: Layout,
+    penalty_on: Callable[[Inputs], ElasticNet],
+    start: Callable[[Inputs], Array],
+    solver: MetricLBFGS,
+    report: Callable[[int, float], None] | None = None,
+) -> Sampled | None:
+    """Return the fit, or None where rows are few or ill-conditioned, or no optimum was found.
+
+    1. A fit of the sample, as near as a sample can tell, is the start.
+    2. Its Fisher information F_S is the metric: of m rows and p columns, the
+       eigenvalues of F_S^-1 F lie about (1 -+ sqrt(p / m))^2, so that each pass over all
+       rows divides the error by a constant, whatever n.
+    3. L-BFGS in that metric ends where Newton's method would.
+
+    A law with constant Fisher information (Normal, identity link) takes that of all rows
+    for the metric, and ends after a step; so do data with few rows for each column.
+
+    Parameters
+    ----------
+    rows : Rows
+        X as given.
+    family : ExponentialFamily
+    layout : Layout
+        Without hidden layers.
+    penalty_on : callable
+        The penalty on the parameters of Z.
+    start : callable
+        Parameters of Z to start from.
+    solver : MetricLBFGS
+    report : callable, optional
+        Called with each iteration and its value.
+    """
+    n, p = rows.X.shape
+    if n < max(_FEW_ROWS, 4 * layout.size):
+        return None
+    size = _sample_size(n, p)
+    sample = _taken(rows, size)
+    inputs = standardized(sample.X, sample.weight, center=layout.fit_intercept)
+    objective = _objective(sample, family, layout, inputs, penalty_on(inputs))
+    sums, w = LinearSums(rows, family, layout, inputs, objective.penalty), start(inputs)
+    if size == n or family.is_location_scale:
+        information = sums.information(w)
+    else:
+        w = _fit_of_sample(objective, w)
+        information = objective.information(w)
+    factor = gram_factor(information, objective.flat_directions())
+    if factor is None or not _is_foldable(inputs, n, factor.rcond):
+        return None
+    solution = solver.solve(sums, w, factor.solve, report)
+    if not solution.converged:
+        return None
+    return Sampled(inputs, solution, sums.mean_loss(solution.value, solution.w), objective)
+
+
+def _sample_size(n: int, p: int) -> int:
+    """Return m: a twentieth of the rows, within bounds for each column; or all of them."""
+    least, most = (count * (p + 1) for count in _ROWS_PER_COLUMN)
+    size = int(min(max(_SHARE * n, least, _LEAST_SAMPLE), max(most, _LEAST_SAMPLE)))
+    return size if size <= n // 2 else n
+
+
+def _taken(rows: Rows, size: int) -> Rows:
+    """Return a random sample in the order of the rows, the same for the same n."""
+    n, p = rows.X.shape
+    size = min(size, max(_LEAST_SAMPLE, 4 * p)) if size == n else size
+    index = np.random.default_rng(0).choice(n, size, replace=False, shuffle=False)
+    sample = rows.take(np.sort(index))
+    return replace(sample, X=sample.X.astype(float, copy=False))
+
+
+def _objective(
+    rows: Rows, family: ExponentialFamily, layout: Layout, inputs: Inputs, penalty: ElasticNet
+) -> Objective:
+    scaled = replace(rows, X=inputs.transform(rows.X))
+    return Objective(scaled, family, Network(layout, get_activation("identity")), penalty)
+
+
+def _fit_of_sample(objective: Objective, start: Array) -> Array:
+    """Return a rough fit of the sample, or ``start`` if it has none: separated, say."""
+    found = Newton(tol=_NEAR, max_iter=_SAMPLE_STEPS).solve(objective, start)
+    return found.w if found.converged else start
+
+
+def _is_foldable(inputs: Inputs, n: int, rcond: float) -> bool:
+    """Tell whether sums over X as given keep the digits that sums over Z would.
+
+    The mean of a column cancels in its score: the rounding of sums of n rows, in standard
+    errors, grows with |center| / scale, and with the condition of F.
+    """
+    size = 1.0 + float(np.max(np.abs(inputs.center) / inputs.scale, initial=0.0))
+    return bool(_EPS * size * np.sqrt(n / rcond) <= _NOISE)

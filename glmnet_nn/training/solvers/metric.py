@@ -1,0 +1,93 @@
+"""Quasi-Newton in a given metric: few passes over many rows, no second derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from families import Array
+from glmnet_nn.training.solvers._problem import Solution, SummedProblem
+from glmnet_nn.training.solvers._quasi_newton import Pairs, keep, two_loop, wolfe
+
+_PATIENCE = 10  # iterations in which the decrement must halve
+
+
+@dataclass(frozen=True)
+class MetricLBFGS:
+    """L-BFGS whose initial matrix is the inverse of an approximate Hessian.
+
+    With F0 near the Hessian, such as the Fisher information of a sample of the rows,
+    every step of size one divides the error by a constant, and the curvature pairs
+    correct F0 where it is wrong. It ends when the decrement sqrt(n / phi * g' F0^-1 g),
+    the largest score of any contrast in standard errors as F0 has it, is at most
+    ``tol``; not converged, if that has not halved for some iterations or a step fails.
+
+    Source: Nocedal and Wright (2006), Numerical Optimization, section 7.2 (initial
+    matrix of L-BFGS); Byrd, Chin, Neveitt and Nocedal (2011), "On the use of stochastic
+    Hessian information in optimization methods for machine learning", section 5.
+
+    Parameters
+    ----------
+    tol : float
+        Largest score at the solution, in standard errors.
+    max_iter : int
+        Largest number of iterations.
+    memory : int
+        Number of curvature pairs kept.
+    """
+
+    tol: float
+    max_iter: int = 100
+    memory: int = 20
+
+    def solve(
+        self,
+        problem: SummedProblem,
+        start: Array,
+        inverse: Callable[[Array], Array],
+        report: Callable[[int, float], None] | None = None,
+    ) -> Solution:
+        """Minimise the problem from ``start``; ``inverse(g)`` is F0^-1 g."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._solve(problem, start, inverse, report)
+
+    def _solve(
+        self,
+        problem: SummedProblem,
+        start: Array,
+        inverse: Callable[[Array], Array],
+        report: Callable[[int, float], None] | None,
+    ) -> Solution:
+        w, pairs = start, Pairs(maxlen=self.memory)
+        value, gradient = problem.smooth_value_and_gradient(w)
+        curve, best, waited = [value], np.inf, 0
+        converged, message = False, f"{self.max_iter} iterations did not suffice"
+        while np.isfinite(value):
+            squares = abs(float(gradient @ inverse(gradient)))
+            decrement = float(np.sqrt(squares * problem.score_scale(value))) if squares else 0.0
+            if decrement <= self.tol:
+                converged, message = True, "the score is within tol standard errors of zero"
+                break
+            waited = 0 if decrement < 0.5 * best else waited + 1
+            best = min(best, decrement)
+            if waited >= _PATIENCE:
+                message = "the score falls no more"
+                break
+            if len(curve) > self.max_iter:
+                break
+            direction = -two_loop(pairs, gradient, inverse)
+            found = wolfe(problem, w, value, gradient, direction, problem.rounding(value))
+            if found is None:
+                message = "no step lowers the objective"
+                break
+            following, value, following_gradient = found
+            keep(pairs, following - w, following_gradient - gradient)
+            w, gradient = following, following_gradient
+            curve.append(value)
+            if report is not None:
+                report(len(curve) - 1, value)
+        else:
+            decrement, message = np.inf, "the objective is not finite at the start"
+        return Solution(w, value, decrement, len(curve) - 1, converged, message, tuple(curve))

@@ -1,0 +1,225 @@
+"""The way to a GLM of many rows by a sample: the same optimum, the same objective."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.base import clone
+
+from families import Poisson, get_family
+from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor
+from glmnet_nn.estimators import _fit
+from glmnet_nn.network import Layout, Network, get_activation
+from glmnet_nn.training import linear, sampled, threads
+from glmnet_nn.training.data import Rows
+from glmnet_nn.training.inputs import standardized
+from glmnet_nn.training.linear import LinearSums
+from glmnet_nn.training.objective import Objective
+from glmnet_nn.training.penalties import elastic_net
+from glmnet_nn.training.solvers import MetricLBFGS
+
+N = 3000
+PAIRS = [
+    ("poisson", "log"),
+    ("poisson", "sqrt"),
+    ("bernoulli", "logit"),
+    ("bernoulli", "cloglog"),
+    ("normal", "identity"),
+    ("normal", "log"),
+    ("gamma", "inverse"),
+    ("gamma", "log"),
+    ("inverse_gaussian", "log"),
+    ("tweedie", "log"),
+    ("negative_binomial", "log"),
+]
+
+
+def draw(family, n=N, seed=0):
+    """X in unlike units, y of the law, unlike weights and an offset."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 4)) @ rng.normal(size=(4, 4)) * [1.0, 50.0, 0.01, 1.0] + [0, 900, 0, 3]
+    z = (X - X.mean(axis=0)) / X.std(axis=0)
+    eta = 1.5 + 0.1 * (z @ [1.0, -1.0, 0.5, 0.5])
+    if family.link_name == "inverse":
+        eta = 1.0 / eta
+    mu = family.mean(eta)
+    offset = 0.05 * rng.random(n)
+    return X, family.sample(mu, 0.5, rng), rng.integers(1, 4, n).astype(float), offset
+
+
+def both_ways(model, monkeypatch, *data):
+    """Return the model fitted by a sample of the rows, and by Newton's method on all."""
+    found = []
+
+    def spied(*arguments):
+        found.append(sampled.sampled_fit(*arguments))
+        return found[-1]
+
+    monkeypatch.setattr(_fit, "sampled_fit", spied)
+    by_sample = clone(model).fit(*data)
+    assert found[0] is not None
+    monkeypatch.setattr(_fit, "sampled_fit", lambda *arguments: None)
+    return by_sample, clone(model).fit(*data)
+
+
+@pytest.mark.parametrize(("name", "link"), PAIRS)
+def test_same_fit_as_newton(name, link, monkeypatch):
+    family = get_family(name, link=link)
+    X, y, weight, offset = draw(family)
+    model = DeepGLMRegressor(family, hidden_layer_sizes=())
+    by_sample, newton = both_ways(model, monkeypatch, X, y, weight, offset)
+    bse = newton.inference(X, y, weight, offset).bse.to_numpy()
+    apart = np.r_[by_sample.intercept_ - newton.intercept_, by_sample.coef_ - newton.coef_]
+    assert np.abs(apart / bse).max() < 1e-8
+    for fact in ("deviance_", "null_deviance_", "dispersion_", "loss_"):
+        assert getattr(by_sample, fact) == pytest.approx(getattr(newton, fact), rel=1e-11)
+    assert by_sample.converged_
+    assert by_sample.rank_ == newton.rank_ == 4
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_same_classifier_as_newton(n_classes, monkeypatch):
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(N, 3))
+    y = np.argmax(X @ rng.normal(size=(3, n_classes)) + rng.gumbel(size=(N, n_classes)), axis=1)
+    by_sample, newton = both_ways(DeepGLMClassifier(hidden_layer_sizes=()), monkeypatch, X, y)
+    assert_allclose(by_sample.coef_, newton.coef_, rtol=1e-8, atol=1e-10)
+    assert_allclose(by_sample.predict_proba(X), newton.predict_proba(X), rtol=1e-9)
+    assert by_sample.deviance_ == pytest.approx(newton.deviance_, rel=1e-12)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_penalties_and_intercepts(alpha, fit_intercept, monkeypatch):
+    X, y, *_ = draw(Poisson())
+    X = X - X.mean(axis=0)  # without an intercept the mean of a column is information
+    options = {"hidden_layer_sizes": (), "alpha": alpha, "fit_intercept": fit_intercept}
+    model = DeepGLMRegressor("poisson", **options)
+    by_sample, newton = both_ways(model, monkeypatch, X, y)
+    assert_allclose(by_sample.coef_, newton.coef_, rtol=1e-9, atol=1e-10)
+    assert by_sample.loss_ == pytest.approx(newton.loss_, rel=1e-12)
+
+
+@pytest.mark.parametrize("n_lanes", [1, 2, 3])
+def test_sums_are_the_objective(n_lanes, monkeypatch):
+    """Whatever the chunks and threads."""
+    monkeypatch.setattr(threads, "_LEAST_NUMBERS", N * 4 // n_lanes)
+    monkeypatch.setattr(linear, "_CHUNK_BYTES", 8 * 4 * 700)
+    monkeypatch.setattr(threads, "_blas_threads", lambda: n_lanes)
+    X, y, weight, offset = draw(Poisson())
+    rows = Rows(X, y[:, None], weight, offset[:, None])
+    inputs = standardized(X[:100], weight[:100])
+    layout = Layout((4, 1))
+    penalty = elastic_net(layout, [0.2], 0.0, inputs.scale)
+    scaled = Rows(inputs.transform(X), rows.y, weight, rows.offset)
+    objective = Objective(scaled, Poisson(), Network(layout, get_activation("identity")), penalty)
+    sums = LinearSums(rows, Poisson(), layout, inputs, penalty)
+    w = np.array([0.1, -0.2, 0.05, 0.3, 1.2])
+    value, gradient = sums.smooth_value_and_gradient(w)
+    expected, expected_gradient = objective.smooth_value_and_gradient(w)
+    assert value == pytest.approx(expected, rel=1e-13)
+    assert_allclose(gradient, expected_gradient, rtol=1e-11)
+    assert sums.mean_loss(value, w) == pytest.approx(objective.mean_loss(w), rel=1e-12)
+
+
+def test_sums_tell_when_their_digits_have_cancelled():
+    """A near-perfect fit of large counts: the loss is far below its terms."""
+    y = np.full((N, 1), 1e9)
+    y[0] += 1e3
+    rows = Rows(np.zeros((N, 0)), y, np.broadcast_to(1.0, N))
+    layout = Layout((0, 1))
+    inputs = standardized(rows.X, rows.weight)
+    sums = LinearSums(rows, Poisson(), layout, inputs, elastic_net(layout, [0.0], 0.0))
+    w = np.log([1e9])
+    value, _ = sums.smooth_value_and_gradient(w)
+    assert sums.mean_loss(value, w) is None
+
+
+def test_bad_columns_are_left_to_newton():
+    """Columns that are dependent, or so far from 0 that sums over X would lose digits."""
+    X, y, *_ = draw(Poisson())
+    layout, weight = Layout((4, 1)), np.broadcast_to(1.0, N)
+
+    def found(X):
+        return sampled.sampled_fit(
+            Rows(X, y[:, None], weight),
+            Poisson(),
+            layout,
+            lambda inputs: elastic_net(layout, [0.0], 0.0),
+            lambda inputs: np.r_[np.zeros(4), np.log(y.mean())],
+            MetricLBFGS(1e-9),
+        )
+
+    assert found(X).solution.converged
+    dependent = X.copy()
+    dependent[:, 3] = 2 * X[:, 0] - X[:, 2]
+    assert found(dependent) is None
+    far = X.copy()
+    far[:, 0] += 1e10
+    assert found(far) is None
+
+
+def test_a_rare_event_is_fitted():
+    """The sample has hardly an event; the fit is that of all rows."""
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(40_000, 3))
+    y = (rng.random(40_000) < 1 / (1 + np.exp(7 - X @ [0.5, -0.5, 0.2]))).astype(float)
+    assert 20 < y.sum() < 100
+    model = DeepGLMRegressor("bernoulli", hidden_layer_sizes=()).fit(X, y)
+    score = X.T @ (y - model.predict(X))
+    assert np.abs(score).max() < 1e-7
+
+
+def test_a_rare_level_absent_from_the_sample():
+    """Its column is constant in the sample: all rows decide."""
+    X, y, *_ = draw(Poisson(), 50_000)
+    level = np.zeros(50_000)
+    level[[17, 23_456, 40_001]] = 1.0
+    model = DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(np.column_stack([X, level]), y)
+    assert model.converged_
+    assert model.rank_ == 5
+    fitted = model.predict(np.column_stack([X, level]))
+    assert fitted[level == 1].sum() == pytest.approx(y[level == 1].sum(), rel=1e-10)
+
+
+def test_separated_rows_are_found_among_many():
+    X, y, *_ = draw(Poisson(), 20_000)
+    level = np.zeros(20_000)
+    level[::4] = 1.0
+    y[::4] = 0.0
+    with pytest.warns(match="separated"):
+        model = DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(
+            np.column_stack([X, level]), y
+        )
+    assert len(model.separated_rows_) == 5000
+
+
+def test_warm_start_and_iterations():
+    X, y, *_ = draw(Poisson())
+    model = DeepGLMRegressor("poisson", hidden_layer_sizes=(), warm_start=True).fit(X, y)
+    first = model.coef_.copy()
+    steps = model.n_iter_
+    model.fit(X, y)
+    assert model.n_iter_ < steps
+    assert_allclose(model.coef_, first, rtol=1e-8)
+
+
+def test_metric_of_a_quadratic_ends_in_a_step():
+    """With the Hessian itself for the metric, one step is enough."""
+    H = np.array([[3.0, 1.0], [1.0, 2.0]])
+
+    class Quadratic:
+        def smooth_value_and_gradient(self, w):
+            return 0.5 * w @ H @ w, H @ w
+
+        def rounding(self, value):
+            return 0.0
+
+        def score_scale(self, value):
+            return 1.0
+
+    found = MetricLBFGS(1e-9).solve(Quadratic(), np.ones(2), lambda g: np.linalg.solve(H, g))
+    assert found.converged
+    assert found.n_iter == 1
+    assert_allclose(found.w, 0.0, atol=1e-15)
