@@ -123,13 +123,13 @@ class LinearSums:
         return 64 * _EPS * (abs(self.saturated) + abs(value - self.saturated))
 
     def score_scale(self, value: float) -> float:
-        """Return n / phi, phi the mean deviance where F is ``value`` if the law has one.
+        """Return n / phi, phi the mean deviance where F is ``value``.
 
-        Without one a weight may be an exposure, and rates far below 1: then n is their sum.
+        A law without a dispersion has phi = 1, or less where the weights are exposures and y
+        rates far below 1: neither the unit of y nor that of the weights matters.
         """
-        if not self.family.has_dispersion:
-            return max(float(self.n_rows), self.total_weight)
-        return self.n_rows / (2.0 * value) if value > 0 else np.inf
+        phi = 2.0 * value if self.family.has_dispersion else min(2.0 * value, 1.0)
+        return self.n_rows / phi if phi > 0 else np.inf
 
     def mean_loss(self, value: float, w: Array) -> float | None:
         """Return the data term of ``value`` = F(w), or None if its digits have cancelled."""
