@@ -14,6 +14,8 @@ from families._special import is_indicator, log1pexp, poisson_divergence, times
 from families._support import CLOSED_UNIT, UNIT, Array, Interval
 from families._unit_links import Logit
 
+_LARGEST = {"d": 700.0, "f": 80.0}  # whose exponential is finite, by precision
+
 
 @dataclass(frozen=True)
 class Bernoulli(ExponentialFamily):
@@ -46,6 +48,8 @@ class Bernoulli(ExponentialFamily):
         return self._link.log_inverse_slope(eta) - self._link.log_complement_slope(eta)
 
     def conjugate(self, y: Array) -> Array:
+        if is_indicator(y):
+            return np.zeros(np.shape(y))
         return np.asarray(special.xlogy(y, y) + special.xlog1py(1.0 - y, -y))
 
     def log_saturated(self, y: Array, phi: Array | float = 1.0) -> Array:
@@ -89,17 +93,20 @@ class Bernoulli(ExponentialFamily):
         return times(1.0 - y, self._link.log_complement_slope(eta)) - gained
 
     def kernel_and_error(self, y: Array, eta: Array) -> tuple[Array, Array]:
-        """With e = e^-|eta|: max(eta, 0) + log(1 + e) - eta y and mu - y for the logit link."""
+        """log(1 + e) + eta - eta y and 1 / (1 + e) - y with e = e^-eta, for the logit link.
+
+        Below -700, where e overflows, log(1 + e) + eta is 0.
+        """
         if not self.is_canonical:
             return super().kernel_and_error(y, eta)
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            e = np.exp(-np.abs(eta))
-            total = 1.0 + e
-            kernel = np.log(total)
-            kernel += np.maximum(eta, 0.0)
+        with np.errstate(invalid="ignore", under="ignore"):
+            minus = np.minimum(-eta, _LARGEST[eta.dtype.char])
+            error = np.exp(minus)
+            error += 1.0
+            kernel = np.log(error)
+            kernel -= minus
             kernel -= eta * y
-            error = np.where(eta < 0, e, 1.0)
-            error /= total
+            np.divide(1.0, error, out=error)
             error -= y
         return kernel, error
 

@@ -22,7 +22,7 @@ from glmnet_nn.training.inputs import (
     unscaled,
 )
 from glmnet_nn.training.objective import Objective
-from glmnet_nn.training.penalties import elastic_net
+from glmnet_nn.training.penalties import ElasticNet, elastic_net
 from glmnet_nn.training.sampled import sampled_fit
 from glmnet_nn.training.separation import find_separation, is_informed, limit_problem
 from glmnet_nn.training.solvers import LBFGS, Adam, MetricLBFGS, Newton, Solution
@@ -145,6 +145,9 @@ def _sampled(rows: Rows, intercept: Array, null_loss: float, spec: Specification
     layout = Layout((rows.X.shape[1], rows.y.shape[1]), spec.fit_intercept)
     alpha = [0.0] if spec.alpha is None else spec.alpha
 
+    def penalty_on(inputs: Inputs) -> ElasticNet:
+        return elastic_net(layout, alpha, spec.l1_ratio, inputs.scale)
+
     def start(inputs: Inputs) -> Array:
         if spec.start is not None:
             return unfolded(layout, inputs, spec.start)
@@ -154,7 +157,7 @@ def _sampled(rows: Rows, intercept: Array, null_loss: float, spec: Specification
         rows,
         spec.family,
         layout,
-        lambda inputs: elastic_net(layout, alpha, spec.l1_ratio, inputs.scale),
+        penalty_on,
         start,
         MetricLBFGS(spec.tol, spec.max_iter),
         spec.report,
@@ -164,19 +167,20 @@ def _sampled(rows: Rows, intercept: Array, null_loss: float, spec: Specification
     inputs, w, total = found.inputs, found.solution.w, float(rows.weight.sum())
     if not any(alpha) and not is_informed(found.sample, w, _clear(found.sample, intercept)):
         return None
-    objective = _objective(rows, inputs, alpha, _AS_GIVEN, spec)
-    mean_loss = objective.mean_loss(w) if found.mean_loss is None else found.mean_loss
+    network, weights = found.sample.network, folded(layout, inputs, w)
+    given = Objective(rows, spec.family, network, penalty_on(unscaled(inputs.rank)))
+    mean_loss = given.mean_loss(weights) if found.mean_loss is None else found.mean_loss
     nothing = _Separated.nothing(len(w))
     return Fit(
         solution=found.solution,
-        network=objective.network,
-        weights=folded(layout, inputs, w),
+        network=network,
+        weights=weights,
         inputs=inputs,
         alpha=alpha,
-        loss=mean_loss + objective.penalty.value(w),
+        loss=mean_loss + given.penalty.value(weights),
         deviance=2.0 * mean_loss * total,
         null_deviance=2.0 * null_loss * total,
-        dispersion=_dispersion(objective, w, inputs.rank + spec.fit_intercept),
+        dispersion=_dispersion(given, weights, inputs.rank + spec.fit_intercept),
         rank=inputs.rank,
         dependent=inputs.dependent_columns(rows.X.shape[1]),
         separated_rows=nothing.rows,

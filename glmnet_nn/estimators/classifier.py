@@ -111,8 +111,10 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
     ) -> tuple[Any, ...]:
         X, offset, exposure = take_columns(self, X, offset, exposure)
         rows, target = validate_data(self, X, y, dtype=FLOATING, multi_output=True)
-        check_classification_targets(target)
-        self._multilabel = type_of_target(target) == "multilabel-indicator"
+        kind = type_of_target(target)
+        if kind not in {"binary", "multiclass", "multilabel-indicator"}:
+            check_classification_targets(target)
+        self._multilabel = kind == "multilabel-indicator"
         if self._multilabel:
             columns = np.asarray(target, dtype=float)
             self.classes_: NDArray[Any] = np.arange(columns.shape[1])
@@ -129,7 +131,7 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
                 f"DeepGLMClassifier needs at least two classes, but y has 1 class: "
                 f"{self.classes_.tolist()[0]!r} (rows of weight 0 do not count)."
             )
-        return self._indicators(labels, present)
+        return self._one_hot(labels)
 
     @property
     def _first_output(self) -> int:
@@ -145,7 +147,11 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
                 f"y must hold the classes of the fit, {self.classes_.tolist()}, but y[{at}] = "
                 f"{labels[at : at + 1].tolist()[0]!r}. Fit the model to data with that class."
             )
-        return (labels[:, None] == self.classes_).astype(float)[:, self._first_output :]
+        return self._one_hot(labels)
+
+    def _one_hot(self, labels: NDArray[Any]) -> Array:
+        """Return which class each label is, (n, n_outputs)."""
+        return (labels[:, None] == self.classes_[self._first_output :]).astype(float)
 
     def _law(self) -> ExponentialFamily:
         if self._multilabel or len(self.classes_) == 2:
