@@ -22,6 +22,7 @@ TABLES = {
     "import": "seconds of the import in a fresh interpreter",
     "predict": "one row over plain numpy, and a million rows",
 }
+_STUDY = "coverage"
 _MODULES = {"import": "imports"}  # a keyword is no name for a module
 
 
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks",
         description=__doc__,
         formatter_class=argparse.RawTextHelpFormatter,
+        epilog=f"Do intervals of networks cover? python -m benchmarks {_STUDY} --help",
     )
     listed = "\n".join(f"{name:8} {what}" for name, what in TABLES.items())
     parser.add_argument("table", choices=TABLES, help=listed)
@@ -66,7 +68,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure one table."""
+    """Measure one table; ``coverage``, which measures no time, has options of its own."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == [_STUDY]:
+        import_module(f"benchmarks.{_STUDY}").main(given[1:])
+        return
     asked = _parser().parse_args(arguments)
     options = Options(
         quick=asked.quick,

@@ -1,6 +1,6 @@
 """Do intervals of networks cover? Simulated, since only then the truth is known.
 
-``python -m benchmarks.coverage --replicates 400 --jobs 2`` draws, in each cell, that many
+``python -m benchmarks coverage --replicates 400 --jobs 2`` draws, in each cell, that many
 samples from a network of three tanh units, fits each by ``fit_for_inference``, and counts
 how often 95 % intervals hold the truth: of the mean at 20 fresh points, and of average
 partial effects in the sample and in the population. The last column is the share of fits
@@ -250,7 +250,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the study, print its table, and keep everything as JSON."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.coverage", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks coverage", description=__doc__)
     parser.add_argument("--replicates", type=int, default=400, help="samples per cell (400)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--only", default="", help="only cells whose name matches this pattern")

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from test_network_inference import fitted, results_of, sample
 
+from benchmarks import __main__ as command
 from benchmarks import coverage
 from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor, InferenceWarning
 from glmnet_nn.network import get_activation
@@ -250,7 +251,7 @@ def test_wrong_questions_are_answered_with_the_right_ones():
 
 
 def test_intervals_cover():
-    """A small version of ``python -m benchmarks.coverage``: 200 points, errors not independent."""
+    """A small version of ``python -m benchmarks coverage``: 200 points, errors not independent."""
     cell = coverage.Cell("Normal, n = 500", "normal", 500)
     population = coverage.population_effects(cell)
     found = coverage.summarise(cell, [coverage.replicate(cell, population, i) for i in range(10)])
@@ -258,3 +259,10 @@ def test_intervals_cover():
     assert found["sample"] >= 0.8
     assert found["flagged"] <= 0.1
     assert "Normal, n = 500" in coverage.table({"rows": [found]})
+
+
+def test_the_study_is_a_benchmark_with_options_of_its_own(capsys):
+    command.main(["coverage", "--quick", "--only", "plain fit"])
+    printed = capsys.readouterr().out
+    assert "| 3 units by plain fit(), Poisson, n = 2,000 |" in printed
+    assert "| 100.0 | - |" in printed  # every one flagged

@@ -41,7 +41,7 @@ def test_observed_weight_is_the_exact_derivative_of_the_error(pair):
     y, eta = np.broadcast_arrays(*grid(pair))
     inside = is_inside(pair, eta)
     y, eta = y[inside], eta[inside]
-    for i in range(0, len(y), max(1, len(y) // 25)):
+    for i in range(0, len(y), max(1, len(y) // 10)):
         found = float(pair.observed_weight(y[i : i + 1], eta[i : i + 1])[0])
         expected = exact_curvature(pair, y[i], eta[i])
         scale = abs(expected) + abs(exact(pair, y[i], eta[i])["fisher_weight"])
