@@ -84,38 +84,25 @@ def sampled_fit(
     report : callable, optional
         Called with each iteration and its value.
     """
-    if len(rows) < max(_FEW_ROWS, 4 * layout.size):
-        return None
-    n_lanes = lanes(rows.X.size)
-    with one_blas_thread(n_lanes):
-        return _fit(rows, family, layout, penalty_on, start, solver, report, n_lanes)
-
-
-def _fit(
-    rows: Rows,
-    family: ExponentialFamily,
-    layout: Layout,
-    penalty_on: Callable[[Inputs], ElasticNet],
-    start: Callable[[Inputs], Array],
-    solver: MetricLBFGS,
-    report: Callable[[int, float], None] | None,
-    n_lanes: int,
-) -> Sampled | None:
     n, p = rows.X.shape
-    size = _sample_size(n, p)
+    if n < max(_FEW_ROWS, 4 * layout.size):
+        return None
+    size, n_lanes = _sample_size(n, p), lanes(rows.X.size)
     sample = _taken(rows, size)
     inputs = standardized(sample.X, sample.weight, center=layout.fit_intercept)
     objective = _objective(sample, family, layout, inputs, penalty_on(inputs))
-    sums, w = LinearSums(rows, family, layout, inputs, objective.penalty, n_lanes), start(inputs)
-    if size == n or family.is_location_scale:
-        information = sums.information(w)
-    else:
-        w = _fit_of_sample(objective, w)
-        information = objective.information(w)
-    factor = gram_factor(information, objective.flat_directions())
-    if factor is None or not _is_foldable(inputs, n, factor.rcond):
-        return None
-    solution = solver.solve(sums, w, factor.solve, report)
+    with one_blas_thread(n_lanes):
+        sums = LinearSums(rows, family, layout, inputs, objective.penalty, n_lanes)
+        w = start(inputs)
+        if size == n or family.is_location_scale:
+            information = sums.information(w)
+        else:
+            w = _fit_of_sample(objective, w)
+            information = objective.information(w)
+        factor = gram_factor(information, objective.flat_directions())
+        if factor is None or not _is_foldable(inputs, n, factor.rcond):
+            return None
+        solution = solver.solve(sums, w, factor.solve, report)
     if not solution.converged:
         return None
     return Sampled(inputs, solution, sums.mean_loss(solution.value, solution.w), objective)
