@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from families._support import Array
 
@@ -22,7 +22,7 @@ class Share:
 
     def __init__(self, trials: ArrayLike, mu: ArrayLike) -> None:
         self.trials = np.rint(np.asarray(trials, dtype=float)).astype(int)
-        self.count = stats.binom(self.trials, mu)
+        self.count = scipy.stats.binom(self.trials, mu)
 
     def _count(self, y: ArrayLike) -> Array:
         """m y, whole where it is but for rounding."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import special, stats
+import scipy
+from scipy import special
 
 from families._base import ExponentialFamily
 from families._links import Link
@@ -64,7 +65,7 @@ class Bernoulli(ExponentialFamily):
         return rng.binomial(1, mu).astype(float)
 
     def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
-        return stats.bernoulli(mu)
+        return scipy.stats.bernoulli(mu)
 
     def divergence(self, y: Array, mu: Array) -> Array:
         return _divergence(y, mu, 1.0 - mu)

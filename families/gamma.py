@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import optimize, stats
 
 from families._links import Link
 from families._positive_links import Inverse
@@ -67,7 +67,7 @@ class Gamma(PositiveMean):
         def excess(phi: float) -> float:
             return float(log_minus_digamma(1.0 / phi)) - half
 
-        return float(optimize.brentq(excess, 0.99 * half, 2.02 * half, xtol=1e-300))
+        return float(scipy.optimize.brentq(excess, 0.99 * half, 2.02 * half, xtol=1e-300))
 
     def log_saturated(self, y: Array, phi: Array | float = 1.0) -> Array:
         """k log k - k - log Gamma(k) - log y, k = 1 / phi, by Stirling's series."""
@@ -82,7 +82,7 @@ class Gamma(PositiveMean):
 
     def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
         """Shape 1 / phi, scale phi mu."""
-        return stats.gamma(1.0 / np.asarray(phi), scale=np.asarray(mu) * phi)
+        return scipy.stats.gamma(1.0 / np.asarray(phi), scale=np.asarray(mu) * phi)
 
     def divergence(self, y: Array, mu: Array) -> Array:
         with np.errstate(divide="ignore"):

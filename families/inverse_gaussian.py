@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from families._links import Link
 from families._positive_links import InverseSquared
@@ -72,7 +72,7 @@ class InverseGaussian(PositiveMean):
 
     def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
         """scipy's invgauss(m) is the law of mean m and lambda 1."""
-        return stats.invgauss(np.asarray(mu) * phi, scale=1.0 / np.asarray(phi))
+        return scipy.stats.invgauss(np.asarray(mu) * phi, scale=1.0 / np.asarray(phi))
 
     def divergence(self, y: Array, mu: Array) -> Array:
         """(y / mu - 1)^2 / (2 y), with y - mu first; 1 / (2 y) at mu = inf, inf for mu < 0."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import special, stats
+import scipy
+from scipy import special
 
 from families._base import ExponentialFamily
 from families._links import Link
@@ -73,7 +74,7 @@ class Multinoulli(ExponentialFamily):
 
     def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
         """One trial: rows of indicators."""
-        return stats.multinomial(1, mu)
+        return scipy.stats.multinomial(1, mu)
 
     def divergence(self, y: Array, mu: Array) -> Array:
         return np.asarray(poisson_divergence(y, mu).sum(axis=-1))

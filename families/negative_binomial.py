@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import special, stats
+from scipy import special
 
 from families._links import Link
 from families._parameters import Estimable
@@ -118,7 +119,7 @@ class NegativeBinomial(PositiveMean):
 
     def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
         """r = 1 / alpha successes, each of probability 1 / (1 + alpha mu)."""
-        return stats.nbinom(1.0 / self._alpha, 1.0 / (1.0 + self._alpha * np.asarray(mu)))
+        return scipy.stats.nbinom(1.0 / self._alpha, 1.0 / (1.0 + self._alpha * np.asarray(mu)))
 
     def natural(self, eta: Array) -> Array:
         """log(mu / (mu + r)) by log mu."""

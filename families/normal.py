@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from families._base import ExponentialFamily
 from families._links import Identity, Link
@@ -67,7 +67,7 @@ class Normal(ExponentialFamily):
         return rng.normal(mu, np.sqrt(phi))
 
     def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
-        return stats.norm(mu, np.sqrt(phi))
+        return scipy.stats.norm(mu, np.sqrt(phi))
 
     def divergence(self, y: Array, mu: Array) -> Array:
         """(y - mu)^2 / 2: the general form squares y first and loses its digits."""

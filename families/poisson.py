@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import special, stats
+import scipy
+from scipy import special
 
 from families._links import Link
 from families._positive_links import Log
@@ -62,7 +63,7 @@ class Poisson(PositiveMean):
         return rng.poisson(mu).astype(float)
 
     def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
-        return stats.poisson(mu)
+        return scipy.stats.poisson(mu)
 
     def natural(self, eta: Array) -> Array:
         """log mu, by the tail of the link: finite where mu underflows."""

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from families._compound_poisson import compound_poisson_gamma
 from families._links import Link
 from families._parameters import Estimable
 from families._positive_links import Power
@@ -127,6 +126,9 @@ class Tweedie(PositiveMean):
         return rng.gamma(rng.poisson(rate) * shape, scale)
 
     def distribution(self, mu: Array, phi: Array | float = 1.0) -> Any:
+        # Not above: scipy.stats, whose class the law extends, takes a second to import.
+        from families._compound_poisson import compound_poisson_gamma
+
         return compound_poisson_gamma(*self._compound(mu, phi))
 
     def _compound(self, mu: Array, phi: Array | float) -> tuple[Array, float, Array]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -258,3 +259,11 @@ def test_the_wheel_carries_both_packages_whole() -> None:
         assert (ROOT / package / "py.typed").is_file(), "the wheel would carry no types"
     for name, path in modules():
         assert (path.parent / "__init__.py").is_file(), f"{name} is in no package"
+
+
+def test_the_import_is_light():
+    """What takes a second to import waits until it is needed."""
+    heavy = {"sklearn", "pandas", "statsmodels", "matplotlib", "scipy.stats", "scipy.optimize"}
+    source = f"import sys, glmnet_nn; print(sorted({heavy!r} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True)
+    assert found.stdout.strip() == "[]", found.stdout + found.stderr
