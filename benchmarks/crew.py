@@ -141,7 +141,7 @@ class Contender:
     """
 
     name: str
-    library: str
+    package: str
     function: str
     settings: Mapping[str, Any]
     threads: tuple[int, ...] = (1, 2)
@@ -168,7 +168,7 @@ class _Lane:
         total = 0.0
         for label, special in self.contender.runs.items():
             self.last = crew.run(
-                self.contender.library,
+                self.contender.package,
                 self.threads,
                 directory,
                 run=self.contender.function,
@@ -218,7 +218,7 @@ def race(
     rows: list[dict[str, Any]] = []
     lanes: list[_Lane] = []
     for contender in contenders:
-        if not is_installed(contender.library):
+        if not is_installed(contender.package):
             rows.append({"contender": contender.name, "absent": True})
             continue
         tried = [_Lane(contender, threads, judge) for threads in contender.threads]

@@ -114,14 +114,14 @@ def _with_tolerance(workers: Crew, directory: str, contender: Contender) -> Cont
     Bisection over 1e-1 .. 1e-13, four fits, the gradient measured after each. Where even
     the tightest does not reach it, that one stays, and the table says so.
     """
-    if "tol" not in contender.settings or not is_installed(contender.library):
+    if "tol" not in contender.settings or not is_installed(contender.package):
         return contender
     low, high = 1, _TIGHTEST
     while low < high:
         middle = (low + high) // 2
         settings = {**contender.settings, "tol": 10.0**-middle}
         request = {"run": contender.function, "settings": settings, "judge": "gradient"}
-        reached = workers.run(contender.library, contender.threads[0], directory, **request)
+        reached = workers.run(contender.package, contender.threads[0], directory, **request)
         low, high = (low, middle) if reached["gradient"] <= GRADIENT else (middle + 1, high)
     return replace(contender, settings={**contender.settings, "tol": 10.0**-low})
 

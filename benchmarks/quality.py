@@ -96,7 +96,7 @@ class _Field:
     def fit(self, contender: Contender, threads: int, **settings: Any) -> dict[str, Any]:
         """Return seconds, deviance and the like of one fit."""
         return self.workers.run(
-            contender.library,
+            contender.package,
             threads,
             self.directory,
             run=contender.function,

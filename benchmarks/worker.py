@@ -43,7 +43,7 @@ def run(
 class Session:
     """A library, the data that were loaded last, and what was prepared for them."""
 
-    library: ModuleType
+    module: ModuleType
     data: dict[str, Any] = field(default_factory=dict)
     prepared: dict[str, Callable[..., Any]] = field(default_factory=dict)
 
@@ -54,7 +54,7 @@ class Session:
             self.data = {path.stem: np.load(path) for path in Path(request["load"]).glob("*.npy")}
             return {"loaded": sorted(self.data)}
         settings, judge = request["settings"], request.get("judge")
-        function = getattr(self.library, request["run"])
+        function = getattr(self.module, request["run"])
         arguments = {"data": self.data, **settings}
         if request.get("prepared"):
             key = json.dumps([request["run"], settings])
