@@ -10,6 +10,20 @@ from scipy import special
 
 from families._support import Array
 
+_TINY = np.finfo(float).tiny
+
+
+def x_log_x(x: ArrayLike) -> Array:
+    """Return ``x log x`` >= -1/e for x >= 0, and 0 for 0; several times as fast as ``xlogy``.
+
+    Examples
+    --------
+    >>> print(x_log_x([0.0, 1.0, np.e]))
+    [0.         0.         2.71828183]
+    """
+    x = np.asarray(x, dtype=float)
+    return np.asarray(x * np.log(np.maximum(x, _TINY)) + 0.0)  # + 0: not -0
+
 
 def log1p_gap(x: ArrayLike) -> Array:
     """Return ``x - log(1 + x)`` for \\|x\\| <= 1/2, with all its digits near 0.

@@ -8,11 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import scipy
-from scipy import special
 
 from families._base import ExponentialFamily
 from families._links import Link
-from families._special import is_indicator, poisson_divergence, times
+from families._special import is_indicator, poisson_divergence, times, x_log_x
 from families._support import Array, Simplex
 from families._unit_links import Softmax
 
@@ -53,7 +52,7 @@ class Multinoulli(ExponentialFamily):
         return mu[..., :, None] * (np.eye(mu.shape[-1]) - mu[..., None, :])
 
     def conjugate(self, y: Array) -> Array:
-        return np.asarray(special.xlogy(y, y).sum(axis=-1))
+        return np.asarray(x_log_x(y).sum(axis=-1))
 
     def log_saturated(self, y: Array, phi: Array | float = 1.0) -> Array:
         """A*(y): 0 for indicators; h = 1."""

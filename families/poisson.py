@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import scipy
-from scipy import special
 
 from families._links import Link
 from families._positive_links import Log
 from families._positive_mean import PositiveMean
-from families._special import log_poisson_mode, poisson_divergence
+from families._special import log_poisson_mode, poisson_divergence, x_log_x
 from families._support import NON_NEGATIVE, Array, Interval
 
 
@@ -50,7 +49,7 @@ class Poisson(PositiveMean):
 
     def conjugate(self, y: Array) -> Array:
         with np.errstate(over="ignore"):
-            return np.asarray(special.xlogy(y, y) - y)
+            return x_log_x(y) - y
 
     def log_saturated(self, y: Array, phi: Array | float = 1.0) -> Array:
         """y log y - y - log y!, by Stirling's series: y log y never appears."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import warnings
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -14,13 +11,14 @@ from families import Poisson, get_family
 from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor
 from glmnet_nn.estimators import _fit
 from glmnet_nn.network import Layout, Network, get_activation
-from glmnet_nn.training import linear, sampled, threads
+from glmnet_nn.training import linear, moments, sampled, threads
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import standardized
 from glmnet_nn.training.linear import LinearSums
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import elastic_net
 from glmnet_nn.training.solvers import MetricLBFGS
+from glmnet_nn.training.start import saturated_loss
 
 N = 3000
 PAIRS = [
@@ -104,10 +102,12 @@ def test_penalties_and_intercepts(alpha, fit_intercept, monkeypatch):
     assert by_sample.loss_ == pytest.approx(newton.loss_, rel=1e-12)
 
 
-@pytest.mark.parametrize("n_lanes", [1, 2, 3])
-def test_sums_are_the_objective(n_lanes, monkeypatch):
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_sums_are_the_objective(n_threads, monkeypatch):
     """Whatever the chunks and threads."""
     monkeypatch.setattr(linear, "_CHUNK_BYTES", 8 * 4 * 700)
+    monkeypatch.setattr(linear, "_SHARED_BYTES", 8 * 4 * 450)
+    monkeypatch.setattr(moments, "_BLOCK_BYTES", 8 * 5 * 800)
     X, y, weight, offset = draw(Poisson())
     rows = Rows(X, y[:, None], weight, offset[:, None])
     inputs = standardized(X[:100], weight[:100])
@@ -115,13 +115,17 @@ def test_sums_are_the_objective(n_lanes, monkeypatch):
     penalty = elastic_net(layout, [0.2], 0.0, inputs.scale)
     scaled = Rows(inputs.transform(X), rows.y, weight, rows.offset)
     objective = Objective(scaled, Poisson(), Network(layout, get_activation("identity")), penalty)
-    sums = LinearSums(rows, Poisson(), layout, inputs, penalty, n_lanes)
+    saturated = saturated_loss(rows, Poisson())
+    sums = LinearSums(rows, Poisson(), layout, inputs, penalty, saturated, n_threads)
     w = np.array([0.1, -0.2, 0.05, 0.3, 1.2])
     value, gradient = sums.smooth_value_and_gradient(w)
     expected, expected_gradient = objective.smooth_value_and_gradient(w)
     assert value == pytest.approx(expected, rel=1e-13)
     assert_allclose(gradient, expected_gradient, rtol=1e-11)
-    assert_allclose(sums.information(w), objective.information(w), rtol=1e-9, atol=1e-12)
+    same, same_gradient, information = sums.expansion(w)
+    assert same == pytest.approx(value, rel=1e-14)
+    assert_allclose(same_gradient, gradient, rtol=1e-12)
+    assert_allclose(information, objective.information(w), rtol=1e-9, atol=1e-12)
     assert sums.mean_loss(value, w) == pytest.approx(objective.mean_loss(w), rel=1e-12)
 
 
@@ -132,7 +136,8 @@ def test_sums_tell_when_their_digits_have_cancelled():
     rows = Rows(np.zeros((N, 0)), y, np.broadcast_to(1.0, N))
     layout = Layout((0, 1))
     inputs = standardized(rows.X, rows.weight)
-    sums = LinearSums(rows, Poisson(), layout, inputs, elastic_net(layout, [0.0], 0.0))
+    saturated = saturated_loss(rows, Poisson())
+    sums = LinearSums(rows, Poisson(), layout, inputs, elastic_net(layout, [0.0], 0.0), saturated)
     w = np.log([1e9])
     value, _ = sums.smooth_value_and_gradient(w)
     assert sums.mean_loss(value, w) is None
@@ -150,6 +155,7 @@ def test_bad_columns_are_left_to_newton():
             layout,
             lambda inputs: elastic_net(layout, [0.0], 0.0),
             lambda inputs: np.r_[np.zeros(4), np.log(y.mean())],
+            saturated_loss(Rows(X, y[:, None], weight), Poisson()),
             MetricLBFGS(1e-9),
         )
 
@@ -221,35 +227,68 @@ def test_metric_of_a_quadratic_ends_in_a_step():
         def score_scale(self, value):
             return 1.0
 
-    found = MetricLBFGS(1e-9).solve(Quadratic(), np.ones(2), lambda g: np.linalg.solve(H, g))
+    w = np.ones(2)
+    start = (w, *Quadratic().smooth_value_and_gradient(w))
+    found = MetricLBFGS(1e-9).solve(Quadratic(), start, lambda g: np.linalg.solve(H, g))
     assert found.converged
     assert found.n_iter == 1
     assert_allclose(found.w, 0.0, atol=1e-15)
 
 
-def test_lanes_are_the_threads_of_blas(monkeypatch):
-    """None for little data, and BLAS has one thread meanwhile."""
-    monkeypatch.setattr(threads, "_blas_threads", lambda: 4)
-    assert threads.lanes(1000) == 1
-    assert threads.lanes(2**18 * 3) == 3
-    assert threads.lanes(2**30) == 4
-    monkeypatch.undo()
-    with threads.one_blas_thread(2):
-        assert threads.lanes(2**30) == 1
+def test_a_last_step_is_not_proved():
+    """Steady steps that leave a tenth: the last one is taken, its pass over the rows is not.
+
+    F = |w|^2 / 2 with the metric I / .9: w, .1 w, .01 w, ... without curvature pairs.
+    """
+    passes = []
+
+    class Bowl:
+        def smooth_value_and_gradient(self, w):
+            passes.append(w)
+            return 0.5 * w @ w, w
+
+        def rounding(self, value):
+            return 0.0
+
+        def score_scale(self, value):
+            return 1.0
+
+    w = np.array([1.0])
+    solver = MetricLBFGS(1e-6, memory=0)
+    found = solver.solve(Bowl(), (w, 0.5, w), lambda g: 0.9 * g)
+    assert found.converged
+    assert found.n_iter == 6
+    assert len(passes) == 5
+    assert found.w == pytest.approx(1e-6)
+    assert found.value == pytest.approx(0.5e-12, abs=1e-11)
 
 
-def test_threads_survive_a_fork():
-    """Rows are summed in a child of fork, where the threads of the parent are not."""
-    parts = threads.over_rows(lambda part: part.stop - part.start, 10, 3)
-    assert parts == [3, 3, 4]
-    context = multiprocessing.get_context("fork")
-    queue = context.SimpleQueue()
-    child = context.Process(
-        target=lambda: queue.put(threads.over_rows(lambda part: part.start, 10, 2))
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # fork of threads, Python >= 3.12
-        child.start()
-    child.join(20)
-    assert child.exitcode == 0
-    assert queue.get() == [0, 5]
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_how_many_rows_make_a_start(n_outputs):
+    """Of one output, few rows for a start or many for a metric; all where half is too few."""
+    size, is_metric = sampled._sample_size(1_000_000, 20, n_outputs)
+    assert (size, is_metric) == (200 * 21, True)
+    size, is_metric = sampled._sample_size(100_000, 200, n_outputs)
+    assert (size, is_metric) == ((20 * 201, False) if n_outputs == 1 else (50 * 201, True))
+    assert sampled._sample_size(3000, 20, n_outputs) == (3000, False)
+
+
+def test_blas_has_one_thread_but_for_wide_sums(monkeypatch):
+    """Elsewhere the threads of numpy's and scipy's BLAS would wait for each other."""
+    seen = []
+
+    class Seen(LinearSums):
+        def smooth_value_and_gradient(self, w):
+            seen.append((self.n_threads, threads.n_blas_threads()))
+            return super().smooth_value_and_gradient(w)
+
+    monkeypatch.setattr(sampled, "LinearSums", Seen)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(N, 70))
+    y = rng.poisson(np.exp(0.1 * X[:, 0]))
+    with threads.at_most(2):
+        allowed = threads.n_blas_threads()
+        DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X, y)
+        DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X[:, :3], y)
+        assert threads.n_blas_threads() == allowed
+    assert set(seen) == {(allowed, 1), (1, 1)}

@@ -26,7 +26,14 @@ from glmnet_nn.training.penalties import ElasticNet, elastic_net
 from glmnet_nn.training.sampled import sampled_fit
 from glmnet_nn.training.separation import find_separation, is_informed, limit_problem
 from glmnet_nn.training.solvers import LBFGS, Adam, MetricLBFGS, Newton, Solution
-from glmnet_nn.training.start import feasible_start, initial_weights, linear_objective, null_model
+from glmnet_nn.training.start import (
+    feasible_start,
+    initial_weights,
+    linear_objective,
+    null_model,
+    saturated_loss,
+)
+from glmnet_nn.training.threads import at_most, n_blas_threads
 
 _PRIOR_PRECISION = 10.0
 _NO_RESIDUALS = 1e-4  # of the null dispersion: a prior this weak shrinks next to nothing
@@ -90,10 +97,13 @@ def fit_network(
     of its spread; what is returned is for X and y as given.
     """
     rows = Rows(X, y, weight, offset)
-    intercept, null_loss = null_model(rows, spec.family)
+    saturated = saturated_loss(rows, spec.family)
+    intercept, null_loss = null_model(rows, spec.family, saturated)
     scoring = not spec.hidden and spec.solver == "newton" and not spec.bias_reduction
     if scoring and spec.standardize is not True:
-        found = _sampled(rows, intercept, null_loss, spec)
+        n_threads = n_blas_threads()
+        with at_most(1):  # but for the sums: a second BLAS, scipy's, would spin beside numpy's
+            found = _sampled(rows, intercept, null_loss, saturated, spec, n_threads)
         if found is not None:
             return found
     inputs = _inputs(rows, spec)
@@ -140,7 +150,14 @@ def fit_network(
     )
 
 
-def _sampled(rows: Rows, intercept: Array, null_loss: float, spec: Specification) -> Fit | None:
+def _sampled(
+    rows: Rows,
+    intercept: Array,
+    null_loss: float,
+    saturated: float,
+    spec: Specification,
+    n_threads: int,
+) -> Fit | None:
     """Return the fit of a GLM to many rows, by way of a sample of them; None if it was refused."""
     layout = Layout((rows.X.shape[1], rows.y.shape[1]), spec.fit_intercept)
     alpha = [0.0] if spec.alpha is None else spec.alpha
@@ -159,8 +176,10 @@ def _sampled(rows: Rows, intercept: Array, null_loss: float, spec: Specification
         layout,
         penalty_on,
         start,
+        saturated,
         MetricLBFGS(spec.tol, spec.max_iter),
         spec.report,
+        n_threads,
     )
     if found is None:
         return None

@@ -7,21 +7,23 @@ pass reads X once, whatever the scaling, and the memory is that of a chunk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from families import Array, ExponentialFamily
-from glmnet_nn.network import Layer, Layout, Network, get_activation
+from glmnet_nn.network import Layer, Layout
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import Inputs, folded
-from glmnet_nn.training.objective import Objective
+from glmnet_nn.training.moments import Moments
 from glmnet_nn.training.penalties import ElasticNet
-from glmnet_nn.training.threads import Result, over_rows
+from glmnet_nn.training.threads import at_most
 
 _EPS = np.finfo(float).eps
 _CHUNK_BYTES = 2**20  # of X: the second product of a chunk finds it in the cache
+_SHARED_BYTES = 2**21  # for each of several threads: less is faster than their meeting
 _LEAST_CHUNK = 256
 _SOUND = 1e-11  # relative
 _CANCELLED = 1e-13  # relative: squares of deviations below, of the squares, are rounding
@@ -45,8 +47,10 @@ class LinearSums:
         Without a basis.
     penalty : ElasticNet
         On w.
-    n_lanes : int, default=1
-        Threads among which the rows are divided.
+    saturated : float
+        The mean of w A*(y), the part of F that no w changes.
+    n_threads : int, default=1
+        Threads of BLAS that share a product.
     """
 
     rows: Rows
@@ -54,16 +58,14 @@ class LinearSums:
     layout: Layout
     inputs: Inputs
     penalty: ElasticNet
-    n_lanes: int = 1
+    saturated: float
+    n_threads: int = 1
     total_weight: float = field(init=False)
-    saturated: float = field(init=False)
     safe: bool = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "safe", self.family.has_safe_link)
         object.__setattr__(self, "total_weight", float(self.rows.weight.sum()))
-        parts = self._over_rows(self._saturated)
-        object.__setattr__(self, "saturated", sum(parts) / self.total_weight)
 
     @property
     def n_rows(self) -> int:
@@ -72,34 +74,34 @@ class LinearSums:
 
     def smooth_value_and_gradient(self, w: Array) -> tuple[float, Array]:
         """Return F(w) and its gradient; NaN where some eta has no mean of the law."""
-        W, b = self.layout.layers(folded(self.layout, self.inputs, w))[-1]
-        parts = self._over_rows(lambda part: self._data_term(part, W, b))
-        total = sum(value for value, _, _ in parts)
-        g_W = sum((g for _, g, _ in parts), np.zeros_like(W))
-        g_b = sum((g for _, _, g in parts), np.zeros(len(W)))
-        raw = self.layout.flatten([Layer(g_W, None if b is None else g_b)])
-        gradient = self._carried_back(raw) / self.total_weight
-        gradient += self.penalty.smooth_gradient(w)
-        value = total / self.total_weight + self.saturated + self.penalty.smooth_value(w)
-        return float(value), gradient
+        return self._evaluated(w, None)
 
-    def information(self, w: Array) -> Array:
-        """Return the Fisher information of w, from that of the parameters of X.
+    def expansion(self, w: Array) -> tuple[float, Array, Array]:
+        """Return F(w), its gradient and the Fisher information, from one pass.
 
-        With V = W / scale and a = b - V center these are T w, and F = T' F_X T.
+        With V = W / scale and a = b - V center these are T w, and the information is
+        T' F_X T, from that of the parameters of X.
         """
-        network = Network(self.layout, get_activation("identity"))
-        nothing = ElasticNet(np.zeros(w.size), np.zeros(w.size))
-        raw = Objective(self.rows, self.family, network, nothing)
-        given = folded(self.layout, self.inputs, w)
-        parts = self._over_rows(lambda part: raw.linear_information(given, part))
-        F = sum(parts[1:], parts[0])
+        moments = Moments(self.family, self.layout)
+        value, gradient = self._evaluated(w, moments)
+        F = moments.information() / self.total_weight
         terms = self._largest_terms(np.diagonal(F))
         F = self._carried_back(self._carried_back(F).T)
         lost = np.diagonal(F) <= _CANCELLED * terms
         F[lost], F[:, lost] = 0.0, 0.0  # a constant column: nothing is left but rounding
         F[np.diag_indices_from(F)] += self.penalty.l2
-        return F
+        return value, gradient, F
+
+    def _evaluated(self, w: Array, moments: Moments | None) -> tuple[float, Array]:
+        """Return F(w) and its gradient; add every row to the moments, if there are any."""
+        W, b = self.layout.layers(folded(self.layout, self.inputs, w))[-1]
+        with nullcontext() if self.n_threads == 1 else at_most(self.n_threads):
+            total, g_W, g_b = self._data_term(W, b, moments)
+        raw = self.layout.flatten([Layer(g_W, None if b is None else g_b)])
+        gradient = self._carried_back(raw) / self.total_weight
+        gradient += self.penalty.smooth_gradient(w)
+        value = total / self.total_weight + self.saturated + self.penalty.smooth_value(w)
+        return float(value), gradient
 
     def _carried_back(self, gradients: Array) -> Array:
         """Return T' g, the gradient in w, from that in the parameters of X, for every row g."""
@@ -136,20 +138,19 @@ class LinearSums:
         loss = value - self.penalty.smooth_value(w)
         return loss if self.rounding(value) <= _SOUND * loss else None
 
-    def _over_rows(self, work: Callable[[slice], Result]) -> list[Result]:
-        return over_rows(work, self.n_rows, self.n_lanes)
+    def _chunks(self, moments: Moments | None) -> Iterator[Rows]:
+        width = max(self.layout.sizes)
+        n_bytes = _CHUNK_BYTES if self.n_threads == 1 else _SHARED_BYTES * self.n_threads
+        size = max(_LEAST_CHUNK, n_bytes // (8 * width))
+        return self.rows.blocks(size if moments is None else max(size, moments.block_size))
 
-    def _chunks(self, part: slice) -> Iterator[Rows]:
-        width = max(self.rows.X.shape[1], *self.layout.sizes)
-        size = max(_LEAST_CHUNK, _CHUNK_BYTES // (8 * width))
-        for at in range(part.start, part.stop, size):
-            yield self.rows.take(slice(at, min(at + size, part.stop)))
-
-    def _data_term(self, part: slice, W: Array, b: Array | None) -> tuple[float, Array, Array]:
+    def _data_term(
+        self, W: Array, b: Array | None, moments: Moments | None
+    ) -> tuple[float, Array, Array]:
         """Return the sums of w (A(theta) - theta y), of P' X and of P, with P = w dloss/deta."""
         value, g_W, g_b = 0.0, np.zeros_like(W), np.zeros(len(W))
         equal = self.rows.has_equal_weights
-        for rows in self._chunks(part):
+        for rows in self._chunks(moments):
             X = rows.X.astype(float, copy=False)
             eta = (W @ X.T).T  # outputs in rows: elementwise steps run along observations
             if b is not None:
@@ -158,6 +159,8 @@ class LinearSums:
                 eta += rows.offset
             if not self.safe and not self.family.is_feasible(eta):
                 return np.nan, g_W, g_b
+            if moments is not None:
+                moments.add(X, rows.weight, eta)
             kernel, P = self.family.kernel_and_error(np.asfortranarray(rows.y), eta)
             if equal:
                 value += float(kernel.sum()) * float(rows.weight[0])
@@ -168,10 +171,3 @@ class LinearSums:
             g_W += P.T @ X
             g_b += P.sum(axis=0)
         return value, g_W, g_b
-
-    def _saturated(self, part: slice) -> float:
-        """Return the sum of w A*(y)."""
-        return sum(
-            float(rows.weight @ self.family.conjugate(rows.y).reshape(len(rows), -1).sum(axis=1))
-            for rows in self._chunks(part)
-        )

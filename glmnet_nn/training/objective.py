@@ -8,16 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from families import Array, ExponentialFamily
 from glmnet_nn.network import Network, hessian
 from glmnet_nn.training.batches import MiniBatches
 from glmnet_nn.training.data import Rows
+from glmnet_nn.training.moments import Moments
 from glmnet_nn.training.penalties import ElasticNet
 
-_CACHED_BYTES = 2**20  # of rows whose products stay in the processor's cache
-_LEAST_BLOCK = 256
 _HESSIAN_BYTES = 2**22  # of the tangents along all parameters for one block of rows
 _BLOCK_BYTES = 2**22  # of the largest array formed for one block of rows
 
@@ -98,8 +96,12 @@ class Objective:
         if self.network.depth:
             F = sum(A.T @ A for A, _ in self.scoring_blocks(w))
             return np.asarray(F)
-        F = np.diag(self.penalty.l2)
-        F += self.linear_information(w, slice(0, self.n_rows))
+        moments = Moments(self.family, self.network.layout)
+        for rows in self.rows.blocks(moments.block_size):
+            X = rows.X.astype(float, copy=False)
+            moments.add(X, rows.weight / self.total_weight, self.linear_predictor(w, rows)[1])
+        F = moments.information()
+        F[np.diag_indices_from(F)] += self.penalty.l2
         return F
 
     def hessian(self, w: Array) -> Array:
@@ -118,42 +120,6 @@ class Objective:
             H += J.reshape(-1, w.size).T @ CJ.reshape(-1, w.size)
             H += hessian(self.network, w, inputs, self._seed(rows, eta))
         return H
-
-    def linear_information(self, w: Array, part: slice) -> Array:
-        """Return the share of some rows in F without hidden layers, the ridge left out.
-
-        There J_k = [x, 1] in the places of output k, and F has the blocks
-        [X 1]' diag(w_i (S'S)_kl) [X 1]: the Jacobian, nearly all zeros for several
-        outputs, is not formed.
-        """
-        p, K = self.network.layout.sizes
-        width = p + self.network.layout.fit_intercept
-        F = np.zeros((K, width, K, width))
-        size = max(_LEAST_BLOCK, 2 * p, _CACHED_BYTES // (8 * p + 8))
-        for rows in self.rows.subset(part).blocks(size):
-            X = rows.X.astype(float, copy=False)
-            _, eta = self.linear_predictor(w, rows)
-            share = rows.weight / self.total_weight
-            weight = self.family.fisher_weight(eta)
-            for k in range(K):
-                F[k, :, k] += _moments(X, share * weight[:, k])[:width, :width]
-            for k, l, coupling in self.family.fisher_couplings(eta):
-                F[k, :, l] += _moments(X, share * coupling)[:width, :width]
-        for k in range(K):
-            for l in range(k):
-                F[l, :, k] = F[k, :, l].T
-        places = self._places_by_output()
-        flat = np.empty((w.size, w.size))
-        flat[np.ix_(places, places)] = F.reshape(w.size, w.size)
-        return flat
-
-    def _places_by_output(self) -> NDArray[np.intp]:
-        """Return where (W_k, b_k), output by output, lie in the flat vector."""
-        layout = self.network.layout
-        p, K = layout.sizes
-        slopes = np.arange(K * p).reshape(K, p)
-        offsets = K * p + np.arange(K)[:, None]
-        return np.hstack([slopes, offsets])[:, : p + layout.fit_intercept].ravel()
 
     def scoring_blocks(self, w: Array) -> Iterator[tuple[Array, Array]]:
         """Yield (A, r) with A'A summing to the Fisher information, A'r to -gradient.
@@ -208,20 +174,3 @@ class Objective:
     def _block_size(self, width: int = 0) -> int:
         widest = max(max(self.network.layout.sizes), width * self.network.layout.sizes[-1])
         return max(256, _BLOCK_BYTES // (8 * widest))
-
-
-def _moments(X: Array, v: Array) -> Array:
-    """Return [X 1]' diag(v) [X 1]."""
-    p = X.shape[1]
-    M = np.empty((p + 1, p + 1))
-    if v.max() == v.min():
-        np.matmul(X.T, X, out=M[:p, :p])
-        M[:p, :p] *= v[0]
-    elif v.min() >= 0:  # half the work of a product of two matrices
-        root = X * np.sqrt(v)[:, None]
-        np.matmul(root.T, root, out=M[:p, :p])
-    else:
-        np.matmul(X.T, X * v[:, None], out=M[:p, :p])
-    M[p, :p] = M[:p, p] = v @ X
-    M[p, p] = v.sum()
-    return M

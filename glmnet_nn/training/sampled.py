@@ -15,15 +15,16 @@ from glmnet_nn.training.linear import LinearSums
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import ElasticNet
 from glmnet_nn.training.solvers import MetricLBFGS, Newton, Solution, gram_factor
-from glmnet_nn.training.threads import lanes, one_blas_thread
 
 _EPS = np.finfo(float).eps
 _FEW_ROWS = 200  # below, Newton's method takes no longer
 _LEAST_SAMPLE = 2000  # rows: the sample of fewer rows would save nothing
 _SHARE = 0.05
-_ROWS_PER_COLUMN = (50, 200)  # of the sample, least and most
+_ROWS_PER_COLUMN = 20  # that make a start
+_ROWS_PER_METRIC = (50, 200)  # for each column, least and most, that make a metric
 _NEAR = 1.0  # standard errors of the sample: its optimum is no nearer to that of all rows
 _SAMPLE_STEPS = 12
+_SHARED = 64  # columns: products of many rows with fewer gain nothing from threads of BLAS
 _NOISE = 1e-10  # standard errors of the score that rounding may make up
 
 
@@ -55,19 +56,22 @@ def sampled_fit(
     layout: Layout,
     penalty_on: Callable[[Inputs], ElasticNet],
     start: Callable[[Inputs], Array],
+    saturated: float,
     solver: MetricLBFGS,
     report: Callable[[int, float], None] | None = None,
+    n_threads: int = 1,
 ) -> Sampled | None:
     """Return the fit, or None where rows are few or ill-conditioned, or no optimum was found.
 
     1. A fit of the sample, as near as a sample can tell, is the start.
-    2. Its Fisher information F_S is the metric: of m rows and p columns, the
-       eigenvalues of F_S^-1 F lie about (1 -+ sqrt(p / m))^2, so that each pass over all
-       rows divides the error by a constant, whatever n.
+    2. The Fisher information F_0 there is the metric: that of the sample if it has rows
+       enough, else that of all rows, once. Of m rows and p columns, the eigenvalues of
+       F_0^-1 F lie about (1 -+ sqrt(p / m))^2, so that each pass over all rows divides
+       the error by a constant, whatever n.
     3. L-BFGS in that metric ends where Newton's method would.
 
-    A law with constant Fisher information (Normal, identity link) takes that of all rows
-    for the metric, and ends after a step; so do data with few rows for each column.
+    A law with constant Fisher information (Normal, identity link) needs no start, and ends
+    after a step; so few rows for each column that a sample has no fit have none either.
 
     Parameters
     ----------
@@ -80,45 +84,60 @@ def sampled_fit(
         The penalty on the parameters of Z.
     start : callable
         Parameters of Z to start from.
+    saturated : float
+        The mean of A*(y).
     solver : MetricLBFGS
     report : callable, optional
         Called with each iteration and its value.
+    n_threads : int
+        Threads of BLAS that may share the products of many columns.
     """
     n, p = rows.X.shape
     if n < max(_FEW_ROWS, 4 * layout.size):
         return None
-    size, n_lanes = _sample_size(n, p), lanes(rows.X.size)
+    size, is_metric = _sample_size(n, p, layout.sizes[-1])
     sample = _taken(rows, size)
     inputs = standardized(sample.X, sample.weight, center=layout.fit_intercept)
     objective = _objective(sample, family, layout, inputs, penalty_on(inputs))
-    with one_blas_thread(n_lanes):
-        sums = LinearSums(rows, family, layout, inputs, objective.penalty, n_lanes)
-        w = start(inputs)
-        if size == n or family.is_location_scale:
-            information = sums.information(w)
-        else:
-            w = _fit_of_sample(objective, w)
-            information = objective.information(w)
-        factor = gram_factor(information, objective.flat_directions())
-        if factor is None or not _is_foldable(inputs, n, factor.rcond):
-            return None
-        solution = solver.solve(sums, w, factor.solve, report)
+    shared = n_threads if p >= _SHARED else 1
+    sums = LinearSums(rows, family, layout, inputs, objective.penalty, saturated, shared)
+    w, whole = start(inputs), family.is_location_scale or not is_metric
+    if size < n and not family.is_location_scale:
+        w = _fit_of_sample(objective, w)
+    if whole:
+        value, gradient, information = sums.expansion(w)
+    else:
+        value, gradient = sums.smooth_value_and_gradient(w)
+        information = objective.information(w)
+    factor = gram_factor(information, objective.flat_directions())
+    if factor is None or not _is_foldable(inputs, n, factor.rcond):
+        return None
+    solution = solver.solve(sums, (w, value, gradient), factor.solve, report)
     if not solution.converged:
         return None
     return Sampled(inputs, solution, sums.mean_loss(solution.value, solution.w), objective)
 
 
-def _sample_size(n: int, p: int) -> int:
-    """Return m: a twentieth of the rows, within bounds for each column; or all of them."""
-    least, most = (count * (p + 1) for count in _ROWS_PER_COLUMN)
-    size = int(min(max(_SHARE * n, least, _LEAST_SAMPLE), max(most, _LEAST_SAMPLE)))
-    return size if size <= n // 2 else n
+def _sample_size(n: int, p: int, n_outputs: int) -> tuple[int, bool]:
+    """Return m, or n for all rows, and whether the information of m rows is the metric.
+
+    A twentieth of the rows is, where that is many for each column. One more sum over
+    all rows is cheaper for one output, for K outputs it is K (K + 1) / 2 sums.
+    """
+    least, most = (count * (p + 1) for count in _ROWS_PER_METRIC)
+    share = int(_SHARE * n)
+    if share >= most or n_outputs > 1:
+        size, is_metric = min(max(share, least), most), True
+    else:
+        size, is_metric = _ROWS_PER_COLUMN * (p + 1), False
+    size = max(size, _LEAST_SAMPLE)
+    return (size, is_metric) if size <= n // 2 else (n, False)
 
 
 def _taken(rows: Rows, size: int) -> Rows:
     """Return a random sample in the order of the rows, the same for the same n."""
     n, p = rows.X.shape
-    size = min(size, max(_LEAST_SAMPLE, 4 * p)) if size == n else size
+    size = min(size, max(_LEAST_SAMPLE, 2 * p)) if size == n else size
     index = np.random.default_rng(0).choice(n, size, replace=False, shuffle=False)
     sample = rows.take(np.sort(index))
     return replace(sample, X=sample.X.astype(float, copy=False))

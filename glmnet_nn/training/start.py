@@ -22,20 +22,32 @@ def linear_objective(rows: Rows, family: ExponentialFamily, fit_intercept: bool)
     return Objective(rows, family, network, elastic_net(layout, [0.0], 0.0))
 
 
-def null_model(rows: Rows, family: ExponentialFamily) -> tuple[Array, float]:
+def saturated_loss(rows: Rows, family: ExponentialFamily) -> float:
+    """Return the weighted mean of A*(y), the part of the mean loss that no model changes."""
+    total = sum(
+        float(block.weight @ family.conjugate(block.y).reshape(len(block), -1).sum(axis=1))
+        for block in rows.blocks(_CACHED_ROWS)
+    )
+    return total / float(rows.weight.sum())
+
+
+def null_model(
+    rows: Rows, family: ExponentialFamily, saturated: float | None = None
+) -> tuple[Array, float]:
     """Return the intercepts (K,) of the model without inputs, and its mean loss.
 
     Without an offset the intercept is the link of the weighted mean of y, under
-    any link; with an offset it is fitted.
+    any link; with an offset it is fitted. ``saturated`` is :func:`saturated_loss`, if it
+    is known already.
 
     Raises
     ------
     ValueError
         With this offset no intercept was found that gives every row a mean.
     """
-    share = rows.weight / rows.weight.sum()
+    mean = rows.weight @ rows.y / rows.weight.sum()
     with np.errstate(divide="ignore"):
-        intercept = family.link_of(share @ rows.y)
+        intercept = family.link_of(mean)
     empty = Rows(np.empty((len(rows), 0)), rows.y, rows.weight, rows.offset)
     objective = linear_objective(empty, family, fit_intercept=True)
     if not np.all(np.isfinite(intercept)):  # y at the end of its range: the limit
@@ -43,21 +55,19 @@ def null_model(rows: Rows, family: ExponentialFamily) -> tuple[Array, float]:
     if rows.offset is not None:
         intercept = Newton().solve(objective, _null_start(objective, intercept)).w
         return intercept, _require_finite(objective, intercept)
-    loss = _constant_loss(rows, family, intercept)
+    if saturated is None:
+        saturated = saturated_loss(rows, family)
+    loss = _constant_loss(family, mean, intercept, saturated)
     return intercept, _require_finite(objective, intercept) if loss is None else loss
 
 
-def _constant_loss(rows: Rows, family: ExponentialFamily, eta: Array) -> float | None:
+def _constant_loss(
+    family: ExponentialFamily, mean: Array, eta: Array, saturated: float
+) -> float | None:
     """Return the mean loss where eta is the same for all rows; None if its digits cancel.
 
     A(theta) - theta . y is linear in y, so that of the mean of y is its mean.
     """
-    total = float(rows.weight.sum())
-    saturated, mean = 0.0, np.zeros(rows.y.shape[1])
-    for block in rows.blocks(_CACHED_ROWS):
-        share = block.weight / total
-        saturated += float(share @ family.conjugate(block.y).reshape(len(block), -1).sum(axis=1))
-        mean += share @ block.y
     kernel = float(family.kernel(mean[None, :], eta[None, :]).sum())
     loss = saturated + kernel
     rounding = 64 * np.finfo(float).eps * (abs(saturated) + abs(kernel))

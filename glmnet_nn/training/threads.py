@@ -1,21 +1,13 @@
-"""How many threads BLAS gets, and sums over rows on threads of our own."""
+"""How many threads BLAS gets."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from contextvars import copy_context
 from functools import cache
 from itertools import pairwise
-from typing import TypeVar
 
 from threadpoolctl import ThreadpoolController
 
-Result = TypeVar("Result")
-
-_LEAST_NUMBERS = 2**18  # of X for each thread: less is faster than its start
 _LEAST_ROWS = 1024
 _LEAST_WIDTH = 64
 
@@ -42,50 +34,16 @@ def blas_threads(n_rows: int, sizes: tuple[int, ...]) -> AbstractContextManager[
     width = max(min(pair) for pair in pairwise(sizes))
     if n_rows >= _LEAST_ROWS and width >= _LEAST_WIDTH:
         return nullcontext()
-    limited: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
+    return at_most(1)
+
+
+def n_blas_threads() -> int:
+    """Return how many threads BLAS may use: by the environment, threadpoolctl or joblib."""
+    libraries = _controller().select(user_api="blas").lib_controllers
+    return max((library.num_threads for library in libraries), default=1)
+
+
+def at_most(n_threads: int) -> AbstractContextManager[object]:
+    """Return a context in which BLAS has no more threads; it holds for the process."""
+    limited: AbstractContextManager[object] = _controller().limit(limits=n_threads, user_api="blas")
     return limited
-
-
-def lanes(n_numbers: int) -> int:
-    """Return how many threads sum over that many numbers: as many as BLAS may use.
-
-    So OPENBLAS_NUM_THREADS, threadpoolctl and joblib's workers govern them too.
-    """
-    if n_numbers < 2 * _LEAST_NUMBERS:
-        return 1
-    return min(_blas_threads(), n_numbers // _LEAST_NUMBERS)
-
-
-def _blas_threads() -> int:
-    found = _controller().select(user_api="blas").lib_controllers
-    return max((library.num_threads for library in found), default=1)
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_name_prefix="glmnet_nn")
-
-
-# A forked process has no threads but the one that forked.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)
-
-
-def one_blas_thread(n_lanes: int) -> AbstractContextManager[object]:
-    """Return a context in which BLAS leaves the processors to ``n_lanes`` threads of ours.
-
-    Elementwise steps then run beside products, which on a few columns are bounded by
-    memory and gain little from threads of their own.
-    """
-    if n_lanes == 1:
-        return nullcontext()
-    limited: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
-    return limited
-
-
-def over_rows(work: Callable[[slice], Result], n_rows: int, n_lanes: int) -> list[Result]:
-    """Return work(rows) for ``n_lanes`` consecutive parts of the rows, in order."""
-    edges = [n_rows * lane // n_lanes for lane in range(n_lanes + 1)]
-    first, *others = [slice(low, high) for low, high in pairwise(edges)]
-    waiting = [_pool().submit(copy_context().run, work, part) for part in others]
-    return [work(first), *(result.result() for result in waiting)]
