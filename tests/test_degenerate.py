@@ -238,7 +238,7 @@ def test_poisson_separation():
     assert np.all(model.predict(frame)[:6] < 1e-15)
 
 
-@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+@pytest.mark.parametrize("solver", ["lbfgs", "newton_cg", "adam"])
 def test_separation_is_found_by_every_solver(solver):
     X, y = counts()
     X[:, 2] = np.arange(len(y)) < 6

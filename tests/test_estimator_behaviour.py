@@ -540,7 +540,7 @@ def test_early_stopping():
     assert len(whole.loss_curve_) == 3
 
 
-@pytest.mark.parametrize("solver", ["newton", "lbfgs", "adam"])
+@pytest.mark.parametrize("solver", ["newton", "lbfgs", "newton_cg", "adam"])
 def test_curves(solver):
     X, y, *_ = data()
     model = regressor(hidden=(), solver=solver).fit(X, y)
@@ -549,7 +549,9 @@ def test_curves(solver):
     assert model.loss_curve_[-1] < model.loss_curve_[0]
 
 
-@pytest.mark.parametrize(("hidden", "solver"), [((), "newton"), ((), "lbfgs"), ((4,), "lbfgs")])
+@pytest.mark.parametrize(
+    ("hidden", "solver"), [((), "newton"), ((), "lbfgs"), ((4,), "lbfgs"), ((4,), "newton_cg")]
+)
 def test_too_few_iterations(hidden, solver):
     X, y, *_ = data()
     with pytest.warns(

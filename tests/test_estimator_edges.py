@@ -33,7 +33,7 @@ def test_a_constant_column_is_seen_whatever_the_number_of_rows(n, constant):
     assert model.intercept_ == pytest.approx(plain.intercept_, abs=1e-10)
 
 
-@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+@pytest.mark.parametrize("solver", ["lbfgs", "newton_cg", "adam"])
 def test_rates_with_weights_are_counts_with_exposure(solver):
     """The same likelihood in units 1e5 apart; alpha on the scale of each."""
     rng = np.random.default_rng(3)
@@ -124,7 +124,7 @@ def test_warm_start_after_separated_data_begins_anew():
     )
 
 
-@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+@pytest.mark.parametrize("solver", ["lbfgs", "newton_cg", "adam"])
 def test_a_shift_of_y_shifts_the_prediction(solver):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(400, 3))

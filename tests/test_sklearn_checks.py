@@ -11,8 +11,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor
 
 DEPTHS = {
-    (): ("auto", "newton", "lbfgs", "adam"),
-    (5,): ("auto", "lbfgs", "adam"),
+    (): ("auto", "newton", "lbfgs", "newton_cg", "adam"),
+    (5,): ("auto", "lbfgs", "newton_cg", "adam"),
     (32, 16): ("auto",),  # the default, asked for by asking for nothing
 }
 
@@ -24,6 +24,7 @@ def _estimators():
                 asked = {} if hidden == (32, 16) else {"hidden_layer_sizes": hidden}
                 yield cls(**asked) if solver == "auto" else cls(**asked, solver=solver)
     yield DeepGLMClassifier(hidden_layer_sizes=(), bias_reduction=True)
+    yield DeepGLMRegressor(hidden_layer_sizes=(5,), polish_output=True)
 
 
 @pytest.mark.filterwarnings("ignore::glmnet_nn.RankWarning")

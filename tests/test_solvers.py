@@ -11,7 +11,7 @@ from glmnet_nn.network import Layout, Network, get_activation
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import ElasticNet, elastic_net
-from glmnet_nn.training.solvers import LBFGS, SOLVERS, Adam, Newton
+from glmnet_nn.training.solvers import LBFGS, SOLVERS, Adam, Newton, NewtonCG
 
 CANONICAL = [pair for pair in known_pairs() if pair.is_canonical]
 canonical = pytest.mark.parametrize("pair", CANONICAL, ids=lambda pair: pair.name)
@@ -49,6 +49,7 @@ def made(name):
     tight = {
         "newton": Newton(),
         "lbfgs": LBFGS(tol=1e-8),
+        "newton_cg": NewtonCG(tol=1e-8),
         "adam": Adam(epochs=1500, learning_rate=0.05, rng=np.random.default_rng(0)),
     }
     return tight[name]
@@ -94,7 +95,7 @@ def test_report_is_called_with_every_iteration_and_value(name):
     np.testing.assert_allclose([value for _, value in calls], curve, rtol=1e-15)
 
 
-@pytest.mark.parametrize("name", ["newton", "lbfgs"])
+@pytest.mark.parametrize("name", ["newton", "lbfgs", "newton_cg"])
 def test_too_few_iterations_are_not_convergence(name):
     objective, start = problem_of(Poisson(), seed=2)
     start[:] = 0.5

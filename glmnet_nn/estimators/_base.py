@@ -58,6 +58,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "n_init": [Interval(Integral, 1, None, closed="left")],
+        "polish_output": ["boolean"],
         "warm_start": ["boolean"],
         "store_covariance": ["boolean"],
         "random_state": ["random_state"],
@@ -87,6 +88,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         n_init: int = 1,
+        polish_output: bool = False,
         warm_start: bool = False,
         store_covariance: bool = False,
         random_state: Any = None,
@@ -112,6 +114,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.n_init = n_init
+        self.polish_output = polish_output
         self.warm_start = warm_start
         self.store_covariance = store_covariance
         self.random_state = random_state
@@ -172,6 +175,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
             seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
             report=self._report(solver),
             bias_reduction=self.bias_reduction,
+            polish_output=self.polish_output,
         )
         if for_inference and hidden:
             specification, self.law_estimate_ = self._for_inference(specification, law), None

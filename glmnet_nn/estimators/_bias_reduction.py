@@ -41,6 +41,11 @@ def check_bias_reduction(
             f"{family.unknown.name} of {type(family).__name__} is to be estimated. Give its value, "
             "or set bias_reduction=False."
         )
+    if estimator.polish_output:
+        raise ValueError(
+            "bias_reduction=True adjusts the maximum likelihood estimate, but polish_output=True "
+            "would end at that. Set one of them to False."
+        )
     if solver != "newton":
         raise ValueError(
             f"bias_reduction=True solves for the root of the adjusted score by scoring, but "

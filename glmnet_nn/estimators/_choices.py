@@ -8,14 +8,19 @@ from glmnet_nn.training.solvers import SOLVERS
 
 _SMALL = 5000  # rows up to which all of them are used in every step
 _WHOLE_BATCH = 256
-_DEFAULT_TOL = {"newton": 1e-9, "lbfgs": 1e-6, "adam": 1e-4}
-_DEFAULT_MAX_ITER = {"newton": 100, "lbfgs": 2000, "adam": 30}
+_DEFAULT_TOL = {"newton": 1e-9, "lbfgs": 1e-6, "newton_cg": 1e-6, "adam": 1e-4}
+_DEFAULT_MAX_ITER = {"newton": 100, "lbfgs": 2000, "newton_cg": 200, "adam": 30}
 _LEAST_STEPS = 500
 
 
 def choose_solver(estimator: BaseEstimator, hidden: tuple[int, ...], n_rows: int, l1: bool) -> str:
     """Return the name of the solver, and raise if the one asked for cannot do the task."""
     name = estimator.solver
+    if l1 and estimator.polish_output:
+        raise ValueError(
+            f"polish_output=True scores the output layer, which needs a penalty with a derivative, "
+            f"but l1_ratio={estimator.l1_ratio}. Set l1_ratio=0 or polish_output=False."
+        )
     if name == "auto":
         if estimator.early_stopping:
             return "adam"

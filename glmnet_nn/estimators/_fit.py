@@ -23,9 +23,17 @@ from glmnet_nn.training.inputs import (
 )
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import ElasticNet, elastic_net
+from glmnet_nn.training.polish import polished
 from glmnet_nn.training.sampled import sampled_fit
 from glmnet_nn.training.separation import find_separation, is_informed, limit_problem
-from glmnet_nn.training.solvers import LBFGS, Adam, MetricLBFGS, Newton, Solution
+from glmnet_nn.training.solvers import (
+    LBFGS,
+    Adam,
+    MetricLBFGS,
+    Newton,
+    NewtonCG,
+    Solution,
+)
 from glmnet_nn.training.start import (
     feasible_start,
     initial_weights,
@@ -65,6 +73,7 @@ class Specification:
     seed: int
     report: Callable[[int, float], None] | None
     bias_reduction: bool = False
+    polish_output: bool = False
 
 
 @dataclass(frozen=True)
@@ -232,10 +241,11 @@ def _objective(
     penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, units.unit)
     offset = None if rows.offset is None else rows.offset / units.unit
     y = rows.y if units is _AS_GIVEN else (rows.y - units.middle) / units.unit
-    if spec.solver in ("lbfgs", "damped_newton") or spec.bias_reduction:
+    if spec.solver in ("newton", "adam") and not spec.bias_reduction:
+        # few passes, or batches that make a copy of their own
+        scaled: Rows = TransformedRows(rows.X, y, rows.weight, offset, transform=inputs.transform)
+    else:
         scaled = Rows(inputs.transform(rows.X), y, rows.weight, offset)
-    else:  # few passes, or batches that make a copy of their own
-        scaled = TransformedRows(rows.X, y, rows.weight, offset, transform=inputs.transform)
     return Objective(scaled, spec.family, network, penalty)
 
 
@@ -378,13 +388,26 @@ def _solve(
     scale: _Scale,
     spec: Specification,
 ) -> Solution:
+    found = _searched(training, validation, start, rng, scale, spec)
+    return polished(training, found) if spec.polish_output else found
+
+
+def _searched(
+    training: Objective,
+    validation: Objective | None,
+    start: Array,
+    rng: np.random.Generator,
+    scale: _Scale,
+    spec: Specification,
+) -> Solution:
     if spec.bias_reduction:
         return reduce_bias(training, start, spec.tol, spec.max_iter, spec.report)
     if spec.solver == "newton":
         return Newton(spec.tol, spec.max_iter).solve(training, start, spec.report)
-    if spec.solver == "lbfgs":
+    if spec.solver in ("lbfgs", "newton_cg"):
         tol = spec.tol * scale.curvature
-        return LBFGS(tol, spec.max_iter).solve(training, start, spec.report)
+        solver = LBFGS if spec.solver == "lbfgs" else NewtonCG
+        return solver(tol, spec.max_iter).solve(training, start, spec.report)
     adam = Adam(
         epochs=spec.max_iter,
         batch_size=min(spec.batch_size, training.n_rows),

@@ -78,19 +78,20 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         with hidden layers and False without, as in scikit-learn's GLMs. Without
         hidden layers the solver always scales inside, which changes no estimate.
         All fitted parameters are for X as given.
-    solver : {"auto", "newton", "lbfgs", "adam"}, default="auto"
+    solver : {"auto", "newton", "lbfgs", "newton_cg", "adam"}, default="auto"
         "newton" is Fisher scoring (IRLS), without hidden layers; "lbfgs" uses all
-        rows in each step; "adam" mini-batches on a one-cycle schedule. "auto":
-        newton without hidden layers (lbfgs if l1_ratio > 0), lbfgs up to 5,000
-        rows, else adam. ``solver_`` tells the choice.
+        rows in each step; so does "newton_cg", Newton's method by conjugate gradients,
+        with few but costly steps; "adam" mini-batches on a one-cycle schedule. "auto": newton
+        without hidden layers (lbfgs if l1_ratio > 0), lbfgs up to 5,000 rows, else adam.
+        ``solver_`` tells the choice.
     max_iter : "auto" or int, default="auto"
-        Iterations, epochs for adam: 100 (newton), 2000 (lbfgs), 30 or at least 500
-        steps (adam).
+        Iterations, epochs for adam: 100 (newton), 2000 (lbfgs), 200 (newton_cg), 30 or
+        at least 500 steps (adam).
     tol : "auto" or float, default="auto"
-        newton: the largest score in standard errors, 1e-9. lbfgs: the largest
-        gradient component, over the mean Fisher weight of the null model, 1e-6. adam: the
-        improvement of the held-out deviance, over that of the null model, that counts,
-        1e-4.
+        newton: the largest score in standard errors, 1e-9. lbfgs and newton_cg: the
+        largest gradient component, over the mean Fisher weight of the null model, 1e-6.
+        adam: the improvement of the held-out deviance, over that of the null model, that
+        counts, 1e-4.
     batch_size : "auto" or int, default="auto"
         Rows per step of adam: all up to 256, else 128 to 2,048, about n / 100.
     learning_rate : {"one_cycle", "constant"}, default="one_cycle"
@@ -105,6 +106,10 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     n_iter_no_change : int, default=10
     n_init : int, default=1
         Random starts with hidden layers; the one of the lowest F is kept.
+    polish_output : bool, default=False
+        End with Fisher scoring of the output layer, a GLM of the last hidden outputs, the
+        hidden layers held: F on the training rows is never higher for it. On other rows it
+        gains nothing on average.
     warm_start : bool, default=False
         Start from the parameters of the previous fit.
     store_covariance : bool, default=False
@@ -192,6 +197,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         n_init: int = 1,
+        polish_output: bool = False,
         warm_start: bool = False,
         store_covariance: bool = False,
         random_state: Any = None,
@@ -218,6 +224,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
             n_init=n_init,
+            polish_output=polish_output,
             warm_start=warm_start,
             store_covariance=store_covariance,
             random_state=random_state,

@@ -5,12 +5,12 @@ F(w) = sum_i w_i [ A(theta_i) - theta_i . y_i + A*(y_i) ] / sum_i w_i + penalty(
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from families import Array, ExponentialFamily
-from glmnet_nn.network import Network, hessian
+from glmnet_nn.network import Network, gradient_tangent, hessian, tangent
 from glmnet_nn.training.batches import MiniBatches
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.moments import Moments
@@ -103,6 +103,22 @@ class Objective:
         F = moments.information()
         F[np.diag_indices_from(F)] += self.penalty.l2
         return F
+
+    def hessian_product(self, w: Array) -> Callable[[Array], Array]:
+        """Return v -> H v, H as :meth:`hessian` has it, by one pass forwards and one backwards."""
+
+        def product(v: Array) -> Array:
+            total = self.penalty.l2 * v
+            for rows in self.rows.blocks(self._block_size()):
+                inputs, eta = self.linear_predictor(w, rows)
+                moved, share = tangent(self.network, w, inputs, v), rows.weight / self.total_weight
+                bend = self.family.curvature_times(rows.y, eta, moved.eta[..., None])[..., 0]
+                bend = bend * share[:, None]
+                seed = self._seed(rows, eta)
+                total += gradient_tangent(self.network, w, inputs, moved, seed, bend, v)
+            return np.asarray(total)
+
+        return product
 
     def hessian(self, w: Array) -> Array:
         """Return d^2 F / dw dw' (without the l1 part): the observed information.

@@ -5,6 +5,7 @@ from glmnet_nn.training.solvers._problem import (
     BatchProblem,
     CurvedProblem,
     Problem,
+    ProductProblem,
     ScoringProblem,
     Solution,
 )
@@ -13,8 +14,9 @@ from glmnet_nn.training.solvers.damped_newton import DampedNewton
 from glmnet_nn.training.solvers.lbfgs import LBFGS
 from glmnet_nn.training.solvers.metric import MetricLBFGS
 from glmnet_nn.training.solvers.newton import Newton
+from glmnet_nn.training.solvers.newton_cg import NewtonCG
 
-SOLVERS = {solver.name: solver for solver in (Newton, LBFGS, Adam)}
+SOLVERS = {solver.name: solver for solver in (Newton, LBFGS, NewtonCG, Adam)}
 
 __all__ = [
     "LBFGS",
@@ -26,7 +28,9 @@ __all__ = [
     "DampedNewton",
     "MetricLBFGS",
     "Newton",
+    "NewtonCG",
     "Problem",
+    "ProductProblem",
     "ScoringProblem",
     "Solution",
     "gram_factor",

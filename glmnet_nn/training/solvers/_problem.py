@@ -89,6 +89,12 @@ class CurvedProblem(Problem, Protocol):
     def score_scale(self, w: Array) -> float: ...
 
 
+class ProductProblem(Problem, Protocol):
+    """A problem with products of its Hessian H at w, as a function v -> H v."""
+
+    def hessian_product(self, w: Array) -> Callable[[Array], Array]: ...
+
+
 @dataclass(frozen=True)
 class Solution:
     """Where a solver ended.

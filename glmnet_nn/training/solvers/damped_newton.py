@@ -11,6 +11,7 @@ from scipy import linalg
 
 from families import Array
 from glmnet_nn.training.solvers._problem import CurvedProblem, Solution
+from glmnet_nn.training.solvers._trust import kept_share
 
 _EPS = np.finfo(float).eps
 _LEAST_DAMPING = 1e-12  # relative to the diagonal: directions without curvature stay put
@@ -65,7 +66,7 @@ class DampedNewton:
             while damping <= _MOST_DAMPING:
                 trial = w + delta
                 trial_value, trial_gradient = problem.smooth_value_and_gradient(trial)
-                share = _share(value, trial_value, model.promise(delta))
+                share = kept_share(value, trial_value, model.promise(delta))
                 if share > 0.01:
                     break
                 delta, damping = model.step(max(8.0 * damping, 1e-6))
@@ -109,11 +110,3 @@ class _Model:
         """Return by how much the model falls along delta."""
         moved = delta * self.scale
         return -float(self.gradient @ moved + 0.5 * moved @ self.H @ moved)
-
-
-def _share(value: float, trial: float, promise: float) -> float:
-    """Return the fall of F over the promised one; 1 where both are below the rounding of F."""
-    rounding = 64 * _EPS * abs(value)
-    if promise <= rounding and abs(trial - value) <= rounding:
-        return 1.0
-    return (value - trial) / promise
