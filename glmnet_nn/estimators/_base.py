@@ -18,10 +18,11 @@ from families import Array, ExponentialFamily, Link, known_links
 from glmnet_nn.estimators import _choices
 from glmnet_nn.estimators._bias_reduction import check_bias_reduction
 from glmnet_nn.estimators._columns import take_columns
-from glmnet_nn.estimators._fit import Fit, Specification
+from glmnet_nn.estimators._fit import Fit
 from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
 from glmnet_nn.estimators._profile import fit_law
 from glmnet_nn.estimators._statistics import StatisticsMixin
+from glmnet_nn.estimators._task import Specification
 from glmnet_nn.estimators._validation import (
     check_estimable,
     check_inputs,

@@ -11,15 +11,15 @@ from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 
 from families import Array, ExponentialFamily
-from glmnet_nn.estimators._fit import (
-    _AS_GIVEN,
-    Fit,
+from glmnet_nn.estimators._fit import Fit
+from glmnet_nn.estimators._task import (
+    AS_GIVEN,
     Specification,
-    _curvature,
-    _objective,
-    _preliminary_dispersion,
-    _Units,
-    _units,
+    Units,
+    mean_curvature,
+    objective_of,
+    preliminary_dispersion,
+    units_of,
 )
 from glmnet_nn.inference import RIDGE, ObservedInformation, Search, recommended_starts
 from glmnet_nn.network import Network
@@ -130,7 +130,7 @@ def polished_network(
     serves the search, and each polish gives a better one until it changes no more.
     """
     task = _Task(Rows(X, y, weight, offset), spec)
-    phi = _preliminary_dispersion(task.rows, task.inputs, spec, task.null_loss)
+    phi = preliminary_dispersion(task.rows, task.inputs, spec, task.null_loss)
     solver, starts = task.solver(phi), task.starts()
     if spec.family.has_dispersion:
         phi = task.dispersion(phi, solver.solve(task.objective(phi), starts[0]).w)
@@ -153,7 +153,7 @@ class _Task:
     def __init__(self, rows: Rows, spec: Specification) -> None:
         self.rows, self.spec = rows, spec
         self.intercept, self.null_loss = null_model(rows, spec.family)
-        self.inputs, self.units = standardized(rows.X, rows.weight), _units(rows, spec)
+        self.inputs, self.units = standardized(rows.X, rows.weight), units_of(rows, spec)
         self.total = float(rows.weight.sum())
         self.layout = self.objective(1.0).network.layout
 
@@ -162,10 +162,10 @@ class _Task:
         alpha = RIDGE * phi / self.total
         return [alpha] * len(self.spec.hidden) + [alpha / self.units.unit**2]
 
-    def objective(self, phi: float, units: _Units | None = None) -> Objective:
+    def objective(self, phi: float, units: Units | None = None) -> Objective:
         """Return the objective with the ridge for phi."""
         units = self.units if units is None else units
-        return _objective(self.rows, self.inputs, self._alpha(phi), units, self.spec)
+        return objective_of(self.rows, self.inputs, self._alpha(phi), units, self.spec)
 
     @property
     def _seen_intercept(self) -> Array:
@@ -173,7 +173,7 @@ class _Task:
 
     def solver(self, phi: float) -> LBFGS:
         """Return the solver of the search."""
-        curvature = _curvature(self.objective(phi), self._seen_intercept)
+        curvature = mean_curvature(self.objective(phi), self._seen_intercept)
         return LBFGS(self.spec.tol * curvature, self.spec.max_iter)
 
     def starts(self) -> list[Array]:
@@ -187,7 +187,7 @@ class _Task:
 
     def _pearson(self, phi: float, seen: Array) -> float:
         w = self.units.given(self.layout, seen)
-        found = ObservedInformation.of(self.objective(phi, _AS_GIVEN), w).pearson_dispersion()
+        found = ObservedInformation.of(self.objective(phi, AS_GIVEN), w).pearson_dispersion()
         least = _LEAST_DISPERSION * (2.0 * self.null_loss or 1.0)
         return max(found, least) if found > 0 else phi
 
@@ -201,7 +201,7 @@ class _Task:
 
     def fit(self, phi: float, solution: Solution) -> Fit:
         """Return the fit for X and y as given."""
-        objective = self.objective(phi, _AS_GIVEN)
+        objective = self.objective(phi, AS_GIVEN)
         w = self.units.given(self.layout, solution.w)
         return Fit(
             solution=solution,

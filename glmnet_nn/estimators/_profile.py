@@ -22,7 +22,8 @@ import numpy as np
 from scipy import linalg, optimize, special
 
 from families import Array, Estimable, ExponentialFamily
-from glmnet_nn.estimators._fit import Fit, Specification, fit_network
+from glmnet_nn.estimators._fit import Fit, fit_network
+from glmnet_nn.estimators._task import Specification
 from glmnet_nn.exceptions import BoundaryWarning
 
 _TOL = {"newton": 1e-9, "lbfgs": 1e-3, "adam": 0.1}  # last move, in standard errors

@@ -1,0 +1,166 @@
+"""What to fit: the choices, the scaled inputs, the unit of y, the objective."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from families import Array, ExponentialFamily
+from glmnet_nn.network import Layout, Network, get_activation
+from glmnet_nn.training.data import Rows, TransformedRows
+from glmnet_nn.training.inputs import Inputs, full_rank, standardized, unscaled
+from glmnet_nn.training.objective import Objective
+from glmnet_nn.training.penalties import elastic_net
+from glmnet_nn.training.solvers import Newton
+from glmnet_nn.training.start import initial_weights, linear_objective, null_model
+
+_PRIOR_PRECISION = 10.0
+_NO_RESIDUALS = 1e-4  # of the null dispersion: a prior this weak shrinks next to nothing
+
+
+@dataclass(frozen=True)
+class Specification:
+    """What to fit and how, every choice made."""
+
+    family: ExponentialFamily
+    hidden: tuple[int, ...]
+    activation: str
+    alpha: list[float] | None
+    l1_ratio: float
+    fit_intercept: bool
+    standardize: str | bool
+    solver: str
+    max_iter: int
+    tol: float
+    batch_size: int
+    learning_rate: float
+    schedule: str
+    validation_fraction: float
+    patience: int
+    n_init: int
+    start: Array | None
+    seed: int
+    report: Callable[[int, float], None] | None
+    bias_reduction: bool = False
+    polish_output: bool = False
+
+
+def scaled_inputs(rows: Rows, spec: Specification) -> Inputs:
+    """Return the scaled inputs; without hidden layers that is a matter of accuracy alone."""
+    if not spec.hidden:
+        return standardized(rows.X, rows.weight, center=spec.fit_intercept)
+    if spec.standardize is False:
+        return unscaled(rows.X.shape[1])
+    return standardized(rows.X, rows.weight, keep_binary=True)
+
+
+def objective_of(
+    rows: Rows, inputs: Inputs, alpha: list[float], units: Units, spec: Specification
+) -> Objective:
+    """Return the objective of (y - middle) / unit on scaled inputs."""
+    layout = Layout((inputs.rank, *spec.hidden, rows.y.shape[1]), spec.fit_intercept)
+    network = Network(layout, get_activation(spec.activation))
+    penalises_raw = not spec.hidden and spec.standardize is not True and inputs.basis is None
+    scale = inputs.scale if penalises_raw else None
+    penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, units.unit)
+    offset = None if rows.offset is None else rows.offset / units.unit
+    y = rows.y if units is AS_GIVEN else (rows.y - units.middle) / units.unit
+    if spec.solver in ("newton", "adam") and not spec.bias_reduction:
+        # few passes, or batches that make a copy of their own
+        scaled: Rows = TransformedRows(rows.X, y, rows.weight, offset, transform=inputs.transform)
+    else:
+        scaled = Rows(inputs.transform(rows.X), y, rows.weight, offset)
+    return Objective(scaled, spec.family, network, penalty)
+
+
+@dataclass(frozen=True)
+class Units:
+    """y = middle + unit * (the y that a first-order solver sees)."""
+
+    unit: float
+    middle: Array
+
+    def given(self, layout: Layout, w: Array) -> Array:
+        """Return the parameters for y as given: only the output layer changes."""
+        w = w.copy()
+        W, b = layout.layers(w)[-1]
+        W *= self.unit
+        if b is not None:
+            b *= self.unit
+            b += self.middle
+        return w
+
+    def seen(self, layout: Layout, w: Array) -> Array:
+        """Return the parameters for the y that the solver sees: `given` undone."""
+        w = w.copy()
+        W, b = layout.layers(w)[-1]
+        W /= self.unit
+        if b is not None:
+            b -= self.middle
+            b /= self.unit
+        return w
+
+
+AS_GIVEN = Units(1.0, np.zeros(1))
+
+
+def units_of(rows: Rows, spec: Specification) -> Units:
+    """Return the mean and standard deviation of y, where they change but the output layer.
+
+    That is so for location-scale laws alone, and for the mean only with an intercept.
+    """
+    if not spec.family.is_location_scale:
+        return AS_GIVEN
+    share = rows.weight / rows.weight.sum()
+    middle = share @ rows.y
+    unit = float(np.sqrt(np.mean(share @ np.square(rows.y - middle)))) or 1.0
+    return Units(unit, middle if spec.fit_intercept else np.zeros(1))
+
+
+def prior(rows: Rows, inputs: Inputs, spec: Specification, null_loss: float) -> list[float]:
+    """Return alpha="auto": 0 for the GLM, else a Gaussian prior of precision 10.
+
+    On the summed log-likelihood: alpha = 10 phi / sum w. The output weights carry
+    the unit of y, so their prior is in that unit.
+    """
+    if not spec.hidden:
+        return [0.0]
+    phi = preliminary_dispersion(rows, inputs, spec, null_loss)
+    alpha = _PRIOR_PRECISION * phi / float(rows.weight.sum())
+    return [alpha] * len(spec.hidden) + [alpha / units_of(rows, spec).unit ** 2]
+
+
+def preliminary_dispersion(
+    rows: Rows, inputs: Inputs, spec: Specification, null_loss: float
+) -> float:
+    """Return phi of the classical GLM, or of the null model where that GLM is saturated."""
+    if not spec.family.has_dispersion:
+        return 1.0
+    null_phi = 2.0 * null_loss or 1.0
+    design = full_rank(inputs, rows.X)
+    classical = replace(rows, X=design.transform(rows.X))
+    objective = linear_objective(classical, spec.family, fit_intercept=True)
+    intercept, _ = null_model(rows, spec.family)
+    start = initial_weights(objective.network.layout, intercept, np.random.default_rng(0))
+    freedom = objective.total_weight - len(start)
+    if freedom <= 0:
+        return null_phi
+    loss = Newton(max_iter=25).solve(objective, start).value
+    phi = 2.0 * loss * objective.total_weight / freedom
+    if phi > _NO_RESIDUALS * null_phi:
+        return phi
+    saturated = len(np.unique(rows.X, axis=0)) <= len(start)
+    return null_phi if saturated else _NO_RESIDUALS * null_phi
+
+
+def mean_curvature(objective: Objective, intercept: Array) -> float:
+    """Return the mean Fisher weight of the null model."""
+    rows, family = objective.rows, objective.family
+    eta = np.broadcast_to(intercept, rows.y.shape)
+    eta = eta if rows.offset is None else eta + rows.offset
+    with np.errstate(all="ignore"):
+        weight = family.fisher_weight(eta).mean(axis=1)
+    mean = float(rows.weight @ weight) / objective.total_weight
+    return mean if 0 < mean < np.inf else 1.0
