@@ -138,9 +138,10 @@ def _taken(rows: Rows, size: int) -> Rows:
     """Return a random sample in the order of the rows, the same for the same n."""
     n, p = rows.X.shape
     size = min(size, max(_LEAST_SAMPLE, 2 * p)) if size == n else size
-    index = np.random.default_rng(0).choice(n, size, replace=False, shuffle=False)
-    sample = rows.take(np.sort(index))
-    return replace(sample, X=sample.X.astype(float, copy=False))
+    if size < n:
+        index = np.random.default_rng(0).choice(n, size, replace=False, shuffle=False)
+        rows = rows.take(np.sort(index))
+    return replace(rows, X=rows.X.astype(float, copy=False))
 
 
 def _objective(
