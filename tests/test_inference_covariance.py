@@ -28,7 +28,8 @@ def test_least_squares_has_all_of_whites_covariances():
     model, ols = glm("normal").fit(X, y), sm.OLS(y, sm.add_constant(X))
     two = np.column_stack([np.arange(80) // 4, np.arange(80) % 5])
     cases = [
-        ({"cov_type": "HC0"}, {}), ({"cov_type": "HC1"}, {}), ({"cov_type": "HC3"}, {}),
+        ({"cov_type": "HC0"}, {}), ({"cov_type": "HC1"}, {}), ({"cov_type": "HC2"}, {}),
+        ({"cov_type": "HC3"}, {}),
         ({"cov_type": "HAC", "hac_maxlags": 4}, {"cov_kwds": {"maxlags": 4}}),
         ({"cov_type": "cluster", "groups": two}, {"cov_kwds": {"groups": two}}),
     ]  # fmt: skip
@@ -51,7 +52,7 @@ def test_clusters_count_as_degrees_of_freedom_of_t():
     np.testing.assert_allclose(ours.conf_int(), theirs.conf_int(), rtol=1e-9)
 
 
-def test_hc1_and_hc3_of_a_glm_are_their_definitions_and_not_statsmodels():
+def test_hc1_to_hc3_of_a_glm_are_their_definitions_and_not_statsmodels():
     """statsmodels' GLM answers HC0 to each; R's sandwich::vcovHC has these formulas."""
     X, y, _ = counts()
     model, D = glm().fit(X, y), sm.add_constant(X)
@@ -59,14 +60,15 @@ def test_hc1_and_hc3_of_a_glm_are_their_definitions_and_not_statsmodels():
     bread = np.linalg.inv(D.T @ (D * mu[:, None]))
     leverage = mu * np.einsum("ij,jk,ik->i", D, bread, D)
     scores = D * (y - mu)[:, None]
-    hc3 = scores / (1 - leverage)[:, None]
-    for cov_type, M in (("HC1", scores.T @ scores * (80 / 77)), ("HC3", hc3.T @ hc3)):
+    hc2, hc3 = scores / np.sqrt(1 - leverage)[:, None], scores / (1 - leverage)[:, None]
+    meats = {"HC1": scores.T @ scores * (80 / 77), "HC2": hc2.T @ hc2, "HC3": hc3.T @ hc3}
+    for cov_type, M in meats.items():
         results = model.inference(X, y, cov_type=cov_type)
         np.testing.assert_allclose(results.cov_params(), bread @ M @ bread, rtol=1e-8)
     law = sm.families.Poisson()
-    theirs = [sm.GLM(y, D, law).fit(cov_type=c).bse for c in ("HC0", "HC1", "HC3")]
-    np.testing.assert_array_equal(theirs[0], theirs[1])  # if this fails, compare instead
-    np.testing.assert_array_equal(theirs[0], theirs[2])
+    theirs = [sm.GLM(y, D, law).fit(cov_type=c).bse for c in ("HC0", "HC1", "HC2", "HC3")]
+    for other in theirs[1:]:
+        np.testing.assert_array_equal(theirs[0], other)  # if this fails, compare instead
 
 
 def test_classes_have_the_robust_covariances_of_mnlogit():
@@ -89,18 +91,18 @@ def test_classes_have_the_robust_covariances_of_mnlogit():
     assert test.statistic == pytest.approx(theirs.statistic, rel=1e-8)
 
 
-def test_hc3_of_classes_is_that_of_two_classes():
+def test_hc2_and_hc3_of_classes_are_those_of_two_classes():
     X, y, _ = counts()
     label = (y > 1).astype(int)
     two = DeepGLMClassifier(hidden_layer_sizes=()).fit(X, label)
     K2 = DeepGLMRegressor("multinoulli", hidden_layer_sizes=()).fit(X, np.eye(2)[label])
-    for cov_type in ("HC1", "HC3"):
+    for cov_type in ("HC1", "HC2", "HC3"):
         several = K2.inference(X, np.eye(2)[label], cov_type=cov_type).bse["1"]
         one = two.inference(X, label, cov_type=cov_type).bse
         np.testing.assert_allclose(several, one, rtol=1e-8)
 
 
-@pytest.mark.parametrize("cov_type", ["HC0", "HC1", "HC3", "cluster"])
+@pytest.mark.parametrize("cov_type", ["HC0", "HC1", "HC2", "HC3", "cluster"])
 def test_a_frequency_is_rows_repeated(cov_type):
     X, y, _ = counts()
     w = np.random.default_rng(2).integers(0, 4, 80)
@@ -193,7 +195,7 @@ def test_options_that_would_be_ignored_are_refused():
     X, y, w = counts()
     model = glm().fit(X, y)
     refused = [
-        ({"cov_type": "HC2"}, "cov_type must be one of"),
+        ({"cov_type": "HC4"}, "cov_type must be one of"),
         ({"weight_type": "aweight"}, "weight_type must be one of"),
         ({"dispersion": "X2"}, "dispersion must be None, a number"),
         ({"dispersion": -1.0}, "dispersion must be None, a number"),

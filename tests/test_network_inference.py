@@ -194,7 +194,7 @@ def everything(results, X):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("cov_type", ["nonrobust", "HC3"])
+@pytest.mark.parametrize("cov_type", ["nonrobust", "HC2", "HC3"])
 @pytest.mark.parametrize("family", ["poisson", "normal", "classes"])
 def test_the_order_and_the_signs_of_hidden_units_do_not_matter(family, cov_type):
     model, X, y = fitted(family)

@@ -62,7 +62,7 @@ class StatisticsMixin:
             nobs, df_resid, llf, AIC and BIC are those of the single trials, which differ
             from those of binomial counts.
         cov_type : str, default="auto"
-            "nonrobust" is phi F^-1, F the Fisher information. "HC0", "HC1", "HC3" hold when
+            "nonrobust" is phi F^-1, F the Fisher information. "HC0" to "HC3" hold when
             the variance is wrong, "cluster" when rows of the same group depend on each
             other, "HAC" when rows near in time do. "auto" is nonrobust, or HC1 under
             probability weights.

@@ -11,7 +11,7 @@ from scipy import linalg
 
 from families import Array, ExponentialFamily
 from glmnet_nn.inference.options import InferenceOptions
-from glmnet_nn.inference.sandwich import meat, without_own_leverage
+from glmnet_nn.inference.sandwich import meat, without_leverage
 from glmnet_nn.inference.weights import Weighting
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.objective import Objective
@@ -105,12 +105,14 @@ class Fitted:
             A = self.family.fisher_root(self.eta[block], J) * root[block, None, None]
             yield block, A, self.pearson[block] * root[block, None], A @ A.transpose(0, 2, 1)
 
-    def scores(self, without_leverage: bool = False) -> Array:
-        """Return the score of one observation of each row in u, (n, r), at phi = 1."""
+    def scores(self, cov_type: str = "HC0") -> Array:
+        """Return the score of one observation of each row in u, (n, r), at phi = 1.
+
+        For HC2 and HC3 its residual is freed of its own leverage.
+        """
         scores = np.empty((len(self.rows), self.root.shape[1]))
         for block, A, r, H in self.scoring_blocks():
-            residual = without_own_leverage(r, H) if without_leverage else r
-            scores[block] = np.einsum("nkr,nk->nr", A, residual)
+            scores[block] = np.einsum("nkr,nk->nr", A, without_leverage(r, H, cov_type))
         return scores
 
     def observed_information(self) -> Array:
@@ -140,7 +142,7 @@ def covariance(fitted: Fitted, phi: float, n_parameters: int, options: Inference
     if not options.is_robust:
         return phi * np.eye(fitted.root.shape[1])
     M = meat(
-        fitted.scores(without_leverage=options.cov_type == "HC3"),
+        fitted.scores(options.cov_type),
         options.cov_type,
         n_parameters=n_parameters,
         repeats=fitted.weights.copies,

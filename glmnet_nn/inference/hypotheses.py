@@ -208,7 +208,7 @@ def added_columns(
     if options.is_robust:
         M = meat(
             own - scores[:, :r] @ B,
-            "HC0" if options.cov_type == "HC3" else options.cov_type,
+            "HC0" if options.cov_type in ("HC2", "HC3") else options.cov_type,
             n_parameters=n_parameters,
             repeats=fitted.weights.copies,
             groups=options.groups,

@@ -152,7 +152,7 @@ def covariance_root(
     if not options.is_robust:
         return np.asarray(np.sqrt(phi) * fitted.root)
     M = meat(
-        fitted.scores(without_leverage=options.cov_type == "HC3"),
+        fitted.scores(options.cov_type),
         options.cov_type,
         n_parameters=n_parameters,
         repeats=fitted.weights.copies,

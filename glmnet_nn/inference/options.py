@@ -39,7 +39,7 @@ class InferenceOptions:
         if self.weight_type == "prob" and self.cov_type == "nonrobust":
             raise ValueError(
                 "cov_type='nonrobust' needs the law of y in the sample, which weight_type='prob' "
-                "leaves open. Use cov_type='auto', or 'HC0', 'HC1', 'HC3', 'cluster'."
+                "leaves open. Use cov_type='auto', or 'HC0', 'HC1', 'HC2', 'HC3', 'cluster'."
             )
         if self.cov_type == "auto":
             chosen = "HC1" if self.weight_type == "prob" else "nonrobust"

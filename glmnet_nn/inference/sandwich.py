@@ -7,6 +7,7 @@ information, M = ``meat(...)`` the estimated covariance of sum_i s_i:
 ==========  ==============================================================================
 HC0         sum_i s_i s_i'
 HC1         HC0 times n / (n - k)
+HC2         HC0 of scores whose residuals are divided by sqrt(1 - leverage)
 HC3         HC0 of scores whose residuals are divided by 1 - leverage
 cluster     sum_g s_g s_g' of sums within groups, times G / (G - 1) (n - 1) / (n - k)
 HAC         sum_l (1 - l / (L + 1)) sum_i (s_i s_(i-l)' + its transpose), Bartlett's weights
@@ -25,7 +26,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from families import Array
 
-ROBUST = ("HC0", "HC1", "HC3", "cluster", "HAC")
+ROBUST = ("HC0", "HC1", "HC2", "HC3", "cluster", "HAC")
+_POWERS = {"HC2": 0.5, "HC3": 1.0}  # of 1 - leverage
 _WHOLE = 1e-10  # a leverage this near 1: the row is fitted exactly
 
 
@@ -43,9 +45,9 @@ def meat(
     Parameters
     ----------
     scores : array of shape (n, q)
-        Score of one observation of each row. For HC3 of residuals that
-        :func:`without_own_leverage` has changed.
-    cov_type : {"HC0", "HC1", "HC3", "cluster", "HAC"}
+        Score of one observation of each row. For HC2 and HC3 of residuals that
+        :func:`without_leverage` has changed.
+    cov_type : {"HC0", "HC1", "HC2", "HC3", "cluster", "HAC"}
     n_parameters : float
         k in the corrections for small samples, effective degrees of freedom for a network.
     repeats : array of shape (n,), optional
@@ -93,8 +95,12 @@ def meat(
     return M * (n / (n - n_parameters)) if cov_type == "HC1" else M
 
 
-def without_own_leverage(residuals: Array, leverages: Array) -> Array:
-    """Return (I - H_ii)^-1 r_i: about the residuals that the rows would have if left out.
+def without_leverage(residuals: Array, leverages: Array, cov_type: str) -> Array:
+    """Return (I - H_ii)^-1 r_i for HC3, (I - H_ii)^-1/2 r_i for HC2, r_i for all else.
+
+    The first are about the residuals that the rows would have if left out; the second
+    have the variance of the errors where that is constant (the symmetric root; Bell
+    and McCaffrey 2002, Survey Methodology 28).
 
     Parameters
     ----------
@@ -102,6 +108,7 @@ def without_own_leverage(residuals: Array, leverages: Array) -> Array:
         Pearson residuals, as :meth:`Objective.scoring_blocks` has them.
     leverages : array of shape (n, K, K)
         H_ii = A_i F^-1 A_i' of one observation, A_i = S J the root of its information.
+    cov_type : str
 
     Raises
     ------
@@ -110,19 +117,22 @@ def without_own_leverage(residuals: Array, leverages: Array) -> Array:
 
     Examples
     --------
-    >>> without_own_leverage(np.array([[3.0]]), np.array([[[0.25]]]))
-    array([[4.]])
+    >>> r, h = np.array([[3.0]]), np.array([[[0.75]]])
+    >>> [float(without_leverage(r, h, cov_type)[0, 0]) for cov_type in ("HC0", "HC2", "HC3")]
+    [3.0, 6.0, 12.0]
     """
-    K = residuals.shape[1]
-    rest = np.linalg.eigvalsh(np.eye(K) - leverages)[:, 0] if len(residuals) else np.ones(0)
-    if np.any(rest < _WHOLE):
-        at = int(np.argmin(rest))
+    if cov_type not in _POWERS or not len(residuals):
+        return residuals
+    rest, U = np.linalg.eigh(np.eye(residuals.shape[1]) - leverages)
+    if np.any(rest[:, 0] < _WHOLE):
+        at = int(np.argmin(rest[:, 0]))
         raise ValueError(
-            f"HC3 divides by 1 - leverage, but row {at} (of those with a weight) has leverage 1: "
-            "it is fitted exactly. Use cov_type='HC1', or leave out the column that only this "
-            "row determines."
+            f"{cov_type} divides by 1 - leverage, but row {at} (of those with a weight) has "
+            "leverage 1: it is fitted exactly. Use cov_type='HC1', or leave out the column that "
+            "only this row determines."
         )
-    return np.asarray(np.linalg.solve(np.eye(K) - leverages, residuals[..., None])[..., 0])
+    along = np.einsum("nkj,nk->nj", U, residuals) / rest ** _POWERS[cov_type]
+    return np.asarray(np.einsum("nkj,nj->nk", U, along))
 
 
 def _group_columns(groups: ArrayLike | None, n: int) -> list[NDArray[np.intp]]:
