@@ -292,3 +292,15 @@ def test_blas_has_one_thread_but_for_wide_sums(monkeypatch):
         DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X[:, :3], y)
         assert threads.n_blas_threads() == allowed
     assert set(seen) == {(allowed, 1), (1, 1)}
+
+
+def test_wide_sums_share_their_products(monkeypatch):
+    asked = []
+    monkeypatch.setattr(linear, "at_most", lambda n: asked.append(n) or threads.at_most(n))
+    rows = Rows(np.zeros((9, 2)), np.ones((9, 1)), np.broadcast_to(1.0, 9))
+    layout, inputs = Layout((2, 1)), standardized(np.eye(2), np.ones(2))
+    for n_threads in (1, 3):
+        penalty = elastic_net(layout, [0.0], 0.0)
+        sums = LinearSums(rows, Poisson(), layout, inputs, penalty, 0.0, n_threads)
+        sums.smooth_value_and_gradient(np.zeros(3))
+    assert asked == [3]
