@@ -235,6 +235,28 @@ def test_metric_of_a_quadratic_ends_in_a_step():
     assert_allclose(found.w, 0.0, atol=1e-15)
 
 
+def test_a_quadratic_of_known_hessian_takes_one_pass(monkeypatch):
+    """Least squares: the pass that sums the information, a step, and no second pass."""
+    passes = []
+
+    class Counted(LinearSums):
+        def smooth_value_and_gradient(self, w):
+            passes.append("value")
+            return super().smooth_value_and_gradient(w)
+
+    monkeypatch.setattr(sampled, "LinearSums", Counted)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(N, 4)) * [1.0, 30.0, 0.01, 2.0] + [5.0, 0.0, 1.0, -3.0]
+    y = X @ [1.0, 0.1, 3.0, 0.0] + rng.normal(size=N)
+    model = DeepGLMRegressor("normal", hidden_layer_sizes=()).fit(X, y)
+    assert not passes
+    assert model.n_iter_ == 1
+    D = np.column_stack([X, np.ones(N)])
+    expected, residual, *_ = np.linalg.lstsq(D, y, rcond=None)
+    assert_allclose([*model.coef_, model.intercept_], expected, rtol=1e-10, atol=1e-11)
+    assert model.deviance_ == pytest.approx(residual[0], rel=1e-12)
+
+
 def test_a_last_step_is_not_proved():
     """Steady steps that leave a tenth: the last one is taken, its pass over the rows is not.
 
