@@ -61,6 +61,17 @@ def innermost(estimator: Any) -> Any:
             return estimator
 
 
+def unwrapped(fit: Any, X: Any) -> tuple[Any, Any]:
+    """Return the fitted model itself, and X as the steps before it hand it on."""
+    while True:
+        if isinstance(fit, Pipeline):
+            fit, X = fit.steps[-1][1], fit[:-1].transform(X) if len(fit) > 1 else X
+        elif hasattr(fit, "best_estimator_"):
+            fit = fit.best_estimator_
+        else:
+            return fit, X
+
+
 def unit_deviances(family: ExponentialFamily, y: Array, mu: Array) -> Array:
     """Return the unit deviance of each row, (n,), summed over the outputs.
 
