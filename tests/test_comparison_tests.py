@@ -12,6 +12,7 @@ from glmnet_nn import (
     DeepGLMClassifier,
     DeepGLMRegressor,
     compare,
+    deviance_scorer,
     nonlinearity_test,
     vuong_test,
 )
@@ -119,6 +120,32 @@ def test_vuong_weights_are_repeated_rows():
     assert vuong_test(a, a).z == 0.0
     with pytest.raises(ValueError, match="the same rows"):
         vuong_test(a, b[:5])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"sample_weight": [1.0, -1.0, 1.0]}, "sample_weight must be >= 0"),
+        ({"sample_weight": [1.0, 1.0]}, "sample_weight"),
+        ({"n_parameters": 3}, "two numbers >= 0.*got 3"),
+        ({"n_parameters": (1, -1)}, "two numbers >= 0"),
+        ({"second": [-1.0, np.nan, -1.0]}, "those of row 1 are -2.0 and nan"),
+        ({"second": [-1.0, -1.0, -np.inf]}, "those of row 2"),
+    ],
+)
+def test_what_vuong_is_given_is_checked(options, words):
+    given = {"first": [-1.0, -2.0, -1.5], "second": [-1.5, -1.0, -3.0]} | options
+    with pytest.raises(ValueError, match=words):
+        vuong_test(**given)
+
+
+def test_weights_of_a_score_are_checked():
+    X, y = bent("poisson")
+    glm = DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X, y)
+    with pytest.raises(ValueError, match="sample_weight must be >= 0"):
+        deviance_scorer(glm, X, y, sample_weight=-1)
+    with pytest.raises(ValueError, match="zero everywhere"):
+        deviance_scorer(glm, X, y, sample_weight=np.zeros(len(y)))
 
 
 # ------------------------------------------------------------- neglected nonlinearity
