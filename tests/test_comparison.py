@@ -5,14 +5,17 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor
 from sklearn.metrics import log_loss, mean_poisson_deviance
-from sklearn.model_selection import GroupKFold, KFold, RepeatedKFold, TimeSeriesSplit
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, RepeatedKFold, TimeSeriesSplit
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor, compare
 from glmnet_nn.exceptions import InferenceWarning
@@ -213,3 +216,98 @@ def test_what_is_wrong_is_said(models, options, error, words):
     X, y, time, _ = claims()
     with pytest.raises(error, match=words):
         compare(models, X.assign(time=time), y, **options)
+
+
+# ------------------------------------------------------------- pipelines and searches
+
+
+def test_models_within_pipelines_and_searches_have_criteria():
+    """A scaler before the model changes no likelihood; weights and a pipeline in a search."""
+    X, y, time, weight = claims()
+    frame, reads = X.assign(time=time), {"exposure": "time", "sample_weight": weight}
+    scaler = make_column_transformer((StandardScaler(), ["a", "b"]), remainder="passthrough",
+                                     verbose_feature_names_out=False)  # fmt: skip
+    pipeline = make_pipeline(scaler.set_output(transform="pandas"), glm(exposure="time"))
+    models = {
+        "glm": glm(),
+        "pipeline": make_pipeline(StandardScaler(), glm()),
+        "column": pipeline,
+        "search": GridSearchCV(pipeline, {"deepglmregressor__tol": [1e-8]}, cv=2),
+    }
+    found = compare(models, frame, y, cv=3, **reads)
+    results = glm().fit(X, y, weight, exposure=time).inference(X, y, weight, exposure=time)
+    for name in models:
+        assert found.table.loc[name, "aic"] == pytest.approx(results.aic, rel=1e-9)
+        assert found.table.loc[name, "bic"] == pytest.approx(results.bic, rel=1e-9)
+        assert found.vuong("glm", name).llr == pytest.approx(0, abs=1e-6)
+    penalised = make_pipeline(StandardScaler(), glm(alpha=1.0))
+    assert np.isnan(compare([penalised], X, y, cv=2).table["aic"].iloc[0])
+
+
+def test_an_unfitted_search_states_the_law_of_its_model():
+    X, y, time, _ = claims()
+    search = GridSearchCV(glm(), {"alpha": [0.0]}, cv=2)
+    found = compare({"search": search, "glm": glm()}, X, y, cv=3)
+    assert compare([search], X, y, cv=3, criteria=False).family == found.family
+    for column in ("deviance", "aic", "bic"):
+        values = found.table[column]
+        assert values["search"] == pytest.approx(values["glm"], rel=1e-9)
+    # neither its scores nor its predictions take an exposure: rates, with a likelihood of rates
+    for given in (search, clone(search).fit(X, y)):
+        found = compare({"search": given, "glm": glm()}, X, y, cv=3, exposure=time)
+        deviance = found.table["deviance"]
+        assert deviance["search"] == pytest.approx(deviance["glm"], rel=1e-5)
+        assert np.isnan(found.table.loc["search", "aic"])
+
+
+# -------------------------------------------------------- what of statsmodels is refused
+
+
+def regularized(model, **options):
+    return model.fit_regularized(alpha=0.1, L1_wt=1.0, **options)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda y, X: sm.GLM(y, X, family=POISSON, freq_weights=np.arange(1.0, 241)), ValueError,
+         r"has freq_weights .* sample_weight to compare\(\)"),
+        (lambda y, X: sm.GLM(y, X, family=POISSON, var_weights=np.full(240, 2.0)).fit(),
+         ValueError, "has var_weights"),
+        (lambda y, X: regularized(sm.GLM(y, X, family=POISSON)), ValueError, "fit_regularized"),
+        (lambda y, X: regularized(sm.GLM(y, X, family=POISSON), refit=True), ValueError,
+         "fit_regularized"),
+        (lambda y, X: sm.GLM(y, X, family=POISSON).fit_constrained("a = b"), ValueError,
+         "fit_constrained"),
+        (sm.Poisson, TypeError, r"it is a Poisson. Use sm.GLM\(y, X, family"),
+        (lambda y, X: sm.Logit((y > 0).astype(float), X), TypeError, "it is a Logit. Use sm.GLM"),
+        (lambda y, X: sm.GEE(y, X, groups=np.arange(240), family=POISSON), TypeError, "is a GEE"),
+        (lambda y, X: sm.Poisson(y, X).fit(disp=0), TypeError, "it is a Poisson. Use sm.GLM"),
+    ],
+)  # fmt: skip
+def test_another_model_of_statsmodels_is_refused(make, error, words):
+    X, y, _, _ = claims()
+    with pytest.raises(error, match=words):
+        compare([make(y, sm.add_constant(X))], X, y, cv=2)
+
+
+def test_weights_of_statsmodels_that_all_models_have_are_taken():
+    X, y, _, weight = claims()
+    weight = weight + 1.0
+    theirs = sm.GLM(y, sm.add_constant(X), family=POISSON, freq_weights=weight).fit()
+    table = compare({"theirs": theirs, "ours": glm()}, X, y, cv=3, sample_weight=weight).table
+    assert table.loc["theirs", "aic"] == pytest.approx(theirs.aic, rel=1e-9)
+    assert table.loc["theirs", "deviance"] == pytest.approx(table.loc["ours", "deviance"])
+
+
+@pytest.mark.parametrize("models", [glm(), make_pipeline(StandardScaler(), glm()), 3])
+def test_models_are_a_list_or_a_dict(models):
+    X, y, _, _ = claims()
+    with pytest.raises(TypeError, match=r"a dict or a list of models.*compare\(\[model\]"):
+        compare(models, X, y)
+
+
+def test_classifiers_must_state_probabilities():
+    X, y, _, _ = claims()
+    with pytest.raises(TypeError, match=r"SVC has no predict_proba.*probability=True"):
+        compare([SVC(), DeepGLMClassifier(hidden_layer_sizes=())], X, y > 0)

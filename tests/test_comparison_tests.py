@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from scipy import stats
+from sklearn.linear_model import PoissonRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from glmnet_nn import (
     DeepGLMClassifier,
     DeepGLMRegressor,
     compare,
+    deviance_scorer,
     nonlinearity_test,
     vuong_test,
 )
@@ -118,6 +122,32 @@ def test_vuong_weights_are_repeated_rows():
         vuong_test(a, b[:5])
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"sample_weight": [1.0, -1.0, 1.0]}, "sample_weight must be >= 0"),
+        ({"sample_weight": [1.0, 1.0]}, "sample_weight"),
+        ({"n_parameters": 3}, "two numbers >= 0.*got 3"),
+        ({"n_parameters": (1, -1)}, "two numbers >= 0"),
+        ({"second": [-1.0, np.nan, -1.0]}, "those of row 1 are -2.0 and nan"),
+        ({"second": [-1.0, -1.0, -np.inf]}, "those of row 2"),
+    ],
+)
+def test_what_vuong_is_given_is_checked(options, words):
+    given = {"first": [-1.0, -2.0, -1.5], "second": [-1.5, -1.0, -3.0]} | options
+    with pytest.raises(ValueError, match=words):
+        vuong_test(**given)
+
+
+def test_weights_of_a_score_are_checked():
+    X, y = bent("poisson")
+    glm = DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X, y)
+    with pytest.raises(ValueError, match="sample_weight must be >= 0"):
+        deviance_scorer(glm, X, y, sample_weight=-1)
+    with pytest.raises(ValueError, match="zero everywhere"):
+        deviance_scorer(glm, X, y, sample_weight=np.zeros(len(y)))
+
+
 # ------------------------------------------------------------- neglected nonlinearity
 
 
@@ -192,3 +222,32 @@ def test_what_the_test_cannot_do_is_said():
     binary = (X[:, :1] > 0).astype(float)
     with pytest.raises(ValueError, match="asks for more than the 0"):
         nonlinearity_test(glm.fit(binary, y), binary, y)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"n_components": -1}, "n_components must be an integer >= 1, but got -1"),
+        ({"n_components": 0}, "n_components must be .* got 0"),
+        ({"n_hidden": 0}, "n_hidden must be .* got 0"),
+        ({"n_hidden": 2.5}, "n_hidden must be .* got 2.5"),
+        ({"n_hidden": 3}, "asks for more than the 3"),
+    ],
+)
+def test_numbers_of_the_test_are_checked(options, words):
+    X, y = bent("poisson")
+    glm = DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X, y)
+    with pytest.raises(ValueError, match=words):
+        nonlinearity_test(glm, X, y, **options)
+
+
+def test_in_a_pipeline_it_is_the_test_of_the_last_step():
+    """X is scaled to [0, 1] anyway: a scaler before the model changes nothing."""
+    X, y = bent("poisson")
+    glm = DeepGLMRegressor("poisson", hidden_layer_sizes=())
+    expected = nonlinearity_test(glm.fit(X, y), X, y, random_state=0).statistic
+    pipeline = make_pipeline(StandardScaler(), glm).fit(X, y)
+    found = nonlinearity_test(pipeline, X, y, random_state=0)
+    assert found.statistic == pytest.approx(expected, rel=1e-6)
+    with pytest.raises(TypeError, match=r"a model of this package.*PoissonRegressor"):
+        nonlinearity_test(PoissonRegressor().fit(X, y), X, y)

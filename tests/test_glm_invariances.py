@@ -318,7 +318,7 @@ def test_alpha_may_be_a_list_of_one(alpha, l1_ratio):
 def test_solvers_agree(family, link, solver):
     X, y, weight, offset = data(family)
     exact = glm(family, link).fit(X, y, weight, offset)
-    adam = {"max_iter": 3000, "batch_size": 300, "random_state": 0}
+    adam = {"max_iter": 3000, "batch_size": 300, "random_state": 0, "balance": None}
     model = glm(family, link, solver=solver, **(adam if solver == "adam" else {})).fit(
         X, y, weight, offset
     )

@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy import optimize
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
+from sklearn.linear_model import Ridge
 from test_training_reference import draw
 
 from families import Normal, Poisson, known_pairs
 from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor
-from glmnet_nn.training.polish import polished
+from glmnet_nn.training.polish import polished, scored_output
 from glmnet_nn.training.solvers import Newton, NewtonCG, Solution
 from glmnet_nn.training.solvers.newton_cg import _steihaug
 
@@ -73,6 +75,26 @@ def test_negative_curvature_leads_to_the_radius():
     assert np.linalg.norm(step.delta) == pytest.approx(3.0)
     assert step.delta[1] < -2.5
     assert step.promise > 0.25  # the fall without the second direction
+
+
+@pytest.mark.parametrize("size", [2, 5])
+def test_round_the_bend_of_rosenbrock(size):
+    """F falls at every step that is taken, and the end is the minimum, (1, ..., 1)."""
+
+    class Valley:
+        def smooth_value_and_gradient(self, w):
+            return optimize.rosen(w), optimize.rosen_der(w)
+
+        def hessian_product(self, w):
+            return lambda v: optimize.rosen_hess_prod(w, v)
+
+    start = np.full(size, -1.2)
+    start[1::2] = 1.0
+    found = NewtonCG(tol=1e-9).solve(Valley(), start)
+    assert found.converged
+    assert_allclose(found.w, 1.0, atol=1e-8)
+    assert np.all(np.diff([optimize.rosen(start), *found.loss_curve]) <= 0)
+    assert found.n_iter < 100
 
 
 def test_no_gradient_no_step():
@@ -146,6 +168,20 @@ def test_the_output_layer_is_the_glm_of_the_hidden_outputs(pair, depth):
     np.testing.assert_array_equal(found.w[: at.start], w[: at.start])
 
 
+def test_the_least_ridge_is_that_of_ridge_regression():
+    """Of the sum of squares / 2 over dependent hidden outputs, as scikit-learn has it."""
+    objective, w = draw(Normal(), 1, n=60, p=3)
+    objective.penalty.l2[:] = 0.0
+    hidden_W, hidden_b = objective.network.layout.layers(w)[0]
+    hidden_W[1], hidden_b[1] = hidden_W[0], hidden_b[0]  # twice the same unit
+    rows = objective.rows
+    hidden = objective.network.forward(w, rows.X)[0][-1]
+    ridge = Ridge(alpha=0.3).fit(hidden, rows.y[:, 0], sample_weight=rows.weight)
+    output = objective.network.layout.layers(scored_output(objective, w, 0.3))[-1]
+    assert_allclose(output.W[0], ridge.coef_, rtol=1e-7)
+    assert_allclose(output.b[0], ridge.intercept_, rtol=1e-7)
+
+
 def test_a_polish_that_does_not_help_is_not_taken(monkeypatch):
     objective, w = draw(Poisson(), 1, n=60, p=3)
     found = Solution(w, objective.value(w), 0.0, 1, True, "")
@@ -162,6 +198,7 @@ def test_polish_output_of_an_estimator(hidden):
     """F is lower, and under the canonical link the sums of y and of the means agree."""
     X, y = load_diabetes(return_X_y=True)
     options = {"hidden_layer_sizes": hidden, "solver": "adam", "max_iter": 6, "random_state": 0}
+    options["balance"] = None
     rough = DeepGLMRegressor("poisson", **options).fit(X, y)
     fine = DeepGLMRegressor("poisson", polish_output=True, **options).fit(X, y)
     assert fine.loss_ < rough.loss_

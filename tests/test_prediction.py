@@ -10,7 +10,13 @@ import statsmodels.api as sm
 from scipy import integrate, stats
 
 from families import known_families
-from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor, RankWarning, get_family
+from glmnet_nn import (
+    DeepGLMClassifier,
+    DeepGLMRegressor,
+    RankWarning,
+    get_family,
+    nonlinearity_test,
+)
 from glmnet_nn.inference import Estimate, Forecast, PredictiveDistribution, root_of
 from glmnet_nn.network import Layout, Network, get_activation
 from glmnet_nn.training.inputs import standardized
@@ -344,3 +350,118 @@ def test_what_is_kept_survives_pickle_and_frames():
     np.testing.assert_array_equal(again.predict_interval(X), glm.predict_interval(X))
     two = DeepGLMRegressor("poisson", hidden_layer_sizes=(), store_covariance=True)
     assert two.fit(X[["a", "b"]], y[:, None]).predict_interval(X[["a", "b"]]).shape == (200, 1, 2)
+
+
+@pytest.mark.parametrize("law", ["poisson-log", "bernoulli-logit"])
+def test_a_law_without_a_dispersion_is_no_law_of_y_at_another(law):
+    """quasi-Poisson: intervals of the mean by sqrt(phi), as statsmodels'; none of observations."""
+    X, y, family = drawn(law)
+    glm = DeepGLMRegressor(family, hidden_layer_sizes=()).fit(X, y)
+    quasi = glm.inference(X, y, dispersion="pearson")
+    methods = ("predict_distribution", "predict_interval", "predict_quantiles", "sample_y")
+    for method in methods:
+        with pytest.raises(ValueError, match=r"has no dispersion.*NegativeBinomial.*kind='mean'"):
+            getattr(glm, method)(X, inference=quasi)
+    theirs = sm.GLM(y, sm.add_constant(X), family=LAWS[law]).fit(scale="X2", **TIGHT)
+    expected = theirs.get_prediction(sm.add_constant(X)).summary_frame()
+    found = glm.forecast(X, inference=quasi).summary_frame()
+    assert list(found) == list(expected)  # of the mean alone
+    np.testing.assert_allclose(found, expected, rtol=1e-7)
+    ends = glm.predict_interval(X, kind="mean", inference=quasi)
+    np.testing.assert_array_equal(ends, found[["mean_ci_lower", "mean_ci_upper"]])
+    one = glm.inference(X, y, dispersion=1.0)  # the law itself
+    plain = glm.inference(X, y)
+    for method in methods[1:3]:
+        np.testing.assert_array_equal(
+            getattr(glm, method)(X, inference=one), getattr(glm, method)(X, inference=plain)
+        )
+
+
+def test_neither_is_the_law_of_classes():
+    X, y, _ = drawn("bernoulli-logit")
+    labels = (y + (X[:, 0] > 0.5)).astype(int)
+    glm = DeepGLMClassifier(hidden_layer_sizes=()).fit(X, labels)
+    quasi = glm.inference(X, labels, dispersion=2.0)
+    for method in (glm.predict_distribution, glm.sample_y):
+        with pytest.raises(ValueError, match="has no dispersion"):
+            method(X, inference=quasi)
+    plain, wider = (glm.forecast(X, inference=r) for r in (glm.inference(X, labels), quasi))
+    np.testing.assert_allclose(wider.se_mean, np.sqrt(2.0) * plain.se_mean, rtol=1e-9)
+    assert np.all(np.ptp(glm.predict_interval(X, inference=quasi), axis=2) > 0)
+
+
+def test_quantile_residuals_of_binomial_counts_are_those_of_the_counts():
+    """Whatever phi the inference has: the trials are no dispersion."""
+    X, _, _ = drawn("poisson-log")
+    rng = np.random.default_rng(3)
+    trials = rng.integers(5, 20, len(X))
+    ones = rng.binomial(trials, rng.beta(2.0, 2.0, len(X)))
+    y = np.column_stack([ones, trials - ones])
+    glm = DeepGLMRegressor("binomial", hidden_layer_sizes=()).fit(X, y)
+    found = glm.inference(X, y, dispersion="pearson").residuals("quantile", 0)
+    np.testing.assert_array_equal(found, glm.inference(X, y).residuals("quantile", 0))
+    mu = glm.predict(X)
+    low, high = stats.binom.cdf(ones - 1, trials, mu), stats.binom.cdf(ones, trials, mu)
+    assert np.all((stats.norm.ppf(low) <= found + 1e-9) & (found <= stats.norm.ppf(high) + 1e-9))
+
+
+STATES = [0, np.int64(0), np.random.RandomState, np.random.default_rng]
+
+
+@pytest.mark.parametrize("state", STATES, ids=["int", "int64", "RandomState", "Generator"])
+def test_every_random_state_is_taken_everywhere(state):
+    glm, X, y = fitted("poisson-log", n=30)
+    results = glm.inference(X, y)
+
+    def drawn_by(method):
+        return method(random_state=state(7) if callable(state) else state)
+
+    for method in (
+        lambda **k: glm.sample_y(X, 3, **k),
+        lambda **k: glm.residuals(X, y, kind="quantile", **k),
+        lambda **k: results.residuals("quantile", **k),
+        lambda **k: glm.predict_distribution(X).rvs(**k),
+        lambda **k: nonlinearity_test(glm, X, y, **k).columns,
+    ):
+        np.testing.assert_array_equal(drawn_by(method), drawn_by(method))
+        assert np.isfinite(method(random_state=None)).all()
+        with pytest.raises((TypeError, ValueError), match="a RandomState, a Generator or None"):
+            method(random_state="seed")
+        with pytest.raises((TypeError, ValueError), match="a RandomState, a Generator or None"):
+            method(random_state=-1)
+    if callable(state):
+        one = state(7)
+        first, second = (glm.sample_y(X, 3, random_state=one) for _ in range(2))
+        assert np.any(first != second)
+
+
+def test_the_table_of_a_forecast_has_the_labels_of_the_rows():
+    X, y, _ = drawn("poisson-log", n=40)
+    frame = pd.DataFrame(X, columns=["a", "b"], index=[f"row {i}" for i in range(40)])
+    glm = DeepGLMRegressor("poisson", hidden_layer_sizes=(), store_covariance=True).fit(frame, y)
+    table = glm.forecast(frame[::-1]).summary_frame()
+    assert table.index.tolist() == frame.index[::-1].tolist()
+    assert table.loc["row 3", "mean"] == pytest.approx(glm.predict(frame.iloc[[3]])[0])
+
+
+def test_lists_have_an_index_method_but_no_labels():
+    X, y, _ = drawn("poisson-log", n=40)
+    glm = DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X, y)
+    results = glm.inference(X.tolist(), y.tolist())
+    table = glm.forecast(X.tolist(), inference=results).summary_frame()
+    pd.testing.assert_frame_equal(table, glm.forecast(X, inference=results).summary_frame())
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "error", "words"),
+    [
+        ("predict_interval", {"coverage": "a"}, ValueError, "coverage must lie .*'a'"),
+        ("predict_interval", {"inference": 5}, TypeError, r"model.inference\(X, y\).* a int"),
+        ("sample_y", {"n_samples": -1}, ValueError, "integer >= 1, but got -1"),
+        ("sample_y", {"n_samples": 2.5}, ValueError, "integer >= 1, but got 2.5"),
+    ],
+)
+def test_options_are_checked(method, options, error, words):
+    glm, X, _ = fitted("poisson-log", n=30)
+    with pytest.raises(error, match=words):
+        getattr(glm, method)(X, **options)

@@ -235,6 +235,28 @@ def test_metric_of_a_quadratic_ends_in_a_step():
     assert_allclose(found.w, 0.0, atol=1e-15)
 
 
+def test_a_quadratic_of_known_hessian_takes_one_pass(monkeypatch):
+    """Least squares: the pass that sums the information, a step, and no second pass."""
+    passes = []
+
+    class Counted(LinearSums):
+        def smooth_value_and_gradient(self, w):
+            passes.append("value")
+            return super().smooth_value_and_gradient(w)
+
+    monkeypatch.setattr(sampled, "LinearSums", Counted)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(N, 4)) * [1.0, 30.0, 0.01, 2.0] + [5.0, 0.0, 1.0, -3.0]
+    y = X @ [1.0, 0.1, 3.0, 0.0] + rng.normal(size=N)
+    model = DeepGLMRegressor("normal", hidden_layer_sizes=()).fit(X, y)
+    assert not passes
+    assert model.n_iter_ == 1
+    D = np.column_stack([X, np.ones(N)])
+    expected, residual, *_ = np.linalg.lstsq(D, y, rcond=None)
+    assert_allclose([*model.coef_, model.intercept_], expected, rtol=1e-10, atol=1e-11)
+    assert model.deviance_ == pytest.approx(residual[0], rel=1e-12)
+
+
 def test_a_last_step_is_not_proved():
     """Steady steps that leave a tenth: the last one is taken, its pass over the rows is not.
 
@@ -292,3 +314,15 @@ def test_blas_has_one_thread_but_for_wide_sums(monkeypatch):
         DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X[:, :3], y)
         assert threads.n_blas_threads() == allowed
     assert set(seen) == {(allowed, 1), (1, 1)}
+
+
+def test_wide_sums_share_their_products(monkeypatch):
+    asked = []
+    monkeypatch.setattr(linear, "at_most", lambda n: asked.append(n) or threads.at_most(n))
+    rows = Rows(np.zeros((9, 2)), np.ones((9, 1)), np.broadcast_to(1.0, 9))
+    layout, inputs = Layout((2, 1)), standardized(np.eye(2), np.ones(2))
+    for n_threads in (1, 3):
+        penalty = elastic_net(layout, [0.0], 0.0)
+        sums = LinearSums(rows, Poisson(), layout, inputs, penalty, 0.0, n_threads)
+        sums.smooth_value_and_gradient(np.zeros(3))
+    assert asked == [3]

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 
 from families import Array, ExponentialFamily, get_family
-from glmnet_nn.comparison.means import innermost, predicted
+from glmnet_nn.comparison.means import innermost, last_step, predicted, unwrapped
 from glmnet_nn.comparison.sample import Sample
 from glmnet_nn.estimators import DeepGLMRegressor
+from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.exceptions import InferenceWarning
 
 _MOST_WEIGHTS = 2000  # of a network whose second derivatives are formed, for its criteria
@@ -81,10 +83,11 @@ class EstimatorContender(Contender):
     """A scikit-learn estimator, ours or another's.
 
     Weights go to ``sample_weight`` (of the last step of a pipeline). offset and exposure
-    go to an estimator that takes them or reads their columns. Another one is fitted to
-    the rate y / e with weights w e^2 V(1) / V(e), e = exposure exp(offset): with the log
-    link and V = mu^p this is the same model (for counts: weights w e), and its
-    predictions are multiplied by e. That needs the log link.
+    go to an estimator that takes them or reads their columns. Another one (and a search,
+    which would hand them to fits, but not to predictions and scores) is fitted to the rate
+    y / e with weights w e^2 V(1) / V(e), e = exposure exp(offset): with the log link and
+    V = mu^p this is the same model (for counts: weights w e), and its predictions are
+    multiplied by e. That needs the log link.
     """
 
     def __init__(self, name: str, estimator: BaseEstimator) -> None:
@@ -111,7 +114,7 @@ class EstimatorContender(Contender):
         estimator = clone(self.estimator)
         X, y, weight, known = self._view(sample)
         passed = {"sample_weight": weight if sample.weighted else None, **known}
-        if sample.known is not None and not known and not self._reads:
+        if self._by_rates(sample, known):
             y, passed["sample_weight"] = self._rates(sample, y, weight, family)
         arguments = {
             self._argument(estimator, name): values
@@ -125,38 +128,47 @@ class EstimatorContender(Contender):
         X, _, _, known = self._view(sample)
         with sklearn.config_context(enable_metadata_routing=False):
             mu = predicted(fit, X, **known)
-        if sample.known is not None and not known and not self._reads:
-            mu = mu * np.exp(sample.known)
+        if self._by_rates(sample, known):
+            mu = mu * np.exp(np.asarray(sample.known))
         return mu
 
     def in_sample(self, fit: Any, sample: Sample) -> InSample | None:
-        if not hasattr(fit, "inference") or fit._network.layout.size > _MOST_WEIGHTS:
-            return None
         X, y, weight, known = self._view(sample)
+        with sklearn.config_context(enable_metadata_routing=False):
+            model, X = unwrapped(fit, X)
+        ours = isinstance(model, BaseDeepGLM) and not self._by_rates(sample, known)
+        if not ours or model._network.layout.size > _MOST_WEIGHTS:
+            return None
         try:
             with warnings.catch_warnings():  # of standard errors, which are not asked for
                 warnings.simplefilter("ignore", InferenceWarning)
-                results = fit.inference(X, y, weight if sample.weighted else None, **known)
+                results = model.inference(X, y, weight if sample.weighted else None, **known)
         except ValueError:  # penalised, or several outputs: no likelihood to speak of
             return None
         if _NO_OPTIMUM & set(getattr(results, "flags", ())):
             return None
         mu = self.means(fit, sample)
-        return InSample(fit.family_, mu, results.scale, results.llf, results.aic, results.bic)
+        return InSample(model.family_, mu, results.scale, results.llf, results.aic, results.bic)
 
     def _view(self, sample: Sample) -> tuple[Any, Any, Array, dict[str, Array]]:
         """Return X, y, weight and the arguments of these rows, as the estimator wants them."""
         if self._reads:
             return sample.whole, sample.y, sample.weight, {}
-        last = innermost(self.estimator)
+        last = last_step(self.estimator)
         given = {"offset": sample.offset, "exposure": sample.exposure}
         known = {name: values for name, values in given.items() if values is not None}
         takes = inspect.signature(last.fit).parameters
         known = known if all(name in takes for name in known) else {}
         return sample.X, sample.y, sample.weight, known
 
+    def _by_rates(self, sample: Sample, known: dict[str, Array]) -> bool:
+        """Whether the estimator is fitted to rates: it takes no offset, and there is one."""
+        return sample.known is not None and not known and not self._reads
+
     def _argument(self, estimator: BaseEstimator, name: str) -> str:
         """Return what fit calls an argument: step__name in a pipeline."""
+        if isinstance(estimator, BaseSearchCV):
+            return self._argument(estimator.estimator, name)
         if isinstance(estimator, Pipeline):
             step, model = estimator.steps[-1]
             return f"{step}__{self._argument(model, name)}"
@@ -185,8 +197,9 @@ class StatsmodelsContender(Contender):
     """A GLM of statsmodels, fitted or not: its design and family, on the rows of each fold.
 
     Columns that its formula derived from all rows (splines, standardised columns) stay
-    as they are. Offsets and weights are those of the comparison; one of its own would
-    be another model, and is refused.
+    as they are. Offsets and weights are those of the comparison, and the fit is by maximum
+    likelihood; others of its own, a penalty or a constraint would be another model, and are
+    refused.
     """
 
     def __init__(self, name: str, model: Any, sample: Sample, n_rows: int) -> None:
@@ -200,7 +213,9 @@ class StatsmodelsContender(Contender):
                 f"but its endog, {len(endog)} rows, is not y, {n_rows} rows. Build it with the "
                 "same y (and missing='raise')."
             )
-        self._check_plain(sample)
+        self._check_offset(sample)
+        self._check_weights(sample)
+        self._check_likelihood(model)
         self.exog = exog
 
     @property
@@ -235,7 +250,7 @@ class StatsmodelsContender(Contender):
             family, self.means(fit, sample), fit.scale, fit.llf, fit.aic, float(fit.bic_llf)
         )
 
-    def _check_plain(self, sample: Sample) -> None:
+    def _check_offset(self, sample: Sample) -> None:
         """Raise if the model has an offset that the comparison does not have."""
         own = np.asarray(getattr(self.model, "_offset_exposure", 0.0)) + np.zeros(
             len(self.model.endog)
@@ -245,6 +260,30 @@ class StatsmodelsContender(Contender):
             raise ValueError(
                 f"model {self.name!r} of statsmodels has another offset or exposure than the "
                 "comparison. Pass the same to compare(), so that all models have it."
+            )
+
+    def _check_weights(self, sample: Sample) -> None:
+        """Raise if the model has weights that the comparison does not have."""
+        for name in ("freq_weights", "var_weights"):
+            own = np.asarray(getattr(self.model, name, 1.0)) + np.zeros(len(self.model.endog))
+            same = name == "freq_weights" and np.allclose(own[sample.index], sample.weight)
+            if not same and np.any(own != 1.0):
+                raise ValueError(
+                    f"model {self.name!r} of statsmodels has {name} that the comparison does not "
+                    "have. Build it without, and pass sample_weight to compare(), so that all "
+                    "models have them."
+                )
+
+    def _check_likelihood(self, given: Any) -> None:
+        """Raise if the model was fitted with a penalty or a constraint."""
+        penalised = "Regularized" in type(given).__name__ or getattr(given, "regularized", False)
+        if penalised or getattr(given, "constraints", None) is not None:
+            how = "fit_regularized" if penalised else "fit_constrained"
+            raise ValueError(
+                f"model {self.name!r} of statsmodels is the result of {how}(), but each fold is "
+                "fitted by fit(), which is another model. Pass the GLM that is meant, with the "
+                "constraint in its design; or a penalised estimator, as "
+                "DeepGLMRegressor(hidden_layer_sizes=(), alpha=...)."
             )
 
 
@@ -304,9 +343,11 @@ def contender(name: str, model: Any, sample: Sample, n_rows: int) -> Contender:
     if hasattr(model, "fit") and hasattr(model, "get_params"):
         return EstimatorContender(name, model)
     theirs = getattr(model, "model", model)
-    if hasattr(theirs, "family") and hasattr(theirs, "exog") and hasattr(theirs, "endog"):
+    kind = type(theirs)
+    if kind.__name__ == "GLM" and kind.__module__.startswith("statsmodels."):
         return StatsmodelsContender(name, model, sample, n_rows)
+    remedy = " Use sm.GLM(y, X, family=...)." if kind.__module__.startswith("statsmodels.") else ""
     raise TypeError(
         f"model {name!r} must be a scikit-learn estimator, or a GLM of statsmodels (fitted or "
-        f"not), but it is a {type(model).__name__}."
+        f"not), but it is a {kind.__name__ if remedy else type(model).__name__}.{remedy}"
     )

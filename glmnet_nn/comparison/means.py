@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_array, column_or_1d
 
@@ -39,11 +40,22 @@ def predicted(estimator: Any, X: Any, **known: Any) -> Array:
     """Return the means of a fitted estimator, (n, K): probabilities of a classifier.
 
     ``known`` holds offset and exposure; what is None is not passed on.
+
+    Raises
+    ------
+    TypeError
+        A classifier states no probabilities.
     """
     known = {name: value for name, value in known.items() if value is not None}
     if not is_classifier(estimator):
         values = np.asarray(estimator.predict(X, **known), dtype=float)
         return values[:, None] if values.ndim == 1 else values
+    if not hasattr(estimator, "predict_proba"):
+        raise TypeError(
+            f"the deviance of a classifier is that of its probabilities, but "
+            f"{type(innermost(estimator)).__name__} has no predict_proba. Give it one: "
+            "probability=True, loss='log_loss', or CalibratedClassifierCV around it."
+        )
     probabilities = np.asarray(estimator.predict_proba(X, **known), dtype=float)
     multilabel = getattr(innermost(estimator), "_multilabel", False)
     two = probabilities.shape[1] == 2 and not multilabel
@@ -51,14 +63,30 @@ def predicted(estimator: Any, X: Any, **known: Any) -> Array:
 
 
 def innermost(estimator: Any) -> Any:
-    """Return the model itself, out of pipelines and searches."""
+    """Return the model itself, out of pipelines and searches, fitted or not."""
     while True:
-        if isinstance(estimator, Pipeline):
-            estimator = estimator.steps[-1][1]
-        elif hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        else:
+        estimator = last_step(estimator)
+        if not isinstance(estimator, BaseSearchCV):
             return estimator
+        estimator = getattr(estimator, "best_estimator_", estimator.estimator)
+
+
+def last_step(estimator: Any) -> Any:
+    """Return what fits and predicts: the last step of a pipeline."""
+    while isinstance(estimator, Pipeline):
+        estimator = estimator.steps[-1][1]
+    return estimator
+
+
+def unwrapped(fit: Any, X: Any) -> tuple[Any, Any]:
+    """Return the fitted model itself, and X as the steps before it hand it on."""
+    while True:
+        if isinstance(fit, Pipeline):
+            fit, X = fit.steps[-1][1], fit[:-1].transform(X) if len(fit) > 1 else X
+        elif hasattr(fit, "best_estimator_"):
+            fit = fit.best_estimator_
+        else:
+            return fit, X
 
 
 def unit_deviances(family: ExponentialFamily, y: Array, mu: Array) -> Array:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg, special, stats
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from families import Array
+from glmnet_nn.comparison.means import unwrapped
+from glmnet_nn.estimators._base import BaseDeepGLM
+from glmnet_nn.inference import generator
 
 _RANK = 1e-9
 
@@ -69,6 +72,7 @@ def nonlinearity_test(
     Parameters
     ----------
     estimator : fitted estimator without hidden layers, unpenalised
+        Of this package; it may be the last step of a pipeline, or what a search found.
     X, y, sample_weight, offset, exposure
         The data of the fit.
     n_hidden : int, default=50
@@ -77,13 +81,14 @@ def nonlinearity_test(
         Principal components to add. The size of the test does not depend on it; few of many
         features see little.
     robust : bool, default=False
-    random_state : int, RandomState or None, default=None
+    random_state : int, RandomState, Generator or None, default=None
         Seed of the units: another draw gives another test, of the same size.
 
     Raises
     ------
-    ValueError
-        The model has hidden layers or a penalty, or there are fewer components.
+    TypeError, ValueError
+        The model is none of this package, has hidden layers or a penalty, or there are
+        fewer components.
 
     References
     ----------
@@ -102,7 +107,17 @@ def nonlinearity_test(
     >>> nonlinearity_test(glm, X, y, random_state=0).pvalue < 1e-6
     True
     """
+    for name, number in (("n_hidden", n_hidden), ("n_components", n_components)):
+        if not (isinstance(number, Integral) and number >= 1):
+            raise ValueError(f"{name} must be an integer >= 1, but got {number!r}.")
     check_is_fitted(estimator)
+    estimator, X = unwrapped(estimator, X)
+    if not isinstance(estimator, BaseDeepGLM):
+        raise TypeError(
+            "the test needs a model of this package, which states its law and its information, "
+            f"but got a {type(estimator).__name__}. Fit DeepGLMRegressor or DeepGLMClassifier with "
+            "hidden_layer_sizes=()."
+        )
     if estimator._network.depth or any(estimator.alpha_):
         raise ValueError(
             "the test is that of a GLM at its maximum likelihood estimate, but this model has "
@@ -122,7 +137,7 @@ def hidden_components(
     X: Array, weight: Array, n_hidden: int, n_components: int, random_state: Any
 ) -> Array:
     """Return principal components, (n, n_components), of random hidden units beside X."""
-    rng = check_random_state(random_state)
+    rng = generator(random_state)
     span = np.ptp(X, axis=0)
     unit = (X - X.min(axis=0)) / np.where(span > 0, span, 1.0)
     design = np.column_stack([np.ones(len(X)), unit])

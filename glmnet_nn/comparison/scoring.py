@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 from sklearn.utils.metadata_routing import MetadataRequest
-from sklearn.utils.validation import _check_sample_weight
 
 from families import ExponentialFamily, get_family
 from glmnet_nn.comparison.means import innermost, observed, predicted, unit_deviances
+from glmnet_nn.estimators._validation import check_weight
 
 _METADATA = ("sample_weight", "offset", "exposure")
 
@@ -68,7 +68,7 @@ class DevianceScorer:
                 f"y must have a value for each mean that {type(estimator).__name__} predicts, "
                 f"but y is {target.shape} and the means are {mu.shape}."
             )
-        weight = _check_sample_weight(sample_weight, target, dtype=np.float64)
+        weight = check_weight(sample_weight, target)
         weight = weight if trials is None else weight * trials
         present = weight > 0
         family.check_response(target[present])

@@ -85,7 +85,7 @@ class Comparison:
         ------
         ValueError
             One of them has no likelihood or number of parameters (a penalised fit, an
-            estimator of another maker), or ``criteria=False``.
+            estimator of another maker, a search fitted to rates), or ``criteria=False``.
         """
         rows, numbers = [], []
         for name in (first, second):
@@ -167,7 +167,8 @@ def compare(
     models : dict, or list of (name, model) or of models
         Estimators of this package or any other's with scikit-learn's interface
         (pipelines, searches), and GLMs of statsmodels, fitted or not, as they are: a
-        clone, or the same design and family, is fitted in each fold.
+        clone, or the same design and family, is fitted in each fold. Criteria are those
+        of the last model, on the columns that reach it.
     X : array-like or DataFrame of shape (n, p)
     y : array-like of shape (n,) or (n, n_outputs)
         For classifiers labels.
@@ -263,6 +264,11 @@ or not), but it is a method.
 
 def _named(models: Mapping[str, Any] | Iterable[Any]) -> dict[str, Any]:
     """Return the models by name: that of the class, with a number if it is not the only one."""
+    if hasattr(models, "fit") or not isinstance(models, Iterable):  # a pipeline is iterable
+        raise TypeError(
+            f"models must be a dict or a list of models, but it is a {type(models).__name__}. "
+            "Use compare([model], X, y) for one of them."
+        )
     if isinstance(models, Mapping):
         return dict(models)
     named: dict[str, Any] = {}

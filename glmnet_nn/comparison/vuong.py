@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from families import Array
+from glmnet_nn.estimators._validation import check_weight
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,11 @@ def vuong_test(
     sample_weight : array-like of shape (n,), optional
         A weight of k is k rows.
 
+    Raises
+    ------
+    ValueError
+        Lengths differ, a number is not finite, or a weight negative.
+
     Examples
     --------
     >>> test = vuong_test([-1.0, -2.0, -1.5], [-1.5, -1.0, -3.0])
@@ -105,17 +111,29 @@ def vuong_test(
     1.0 0.561951
     """
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
-    if a.shape != b.shape or a.ndim != 1 or not np.all(np.isfinite(a - b)):
+    wrong = ""
+    if a.shape != b.shape or a.ndim != 1:
+        wrong = f"their shapes are {a.shape} and {b.shape}. Fit both models to the same rows."
+    elif not np.all(np.isfinite(a) & np.isfinite(b)):
+        at = int(np.argmin(np.isfinite(a) & np.isfinite(b)))
+        wrong = f"those of row {at} are {a[at]} and {b[at]}. A model that excludes it is refuted."
+    if wrong:
         raise ValueError(
             "first and second must hold a finite log-likelihood for each row of the same data, "
-            f"but their shapes are {a.shape} and {b.shape}. Fit both models to the same rows."
+            f"but {wrong}"
         )
-    weight = np.ones(len(a)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    numbers = np.asarray(n_parameters, dtype=float)
+    if numbers.shape != (2,) or not np.all((numbers >= 0) & np.isfinite(numbers)):
+        raise ValueError(
+            "n_parameters must hold two numbers >= 0, those of both models, but got "
+            f"{n_parameters!r}."
+        )
+    weight = check_weight(sample_weight, a)
     m: Array = a - b
     centred = m - np.average(m, weights=weight)
     return VuongTest(
         llr=float(weight @ m),
         omega=float(np.sqrt(np.average(np.square(centred), weights=weight))),
         nobs=float(weight.sum()),
-        surplus=float(n_parameters[0] - n_parameters[1]),
+        surplus=float(numbers[0] - numbers[1]),
     )

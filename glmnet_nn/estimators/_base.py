@@ -60,6 +60,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "polish_output": ["boolean"],
+        "balance": [StrOptions({"auto", "shift", "refit"}), None],
         "warm_start": ["boolean"],
         "store_covariance": ["boolean"],
         "random_state": ["random_state"],
@@ -90,6 +91,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         n_iter_no_change: int = 10,
         n_init: int = 1,
         polish_output: bool = False,
+        balance: str | None = "auto",
         warm_start: bool = False,
         store_covariance: bool = False,
         random_state: Any = None,
@@ -116,6 +118,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.n_init = n_init
         self.polish_output = polish_output
+        self.balance = balance
         self.warm_start = warm_start
         self.store_covariance = store_covariance
         self.random_state = random_state
@@ -153,6 +156,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         solver = _choices.choose_solver(self, hidden, len(X), penalised)
         if not hidden or solver != "adam" or for_inference:
             X = X.astype(float, copy=False)
+        _choices.check_balance(self, penalised)
         if self.bias_reduction:
             check_bias_reduction(self, law, hidden, alpha, solver)
         specification = Specification(
@@ -177,6 +181,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
             report=self._report(solver),
             bias_reduction=self.bias_reduction,
             polish_output=self.polish_output,
+            balance=self.balance,
         )
         if for_inference and hidden:
             specification, self.law_estimate_ = self._for_inference(specification, law), None
@@ -249,6 +254,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         self.loss_curve_ = list(solution.loss_curve)
         self.validation_loss_curve_ = list(solution.validation_curve)
         self.converged_ = solution.converged
+        self.balance_ = fit.balance
         self.deviance_ = fit.deviance
         self.null_deviance_ = fit.null_deviance
         self.dispersion_ = fit.dispersion

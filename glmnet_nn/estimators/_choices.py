@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sklearn.base import BaseEstimator
 
-from glmnet_nn.training.solvers import SOLVERS
+from glmnet_nn.estimators._task import Specification
+from glmnet_nn.training.solvers import SOLVERS, Solution
 
 _SMALL = 5000  # rows up to which all of them are used in every step
 _WHOLE_BATCH = 256
@@ -44,6 +45,37 @@ def choose_solver(estimator: BaseEstimator, hidden: tuple[int, ...], n_rows: int
             "Use solver='adam' or 'auto'."
         )
     return name
+
+
+def check_balance(estimator: BaseEstimator, l1: bool) -> None:
+    """Raise if the intercept cannot be moved, or the output layer not be scored."""
+    asked = estimator.balance
+    if asked in (None, "auto"):
+        return
+    if not estimator.fit_intercept:
+        raise ValueError(
+            f"balance={asked!r} moves the output intercept, but fit_intercept=False. "
+            "Set fit_intercept=True or balance=None."
+        )
+    if estimator.bias_reduction:
+        raise ValueError(
+            f"balance={asked!r} moves the intercept that bias_reduction=True has estimated. "
+            "Set one of them to its default."
+        )
+    if asked == "refit" and l1:
+        raise ValueError(
+            "balance='refit' scores the output layer, which needs a penalty with a derivative, "
+            f"but l1_ratio={estimator.l1_ratio}. Set l1_ratio=0 or balance='shift'."
+        )
+
+
+def choose_balance(spec: Specification, solution: Solution) -> str | None:
+    """Return "shift", "refit" or None; "auto" shifts what training left out of balance."""
+    if spec.balance != "auto":
+        return spec.balance
+    left = spec.solver == "adam" or not solution.converged
+    movable = spec.fit_intercept and not spec.bias_reduction and spec.family.has_safe_link
+    return "shift" if left and movable and spec.family.link_name in ("log", "identity") else None
 
 
 def tolerance(estimator: BaseEstimator, solver: str) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from families import Array
+from glmnet_nn.estimators._choices import choose_balance
 from glmnet_nn.estimators._search import best_of
 from glmnet_nn.estimators._task import (
     AS_GIVEN,
@@ -19,6 +20,7 @@ from glmnet_nn.estimators._task import (
     units_of,
 )
 from glmnet_nn.network import Layout, Network
+from glmnet_nn.training.balance import balanced
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.estimability import estimable, moves
 from glmnet_nn.training.inputs import (
@@ -67,6 +69,7 @@ class Fit:
     infinite: NDArray[np.bool_] | None
     estimable: NDArray[np.bool_] | None
     free: Array
+    balance: str | None = None
 
 
 def fit_network(
@@ -81,6 +84,7 @@ def fit_network(
     saturated = saturated_loss(rows, spec.family)
     intercept, null_loss = null_model(rows, spec.family, saturated)
     scoring = not spec.hidden and spec.solver == "newton" and not spec.bias_reduction
+    scoring = scoring and spec.balance in (None, "auto")
     if scoring and spec.standardize is not True:
         n_threads = n_blas_threads()
         with at_most(1):  # but for the sums: a second BLAS, scipy's, would spin beside numpy's
@@ -107,6 +111,9 @@ def fit_network(
             clear = np.inf  # wherever the solver stopped
         w, solution, separated = _limit(objective, w, solution, clear)
     layout, total = objective.network.layout, float(weight.sum())
+    balance = choose_balance(spec, solution)
+    if balance is not None:
+        w = balanced(objective, w, refit=balance == "refit")
     mean_loss = objective.mean_loss(w)
     n_parameters = 0 if spec.hidden else reduced.rank + spec.fit_intercept
     return Fit(
@@ -128,6 +135,7 @@ def fit_network(
         infinite=None if spec.hidden else moves(layout, reduced, separated.direction[:, None]),
         estimable=None if spec.hidden else estimable(layout, reduced, separated.open),
         free=separated.open,
+        balance=balance,
     )
 
 

@@ -15,7 +15,7 @@ from sklearn.utils.validation import validate_data
 from families import Array
 from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._inference import dispersion
-from glmnet_nn.estimators._validation import check_offset
+from glmnet_nn.estimators._validation import check_offset, row_labels
 from glmnet_nn.exceptions import InferenceWarning
 from glmnet_nn.inference import Fitted, InferenceOptions, NetworkResults, ObservedInformation
 from glmnet_nn.inference.flags import find_flags, in_words
@@ -102,4 +102,4 @@ def _validated(
     X, offset, exposure = take_columns(estimator, X, offset, exposure)
     rows: Array = validate_data(estimator, X, reset=False, dtype=np.float64)
     known = check_offset(offset, exposure, estimator.family_, len(rows), estimator.n_outputs_)
-    return rows, known, pd.Index(getattr(X, "index", range(len(rows))))
+    return rows, known, row_labels(X, len(rows))

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from families import Array
 from glmnet_nn.estimators._columns import take_columns
-from glmnet_nn.estimators._validation import check_offset
-from glmnet_nn.inference import ClassForecast, Forecast, PredictiveDistribution
+from glmnet_nn.estimators._validation import check_offset, row_labels
+from glmnet_nn.inference import (
+    ClassForecast,
+    Forecast,
+    GLMResults,
+    NetworkResults,
+    PredictiveDistribution,
+    generator,
+)
 
 _SAME_FIT = 1e-6  # of eta: parameters on other inputs give it to rounding
 
@@ -35,8 +42,14 @@ def _forecast_of(
     check_is_fitted(estimator)
     X, offset, exposure = take_columns(estimator, X, offset, exposure)
     rows: Array = validate_data(estimator, X, reset=False, dtype=np.float64)
+    labels = row_labels(X, len(rows))
     family, K = estimator.family_, estimator.n_outputs_
     known = check_offset(offset, exposure, family, len(rows), K)
+    if inference is not None and not isinstance(inference, GLMResults | NetworkResults):
+        raise TypeError(
+            "inference must be what model.inference(X, y) returned, but it is a "
+            f"{type(inference).__name__}."
+        )
     estimate = estimator._estimate if inference is None else inference.estimate
     if estimate is None:
         raise ValueError(
@@ -57,7 +70,9 @@ def _forecast_of(
             "the dispersion is not known: the fit has as many parameters as rows. Fit to more "
             "rows, or with fewer columns."
         )
-    return (ClassForecast if family.event_ndim else Forecast)(estimate, rows, known)
+    if family.event_ndim:
+        return ClassForecast(estimate, rows, known)
+    return Forecast(estimate, rows, known, labels)
 
 
 class RegressionPredictions:
@@ -176,8 +191,9 @@ class RegressionPredictions:
         The rows of one sample share one draw of the parameters, so that the spread of
         their sum is right as well.
         """
+        _check_number(n_samples)
         forecast = _forecast_of(self, X, offset, exposure, inference)
-        drawn = forecast.sample(n_samples, _generator(random_state))
+        drawn = forecast.sample(n_samples, generator(random_state))
         return self._shaped(drawn)  # type: ignore[attr-defined]
 
 
@@ -240,8 +256,9 @@ class ClassPredictions:
         inference: Any = None,
     ) -> NDArray[Any]:
         """Draw labels, (n, n_samples); rows of one sample share a draw of the parameters."""
+        _check_number(n_samples)
         forecast = _forecast_of(self, X, offset, exposure, inference)
-        drawn = forecast.sample(n_samples, _generator(random_state))
+        drawn = forecast.sample(n_samples, generator(random_state))
         if np.isnan(drawn).any():
             at = int(np.argmax(np.isnan(drawn).any(axis=(1, 2))))
             raise ValueError(
@@ -254,10 +271,11 @@ class ClassPredictions:
 
 def _check_coverage(coverage: float) -> None:
     """Raise unless 0 < coverage < 1."""
-    if not 0 < coverage < 1:
+    if not (isinstance(coverage, Real) and 0 < coverage < 1):
         raise ValueError(f"coverage must lie between 0 and 1, but got {coverage!r}. Use 0.95.")
 
 
-def _generator(random_state: Any) -> np.random.Generator:
-    """Return a generator seeded by what scikit-learn calls a random state."""
-    return np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
+def _check_number(n_samples: int) -> None:
+    """Raise unless n_samples is an integer >= 1."""
+    if not (isinstance(n_samples, Integral) and n_samples >= 1):
+        raise ValueError(f"n_samples must be an integer >= 1, but got {n_samples!r}.")

@@ -13,8 +13,19 @@ from families import Array
 from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._inference import glm_results
 from glmnet_nn.estimators._network_inference import network_results
-from glmnet_nn.estimators._validation import check_offset, check_weight, with_trials
-from glmnet_nn.inference import Estimate, GLMResults, InferenceOptions, NetworkResults
+from glmnet_nn.estimators._validation import (
+    check_offset,
+    check_weight,
+    row_labels,
+    with_trials,
+)
+from glmnet_nn.inference import (
+    Estimate,
+    GLMResults,
+    InferenceOptions,
+    NetworkResults,
+    generator,
+)
 from glmnet_nn.inference.residuals import residuals
 from glmnet_nn.inference.weights import weighting
 from glmnet_nn.training.data import Rows
@@ -115,7 +126,7 @@ class StatisticsMixin:
         rows: Array = validate_data(self, X, reset=False, dtype=np.float64)
         weight = with_trials(sample_weight, self._trials(y, rows), rows)
         present = check_weight(weight, rows) > 0
-        index = pd.Index(getattr(X, "index", range(len(rows))))[present]
+        index = row_labels(X, len(rows))[present]
         data = self._rows(rows, y, sample_weight, offset, exposure)
         return self._results(data, index, options.take(present))
 
@@ -143,7 +154,7 @@ class StatisticsMixin:
             drawn within the jump of the distribution function.
         weight_type : {"freq", "var", "prob"}, default="freq"
             Weights of type var are precisions: the residuals are on the scale of weight 1.
-        random_state : int, Generator or None, default=None
+        random_state : int, RandomState, Generator or None, default=None
             Seed of the draws of quantile residuals.
 
         Returns
@@ -163,7 +174,7 @@ class StatisticsMixin:
             kind,
             precision=weighting(rows.weight, options.weight_type, rows.trials).precision,
             phi=self.dispersion_,
-            rng=np.random.default_rng(random_state).spawn(1)[0],  # not the stream that drew y
+            rng=generator(random_state),
         )
         return values[:, 0] if values.shape[1] == 1 else values
 

@@ -45,6 +45,7 @@ class Specification:
     report: Callable[[int, float], None] | None
     bias_reduction: bool = False
     polish_output: bool = False
+    balance: str | None = None
 
 
 def scaled_inputs(rows: Rows, spec: Specification) -> Inputs:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import (
@@ -43,6 +44,11 @@ def _passes(estimator: BaseEstimator, X: NDArray[Any]) -> bool:
     with np.errstate(over="ignore", invalid="ignore"):
         total = np.add.reduce(X, axis=None)
     return X.shape[1] == getattr(estimator, "n_features_in_", None) and bool(np.isfinite(total))
+
+
+def row_labels(X: Any, n_rows: int) -> pd.Index:
+    """Return the labels of the rows of a DataFrame; of others their numbers."""
+    return X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(n_rows)
 
 
 def check_weight(sample_weight: ArrayLike | None, X: Array) -> Array:

@@ -110,6 +110,11 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         End with Fisher scoring of the output layer, a GLM of the last hidden outputs, the
         hidden layers held: F on the training rows is never higher for it. On other rows it
         gains nothing on average.
+    balance : {"auto", "shift", "refit"} or None, default="auto"
+        The balance property of GLMs, sum w mu = sum w y, for networks that stop before
+        the optimum: "shift" moves the output intercept, "refit" scores the output layer
+        with a small ridge before. "auto" shifts under the log and identity links where
+        adam has trained or the solver has not converged; ``balance_`` tells the choice.
     warm_start : bool, default=False
         Start from the parameters of the previous fit.
     store_covariance : bool, default=False
@@ -132,7 +137,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     dispersion_ : float
         Pearson chi^2 / (sum w - parameters) where the law has a dispersion, else 1;
         with hidden layers the parameters are not subtracted.
-    family_, link_, solver_, alpha_, n_iter_, converged_
+    family_, link_, solver_, alpha_, n_iter_, converged_, balance_
         What was used, one alpha per layer, and how it ended. ``family_`` holds the
         estimate of a parameter that was to be estimated; the rest is of the last fit.
     law_estimate_ : LawEstimate or None
@@ -198,6 +203,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         n_iter_no_change: int = 10,
         n_init: int = 1,
         polish_output: bool = False,
+        balance: str | None = "auto",
         warm_start: bool = False,
         store_covariance: bool = False,
         random_state: Any = None,
@@ -225,6 +231,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             n_iter_no_change=n_iter_no_change,
             n_init=n_init,
             polish_output=polish_output,
+            balance=balance,
             warm_start=warm_start,
             store_covariance=store_covariance,
             random_state=random_state,

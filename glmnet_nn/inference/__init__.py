@@ -3,6 +3,7 @@
 from glmnet_nn.inference.class_forecast import ClassForecast
 from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.covariance import Fitted
+from glmnet_nn.inference.draws import generator
 from glmnet_nn.inference.estimate import Estimate, root_of
 from glmnet_nn.inference.flags import Search
 from glmnet_nn.inference.forecast import Forecast
@@ -25,6 +26,7 @@ __all__ = [
     "ObservedInformation",
     "PredictiveDistribution",
     "Search",
+    "generator",
     "recommended_starts",
     "root_of",
 ]

@@ -88,17 +88,18 @@ class ClassForecast:
 
     def distribution(self) -> Any:
         """Return the predictive law: scipy.stats.multinomial of one trial a row."""
-        return self.estimate.family.distribution(self.probabilities(), self.estimate.scale)
+        return self.estimate.family.distribution(self.probabilities(), self.estimate.phi)
 
     def sample(self, n_samples: int, rng: np.random.Generator) -> Array:
         """Draw indicators, (n, K, n_samples): each sample has one set of parameters."""
+        phi = self.estimate.phi
         draws = rng.standard_normal((self.estimate.root.shape[1], n_samples))
         eta = self.eta[..., None] + self.estimate.deviations(self.X, draws)
         family = self.estimate.family
         mu = family.mean(np.moveaxis(eta, 1, -1))
         values = np.full(mu.shape, np.nan)
         sound = ~np.isnan(mu).any(axis=-1)
-        values[sound] = family.sample(mu[sound], self.estimate.scale, rng)
+        values[sound] = family.sample(mu[sound], phi, rng)
         return np.moveaxis(values, -1, 1)
 
 

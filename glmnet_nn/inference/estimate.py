@@ -37,7 +37,7 @@ class Estimate:
     ----------
     family : ExponentialFamily
     scale : float
-        phi.
+        phi of the covariance.
     network : Network
         On Z.
     inputs : Inputs
@@ -61,6 +61,30 @@ class Estimate:
     undetermined: Array
     unit: Array
     df: float | None = None
+
+    @property
+    def states_law(self) -> bool:
+        """Whether the law of y has this phi: quasi-Poisson and its like are no laws."""
+        return self.family.has_dispersion or self.scale == 1.0
+
+    @property
+    def phi(self) -> float:
+        """phi of the law of y.
+
+        Raises
+        ------
+        ValueError
+            The law has none: its variance is another than that of the inference.
+        """
+        if not self.states_law:
+            name = type(self.family).__name__
+            raise ValueError(
+                f"the law of an observation is not known: inference has dispersion="
+                f"{self.scale:.6g}, but the law of {name} has no dispersion. Leave it out of "
+                "inference(), use a law that varies as y does (of counts NegativeBinomial), or "
+                "ask for the mean: predict_interval(..., kind='mean')."
+            )
+        return self.scale
 
     def linear_predictor(self, X: Array) -> Array:
         """Return eta without offset, (n, K)."""

@@ -31,18 +31,22 @@ class Forecast:
     Intervals of the mean are those of t if the inference was made with ``use_t``; for
     observations phi is taken as known, and eta_hat as normal.
 
-    Rows that the data do not determine have NaN.
+    Rows that the data do not determine have NaN. Where inference gives a phi to a law that
+    has none (quasi-Poisson) there is no law of an observation: what needs it raises an error.
 
     Parameters
     ----------
     estimate : Estimate
     X : array of shape (n, p)
     offset : array of shape (n, K) or (n, 1), or None
+    index : Index, optional
+        Labels of the rows.
     """
 
     estimate: Estimate
     X: Array
     offset: Array | None = None
+    index: pd.Index | None = None
 
     @cached_property
     def eta(self) -> Array:
@@ -87,7 +91,7 @@ class Forecast:
     def distribution(self) -> PredictiveDistribution:
         """Return the predictive law of each row, (n, K)."""
         estimate = self.estimate
-        return PredictiveDistribution(estimate.family, estimate.scale, self.eta, self.se_eta)
+        return PredictiveDistribution(estimate.family, estimate.phi, self.eta, self.se_eta)
 
     def quantiles(self, quantiles: ArrayLike) -> Array:
         """Return quantiles of the predictive law, (n, K, number of quantiles)."""
@@ -101,6 +105,7 @@ class Forecast:
         the normal law restricted to them.
         """
         estimate = self.estimate
+        phi = estimate.phi
         draws = rng.standard_normal((estimate.root.shape[1], n_samples))
         eta = self.eta[..., None] + estimate.deviations(self.X, draws)
         low, high = predictor_range(estimate.family)
@@ -112,16 +117,23 @@ class Forecast:
         values = np.full(eta.shape, np.nan)
         sound = ~np.isnan(eta)
         mu = estimate.family.mean(eta[sound])
-        values[sound] = estimate.family.sample(mu, estimate.scale, rng)
+        values[sound] = estimate.family.sample(mu, phi, rng)
         return values
 
     def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Return the table of statsmodels: mean, its standard error, both intervals."""
+        """Return the table of statsmodels: mean, its standard error, both intervals.
+
+        Without a law of the observation (quasi-Poisson) the table has that of the mean only.
+        """
         table = {"mean": self.mean, "mean_se": self.se_mean}
-        for name, kind in (("mean", "mean"), ("obs", "observation")):
+        kinds = {"mean": "mean"}
+        if self.estimate.states_law:
+            kinds["obs"] = "observation"
+        for name, kind in kinds.items():
             ends = self.interval(1 - alpha, kind)
             table |= {f"{name}_ci_lower": ends[..., 0], f"{name}_ci_upper": ends[..., 1]}
         rows, outputs = self.eta.shape
-        both = pd.MultiIndex.from_product([range(rows), range(outputs)], names=["row", "output"])
-        index = both if outputs > 1 else pd.RangeIndex(rows)
+        index = pd.RangeIndex(rows) if self.index is None else self.index
+        if outputs > 1:
+            index = pd.MultiIndex.from_product([index, range(outputs)], names=["row", "output"])
         return pd.DataFrame({name: values.ravel() for name, values in table.items()}, index=index)

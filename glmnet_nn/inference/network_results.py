@@ -18,6 +18,7 @@ from glmnet_nn.inference import functionals
 from glmnet_nn.inference.average_effects import column_effects
 from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.covariance import Fitted
+from glmnet_nn.inference.draws import generator
 from glmnet_nn.inference.estimate import Estimate
 from glmnet_nn.inference.flags import in_words
 from glmnet_nn.inference.functionals import Functional, WithError, delta_method
@@ -301,7 +302,7 @@ class NetworkResults:
             kind,
             precision=fitted.weights.precision,
             phi=self.scale,
-            rng=np.random.default_rng(random_state).spawn(1)[0],  # not the stream that drew y
+            rng=generator(random_state),
         )
         return values[:, 0] if values.shape[1] == 1 else values
 

@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from families import Array, ExponentialFamily, Link
+from glmnet_nn.inference.draws import generator
 
 _HERMITE = {5: 0.05, 13: 0.3}  # nodes of Gauss and Hermite, and up to which r
 _STEP = 0.8  # exp(-2 pi^2 / 0.8^2) = 4e-14
@@ -123,10 +124,10 @@ class PredictiveDistribution:
     def rvs(
         self,
         size: int | tuple[int, ...] | None = None,
-        random_state: int | np.random.Generator | None = None,
+        random_state: Any = None,
     ) -> Array:
         """Draw; ``size`` must be broadcastable to the rows, as in scipy.stats."""
-        rng = np.random.default_rng(random_state)
+        rng = generator(random_state)
         shape = self.eta.shape if size is None else tuple(np.atleast_1d(size))
         eta = truncated_normal(self.family, np.broadcast_to(self.eta, shape), self.se, rng)
         return self.family.sample(self.family.mean(eta), self.phi, rng)

@@ -52,6 +52,7 @@ def residuals(
     if kind == "working":
         return family.working(y, eta)
     if kind == "quantile":
+        phi = phi if family.has_dispersion else 1.0
         own = phi / precision[:, None] if family.takes_precision else 1.0
         return _quantile(family, y, family.mean(eta), own, rng)
     scaled = {

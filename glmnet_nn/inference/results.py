@@ -14,6 +14,7 @@ from families import Array
 from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.contrasts import contrasts, numbers
 from glmnet_nn.inference.covariance import Fitted
+from glmnet_nn.inference.draws import generator
 from glmnet_nn.inference.estimate import Estimate, root_of
 from glmnet_nn.inference.hypotheses import (
     ContrastTest,
@@ -288,7 +289,7 @@ class GLMResults:
             kind,
             precision=fitted.weights.precision,
             phi=self.scale,
-            rng=np.random.default_rng(random_state).spawn(1)[0],  # not the stream that drew y
+            rng=generator(random_state),
         )
         return values[:, 0] if values.shape[1] == 1 else values
 

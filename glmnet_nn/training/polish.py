@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from families import Array
 from glmnet_nn.network import Layout, Network, get_activation
 from glmnet_nn.training.data import TransformedRows
@@ -15,8 +17,8 @@ from glmnet_nn.training.solvers import Newton, Solution
 def polished(objective: Objective, solution: Solution) -> Solution:
     """Return the solution with F minimised over the output layer, hidden layers held.
 
-    By Fisher scoring on the outputs of the last hidden layer, with the ridge of the
-    output weights; the solution itself, if that does not lower F.
+    By :func:`scored_output` with the ridge of the output weights; the solution itself,
+    if that does not lower F.
 
     Examples
     --------
@@ -36,13 +38,24 @@ def polished(objective: Objective, solution: Solution) -> Solution:
     >>> print(polished(objective, start).w.round(12))
     [1. 0. 2. 1.]
     """
-    output = objective.network.layout.slices[-1]
-    at = slice(output[0].start, output[1].stop)
-    found = Newton(tol=1e-6).solve(_of_outputs(objective, solution.w, at), solution.w[at])
-    w = solution.w.copy()
-    w[at] = found.w
+    w = scored_output(objective, solution.w)
     value = objective.value(w)
     return replace(solution, w=w, value=value) if value <= solution.value else solution
+
+
+def scored_output(objective: Objective, w: Array, ridge: float = 0.0) -> Array:
+    """Return w with the output layer from Fisher scoring on the last hidden outputs.
+
+    Its l2 penalty is at least ``ridge`` over the total weight, on weights alone.
+    """
+    (W, b), moved = objective.network.layout.slices[-1], w.copy()
+    at = slice(W.start, b.stop)
+    problem = _of_outputs(objective, w, at)
+    least = np.zeros(at.stop - at.start)
+    least[: W.stop - W.start] = ridge / objective.total_weight
+    problem.penalty = ElasticNet(problem.penalty.l1, np.maximum(problem.penalty.l2, least))
+    moved[at] = Newton(tol=1e-6).solve(problem, w[at]).w
+    return moved
 
 
 def _of_outputs(objective: Objective, w: Array, at: slice) -> Objective:

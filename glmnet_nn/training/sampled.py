@@ -25,6 +25,7 @@ _ROWS_PER_METRIC = (50, 200)  # for each column, least and most, that make a met
 _NEAR = 1.0  # standard errors of the sample: its optimum is no nearer to that of all rows
 _SAMPLE_STEPS = 12
 _SHARED = 64  # columns: products of many rows with fewer gain nothing from threads of BLAS
+_SLACK = 64  # roundings that a Cholesky factor may add up
 _NOISE = 1e-10  # standard errors of the score that rounding may make up
 
 
@@ -112,7 +113,8 @@ def sampled_fit(
     factor = gram_factor(information, objective.flat_directions())
     if factor is None or not _is_foldable(inputs, n, factor.rcond):
         return None
-    solution = solver.solve(sums, (w, value, gradient), factor.solve, report)
+    left = _SLACK * _EPS / factor.rcond if family.is_location_scale else np.inf
+    solution = solver.solve(sums, (w, value, gradient), factor.solve, report, left)
     if not solution.converged:
         return None
     return Sampled(inputs, solution, sums.mean_loss(solution.value, solution.w), objective)

@@ -52,10 +52,15 @@ class MetricLBFGS:
         start: tuple[Array, float, Array],
         inverse: Callable[[Array], Array],
         report: Callable[[int, float], None] | None = None,
+        left: float = np.inf,
     ) -> Solution:
-        """Minimise F from ``start`` = (w, F(w), its gradient); ``inverse(g)`` is F0^-1 g."""
+        """Minimise F from ``start`` = (w, F(w), its gradient); ``inverse(g)`` is F0^-1 g.
+
+        ``left`` is the share of the decrement that a step leaves, where that is known:
+        the rounding of F0^-1, if F is quadratic and F0 its Hessian.
+        """
         with np.errstate(over="ignore", invalid="ignore"):
-            return self._solve(problem, start, inverse, report)
+            return self._solve(problem, start, inverse, report, left)
 
     def _solve(
         self,
@@ -63,9 +68,10 @@ class MetricLBFGS:
         start: tuple[Array, float, Array],
         inverse: Callable[[Array], Array],
         report: Callable[[int, float], None] | None,
+        left: float,
     ) -> Solution:
         (w, value, gradient), pairs = start, Pairs(maxlen=self.memory)
-        curve, best, waited, decrement, left = [value], np.inf, 0, np.inf, np.inf
+        curve, best, waited, decrement = [value], np.inf, 0, np.inf
         converged, message = False, f"{self.max_iter} iterations did not suffice"
         while np.isfinite(value):
             before, decrement = decrement, _decrement(problem, value, gradient, inverse)
