@@ -57,7 +57,9 @@ def to_statsmodels(
     ImportError
         statsmodels is not installed.
     ValueError
-        Hidden layers, a penalty, several outputs; what statsmodels has not.
+        Hidden layers, a penalty, several outputs, bias reduction; what statsmodels has not.
+    TypeError
+        ``estimator`` is not one of ours, as a pipeline.
 
     Examples
     --------
@@ -68,10 +70,17 @@ def to_statsmodels(
     >>> bool(np.isclose(ours.inference(X, y).llf, theirs.llf))
     True
     """
+    if not isinstance(estimator, BaseDeepGLM):
+        raise TypeError(
+            "to_statsmodels() takes a DeepGLMRegressor or DeepGLMClassifier, but got a "
+            f"{type(estimator).__name__}. Of a pipeline give the last step, and X as it sees it."
+        )
     check_is_fitted(estimator)
     _require_glm(estimator)
     if weight_type not in ("freq", "var"):
         raise ValueError(f"weight_type must be 'freq' or 'var', but got {weight_type!r}.")
+    if not isinstance(cov_type, str):
+        raise TypeError(f"cov_type must be a name such as 'HC0', but got {cov_type!r}.")
     if cov_type.upper() in ("HC1", "HC2", "HC3"):
         raise ValueError(
             f"GLM of statsmodels returns HC0 under the name {cov_type!r}. Use cov_type='HC0', or "
@@ -93,6 +102,12 @@ def _require_glm(estimator: BaseDeepGLM) -> None:
             "to_statsmodels() needs a model with hidden_layer_sizes=(), alpha=0 and one output, "
             f"but this one has hidden_layer_sizes={estimator.hidden_layer_sizes!r}, "
             f"alpha={estimator.alpha!r} and {estimator.n_outputs_} outputs. Fit such a model."
+        )
+    if estimator.bias_reduction:
+        raise ValueError(
+            "to_statsmodels() returns maximum likelihood estimates, but this model was fitted with "
+            "bias_reduction=True, which statsmodels has not. Use our inference(), or fit with "
+            "bias_reduction=False."
         )
 
 

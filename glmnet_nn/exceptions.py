@@ -10,7 +10,7 @@ class SeparationWarning(UserWarning):
 
 
 class InferenceWarning(UserWarning):
-    """Standard errors of a network cannot be trusted, or are not defined."""
+    """Standard errors cannot be trusted, or are not defined."""
 
 
 class BoundaryWarning(UserWarning):

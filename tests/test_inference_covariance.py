@@ -6,7 +6,7 @@ import pytest
 import statsmodels.api as sm
 from sklearn.exceptions import ConvergenceWarning
 
-from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor
+from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor, InferenceWarning
 from glmnet_nn.inference.sandwich import meat
 
 TIGHT = {"tol": 1e-14, "tol_criterion": "params", "maxiter": 300}
@@ -26,7 +26,7 @@ def test_least_squares_has_all_of_whites_covariances():
     X, _, _ = counts()
     y = X[:, 0] + np.random.default_rng(1).normal(size=80) * np.exp(X[:, 1])
     model, ols = glm("normal").fit(X, y), sm.OLS(y, sm.add_constant(X))
-    two = np.column_stack([np.arange(80) // 4, np.arange(80) % 5])
+    two = np.column_stack([np.arange(80) // 4, np.arange(80) % 11])
     cases = [
         ({"cov_type": "HC0"}, {}), ({"cov_type": "HC1"}, {}), ({"cov_type": "HC2"}, {}),
         ({"cov_type": "HC3"}, {}),
@@ -207,13 +207,15 @@ def test_options_that_would_be_ignored_are_refused():
         ({"cov_type": "cluster", "groups": np.where(w > 1, w, np.nan)}, "no missing labels"),
         ({"cov_type": "HAC", "hac_maxlags": 80}, "between 0 and 79"),
         ({"cov_type": "HAC", "hac_maxlags": 1.5}, "an integer"),
+        ({"cov_type": "HAC", "hac_maxlags": True}, "an integer"),
+        ({"use_t": "no"}, "use_t must be True or False"),
         ({"cov_type": "nonrobust", "weight_type": "prob"}, "leaves open"),
     ]
     for options, message in refused:
         with pytest.raises(ValueError, match=message):
             model.inference(X, y, **options)
     with pytest.raises(ValueError, match="one observation a period"):
-        model.inference(X, y, w, cov_type="HAC")
+        glm().fit(X, y, w).inference(X, y, w, cov_type="HAC")
     lone = np.column_stack([X, np.arange(80) == 3])
     model = glm("normal").fit(lone, y)
     with pytest.raises(ValueError, match="leverage 1"):
@@ -247,3 +249,44 @@ def test_means_outside_their_domain_are_refused():
     model = glm("poisson", link="identity").fit(X, 1 + X.sum(axis=1))
     with pytest.raises(ValueError, match="needs means that Poisson can have"):
         model.inference(-10 * X, y)
+
+
+def test_two_ways_of_grouping_have_no_negative_variance():
+    """Cameron, Gelbach and Miller (2011), 2.3; where the information is I, whatever X is scaled by.
+
+    Without it a standard error here is the root of a negative number.
+    """
+    X, _, _ = counts()
+    y = X[:, 0] + np.random.default_rng(1).normal(size=80)
+    rng = np.random.default_rng(2)
+    two = rng.integers(0, 3, (80, 2))
+    with pytest.warns(InferenceWarning, match="not positive semi-definite"):
+        bse = glm("normal").fit(X, y).inference(X, y, cov_type="cluster", groups=two).bse
+    assert np.all(bse > 0)
+    D = sm.add_constant(X)
+    V = sm.OLS(y, D).fit(cov_type="cluster", cov_kwds={"groups": two}).cov_params()
+    L = np.linalg.cholesky(D.T @ D)
+    values, U = np.linalg.eigh(L.T @ V @ L)
+    assert values[0] < 0
+    root = np.linalg.solve(L.T, U * np.sqrt(np.maximum(values, 0)))
+    np.testing.assert_allclose(bse, np.sqrt(np.square(root).sum(axis=1)), rtol=1e-8)
+
+
+def test_more_restrictions_than_clusters_are_tested_along_what_has_a_variance():
+    X, y, _ = counts()
+    group = np.arange(80) % 2
+    theirs = sm.GLM(y, sm.add_constant(X), sm.families.Poisson())
+    theirs = theirs.fit(cov_type="cluster", cov_kwds={"groups": group}, **TIGHT)
+    R = np.eye(3)[1:]
+    with pytest.warns(sm.tools.sm_exceptions.ValueWarning, match="rank is 1"):
+        expected = theirs.wald_test(R, scalar=True)
+    ours = glm().fit(X, y).inference(X, y, cov_type="cluster", groups=group)
+    with pytest.warns(InferenceWarning, match="has rank 1"):
+        test = ours.wald_test(R)
+    assert test.df_num == 1
+    assert test.pvalue == pytest.approx(float(expected.pvalue), rel=1e-6)
+    assert ours.wald_test(R[:1]).statistic == pytest.approx(ours.tvalues["x0"] ** 2)
+    small = glm().fit(X[:, :1], y).inference(X[:, :1], y, cov_type="cluster", groups=group)
+    more = np.random.default_rng(0).normal(size=(80, 4))
+    with pytest.warns(InferenceWarning, match="these 4 restrictions has rank 2"):
+        assert small.score_test(more).df_num == 2

@@ -5,9 +5,17 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from scipy import stats
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from families import Bernoulli, known_pairs
-from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor, SeparationWarning, to_statsmodels
+from glmnet_nn import (
+    DeepGLMClassifier,
+    DeepGLMRegressor,
+    RankWarning,
+    SeparationWarning,
+    to_statsmodels,
+)
 from glmnet_nn.inference.contrasts import contrasts
 
 NAMES = ["Intercept", "x1", "x10", "C(a)[T.b]", "odd, one"]
@@ -279,6 +287,49 @@ def test_hypotheses_about_classes_and_about_what_is_not_determined():
         model.inference(X, X[:, 0] > 0).t_test("x0 = 0")
 
 
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_of_dependent_columns_what_the_data_determine_can_be_tested(fit_intercept):
+    rng = np.random.default_rng(1)
+    X = pd.DataFrame({"a": rng.normal(3, 1, 90), "b": rng.normal(size=90)})
+    y = rng.integers(0, 3, 90)
+    both = X.assign(d=2 * X.a)
+    options = {"hidden_layer_sizes": (), "fit_intercept": fit_intercept}
+    smaller = DeepGLMClassifier(**options).fit(X, y).inference(X, y)
+    with pytest.warns(RankWarning):
+        results = DeepGLMClassifier(**options).fit(both, y).inference(both, y)
+    one = smaller.t_test(["1:a = 0", "1:a - 2:b = 0"])
+    two = results.t_test(["1:a + 2 * 1:d = 0", "1:a + 2 * 1:d - 2:b = 0"])
+    np.testing.assert_allclose(two.effect, one.effect, rtol=1e-6)
+    np.testing.assert_allclose(two.sd, one.sd, rtol=1e-6)
+    joint = results.wald_test("1:a + 2*1:d = 0, 2:b = 0").statistic
+    assert joint == pytest.approx(smaller.wald_test("1:a = 0, 2:b = 0").statistic, rel=1e-6)
+    for text in ("1:a = 0", "1:a = 2 * 1:d", "1:a + 2 * 2:d = 0"):
+        with pytest.raises(ValueError, match="do not determine"):
+            results.t_test(text)
+
+
+def test_what_is_no_test_is_refused():
+    X, y = sample(get("poisson"))
+    results = glm("poisson").fit(X, y).inference(X, y)
+    for hypothesis, message in (
+        ([[0.0, 1.0, np.nan]], "finite numbers"),
+        ([[0.0, 0.0, 0.0]], "holds no coefficient"),
+        ("x0 = x0", "holds no coefficient"),
+        ([["a", "b", "c"]], "must hold numbers"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            results.t_test(hypothesis)
+    with pytest.raises(ValueError, match="exog_extra must hold numbers"):
+        results.score_test(["one"] * len(y))
+    asked = (results, results.t_test("x0 = 0"), results.get_margeff())
+    for where in asked:
+        for alpha in (1.5, 0.0):
+            with pytest.raises(ValueError, match="alpha must lie between 0 and 1"):
+                where.conf_int(alpha)
+            with pytest.raises(ValueError, match="alpha must lie between 0 and 1"):
+                where.summary_frame(alpha)
+
+
 # ------------------------------------------------------------------- summary
 
 
@@ -339,6 +390,12 @@ def test_what_has_no_counterpart_in_statsmodels_is_refused():
         to_statsmodels(model, X, y, weight_type="prob")
     robust = to_statsmodels(model, X, y, cov_type="HC0")
     np.testing.assert_allclose(model.inference(X, y, cov_type="HC0").bse, robust.bse, rtol=1e-7)
+    with pytest.raises(TypeError, match="got a Pipeline"):
+        to_statsmodels(make_pipeline(StandardScaler(), glm("poisson")).fit(X, y), X, y)
+    with pytest.raises(TypeError, match="cov_type must be a name"):
+        to_statsmodels(model, X, y, cov_type=3)
+    with pytest.raises(ValueError, match="bias_reduction=True, which statsmodels has not"):
+        to_statsmodels(glm("poisson", bias_reduction=True).fit(X, y), X, y)
     deep = DeepGLMRegressor("poisson", hidden_layer_sizes=(2,), random_state=0).fit(X, y)
     with pytest.raises(ValueError, match=r"hidden_layer_sizes=\(\)"):
         to_statsmodels(deep, X, y)

@@ -323,6 +323,30 @@ def test_a_dummy_steps_from_zero_to_one():
     close(found.margeff[0], results.average_partial_effects().margeff[0])
 
 
+def test_rows_that_are_compared_with_themselves_differ_by_nothing():
+    X, _ = sample()
+    results = results_of()
+    found = results.contrast(X[:3], X[[1, 1, 1]])
+    assert found.effect[1] == found.sd[1] == 0.0
+    assert np.array_equal(np.isnan(found.tvalue), [False, True, False])
+    with pytest.raises(ValueError, match="alpha must lie between 0 and 1"):
+        results.get_prediction(X[:3]).conf_int(alpha=2)
+
+
+def test_intervals_of_predictions_are_of_t_with_use_t():
+    X, _ = sample("normal")
+    for use_t in (False, True):
+        results = results_of("normal", use_t=use_t)
+        law = stats.t(results.df_resid) if use_t else stats.norm()
+        found = results.get_prediction(X[:4])
+        half = law.ppf(0.975) * found.se_linpred
+        close(found.conf_int()[:, 1], found.linpred + half)
+        close(
+            fitted("normal")[0].predict_interval(X[:4], kind="mean", inference=results)[:, 1],
+            found.linpred + half,
+        )
+
+
 @pytest.mark.parametrize("family", ["poisson", "normal"])
 def test_influence_is_what_leaving_out_the_row_does(family):
     model, X, y = fitted(family)
@@ -334,5 +358,7 @@ def test_influence_is_what_leaving_out_the_row_does(family):
     without = copy.deepcopy(model).set_params(warm_start=True).fit_for_inference(X[kept], y[kept])
     change = model.linear_predictor(X[[at]]) - without.linear_predictor(X[[at]])
     assert influence.d_linpred[at] == pytest.approx(change[0], rel=0.3)
-    assert influence.dfbetas.shape == (len(y), 0)  # of weights there is nothing
-    assert "cooks_d" in influence.summary_frame()
+    for name in ("d_params", "dfbetas"):
+        with pytest.raises(AttributeError, match="weights of a network, which are not"):
+            getattr(influence, name)
+    assert next(iter(influence.summary_frame())) == "cooks_d"

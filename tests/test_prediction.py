@@ -63,6 +63,20 @@ def test_mean_and_its_interval_are_those_of_statsmodels(law):
     np.testing.assert_array_equal(ends, ours[["mean_ci_lower", "mean_ci_upper"]])
 
 
+@pytest.mark.parametrize("use_t", [False, True])
+def test_intervals_of_the_mean_are_of_t_where_inference_is(use_t):
+    """R's predict(lm, interval="confidence") is that of t."""
+    X, y, _ = drawn("normal-identity", n=12)
+    model = DeepGLMRegressor(hidden_layer_sizes=()).fit(X, y)
+    inference = model.inference(X, y, use_t=use_t)
+    ours = model.predict_interval(X, kind="mean", inference=inference)
+    D = sm.add_constant(X)
+    theirs = (sm.OLS if use_t else sm.GLM)(y, D).fit().get_prediction(D)
+    np.testing.assert_allclose(ours, theirs.conf_int(), rtol=1e-9)
+    table = model.forecast(X, inference=inference).summary_frame()
+    np.testing.assert_allclose(table["mean_ci_upper"], ours[:, 1])
+
+
 def test_robust_inference_offset_and_exposure_are_used():
     X, y, _ = drawn("poisson-log")
     time = np.random.default_rng(1).uniform(0.5, 2.0, len(y))

@@ -6,12 +6,16 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from scipy import linalg
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 from families import Array, ExponentialFamily
+from glmnet_nn.exceptions import InferenceWarning
 from glmnet_nn.inference import Coefficients, Fitted, GLMResults, InferenceOptions
 from glmnet_nn.inference.covariance import covariance, information_root
+from glmnet_nn.inference.flags import MOST_DECREMENT
+from glmnet_nn.inference.hypotheses import ratio
 from glmnet_nn.inference.margins import LinearPredictor, Population
 from glmnet_nn.inference.weights import weighting
 from glmnet_nn.network import Layout
@@ -21,13 +25,24 @@ from glmnet_nn.training.inputs import Inputs, unfolded
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.start import linear_objective
 
+_ROUNDING = 1e-12  # of a mean: smaller residuals are noise
+
 
 def glm_results(
     estimator: BaseEstimator, rows: Rows, index: pd.Index, options: InferenceOptions
 ) -> GLMResults:
-    """Return the results of a depth-zero fit at these rows (X as given)."""
+    """Return the results of a depth-zero fit at these rows (X as given).
+
+    Warns
+    -----
+    ConvergenceWarning
+        The fit did not converge.
+    InferenceWarning
+        These are not the rows of the fit, or it reproduces y exactly.
+    """
     family, inputs = estimator.family_, estimator._inputs
     weights = weighting(rows.weight, options.weight_type, rows.trials)
+    given = float(rows.weight.sum())
     rows = Rows(rows.X, rows.y, weights.total, rows.offset)
     scaled = Rows(inputs.transform(rows.X), rows.y, rows.weight, rows.offset)
     objective = linear_objective(scaled, family, estimator.fit_intercept)
@@ -41,6 +56,7 @@ def glm_results(
     deviance = 2 * objective.mean_loss(w) * objective.total_weight
     nobs, K = weights.nobs, objective.network.layout.sizes[-1]
     scale = dispersion(options.dispersion, family, chi2, deviance, nobs - n_parameters)
+    _warn_of_other_rows(estimator, fitted, scale, given)
     return GLMResults(
         coefficients=_coefficients(estimator, fitted, free),
         fitted=fitted,
@@ -79,8 +95,52 @@ def _require_optimum(estimator: BaseEstimator, objective: Objective, w: Array) -
             "point that was reached, not of the maximum likelihood estimate. Raise max_iter, or "
             "change link or solver, before using them.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
+
+
+def _warn_of_other_rows(
+    estimator: BaseEstimator, fitted: Fitted, scale: float, total_weight: float
+) -> None:
+    """Warn if the fit leaves no residuals, or is not the optimum at these rows.
+
+    The score at them, of Firth's estimates adjusted at ``total_weight``, is measured in
+    standard errors, as :func:`glmnet_nn.inference.flags.find_flags` measures that of a
+    network.
+    """
+    family, objective, w = fitted.family, fitted.objective, fitted.w
+    phi = scale if family.has_dispersion else 1.0
+    if family.has_dispersion and phi <= _rounding_of(fitted) < np.inf:
+        warnings.warn(
+            "The fit reproduces y exactly, but for rounding: the dispersion is 0, and standard "
+            "errors and tests mean nothing.",
+            InferenceWarning,
+            stacklevel=5,
+        )
+        return
+    if not estimator.converged_:
+        return  # as was said
+    gradient = objective.smooth_value_and_gradient(w)[1]
+    score = -objective.total_weight * (fitted.root.T @ gradient)
+    if estimator.bias_reduction:
+        score += objective.total_weight / total_weight * fitted.bias_adjustment()
+    decrement = float(score @ score) / phi
+    if decrement > MOST_DECREMENT:
+        warnings.warn(
+            "These do not seem to be the data of the fit: at the maximum of their likelihood the "
+            f"score is 0, but the decrement g' F^-1 g is {decrement:.3g}, above "
+            f"{MOST_DECREMENT:g}. Give inference() the rows, y, sample_weight, offset and exposure "
+            "that fit() had. If you did, the fit stopped early: lower tol, or use solver='auto'.",
+            InferenceWarning,
+            stacklevel=5,
+        )
+
+
+def _rounding_of(fitted: Fitted) -> float:
+    """Return the dispersion that residuals of 1e-12 of the means would give."""
+    mu, total = fitted.family.mean(fitted.eta), fitted.weights.total
+    unit = np.square(ratio(_ROUNDING * mu, np.sqrt(fitted.family.variance(mu))))
+    return float(np.nansum(total @ unit)) / fitted.total_weight
 
 
 def dispersion(
@@ -120,12 +180,18 @@ def _coefficients(estimator: BaseEstimator, fitted: Fitted, free: Array) -> Coef
         determined = estimable(*_differences(layout, free, inputs))
         outputs = estimator._output_names()[1:]
     determined = np.roll(determined, 1, axis=1)[:, 1 - estimator.fit_intercept :].ravel()
+    undetermined = T @ free
+    if inputs.basis is not None:  # the null space of X, for each output
+        null = linalg.null_space(inputs.basis.T) / inputs.scale[:, None]
+        one = np.vstack([-inputs.center @ null, null])[1 - estimator.fit_intercept :]
+        undetermined = np.hstack([undetermined, np.kron(np.eye(len(T) // len(one)), one)])
     return Coefficients(
         values=T @ fitted.w,
         names=["Intercept"] * estimator.fit_intercept + estimator._column_names(),
         outputs=outputs,
         from_u=T @ fitted.root,
         determined=determined,
+        undetermined=undetermined,
     )
 
 

@@ -133,7 +133,8 @@ class RegressionPredictions:
         coverage : float, default=0.95
         kind : {"observation", "mean"}, default="observation"
             Where a new y lies with that probability (equal tails; of a discrete law at
-            least that probability), or a confidence interval of its mean mu.
+            least that probability), or a confidence interval of its mean mu, by t if
+            ``inference`` was made with ``use_t=True``. For observations phi is taken as known.
         inference : results of ``inference()``, optional
             Not needed after a fit with ``store_covariance=True``.
 

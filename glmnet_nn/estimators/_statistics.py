@@ -39,10 +39,12 @@ class StatisticsMixin:
         alpha_: list[float]
         dispersion_: float
         family_: Any
+        fit_intercept: bool
         n_outputs_: int
         _network: Any
         _weights: Array
 
+        def _column_names(self) -> list[str]: ...
         def _response(self, y: ArrayLike, X: Array, sample_weight: ArrayLike | None) -> Array: ...
         def _trials(self, y: ArrayLike, X: Array) -> Array | None: ...
 
@@ -82,7 +84,9 @@ class StatisticsMixin:
         dispersion : None, "pearson", "deviance" or float, default=None
             phi: None estimates it by Pearson's chi^2 / df_resid if the law has a
             dispersion, else it is 1. By name it is estimated for every law (quasi-Poisson);
-            llf, AIC and BIC of a law without one stay those at 1.
+            llf, AIC and BIC of a law without one stay those at 1. Robust standard errors do
+            not depend on phi; scale, llf, studentised residuals, Cook's distances and the law
+            of a new observation do.
         hac_maxlags : int, optional
             For "HAC": lags with a weight, 4 (n / 100)^(2/9) by default.
         weight_type : {"freq", "var", "prob"}, default="freq"
@@ -105,16 +109,19 @@ class StatisticsMixin:
         Warns
         -----
         InferenceWarning
-            The standard errors of this network cannot be trusted: ``flags`` tells why.
+            The standard errors of this network cannot be trusted: ``flags`` tells why. Without
+            hidden layers: the score is not 0 at these data, which then are not those of the
+            fit (g' F^-1 g / phi is above 1e-3); the fit reproduces y exactly.
 
         Raises
         ------
         ValueError
             The model has several outputs, l1_ratio > 0 or, without hidden layers, a penalty;
-            options that do not go together.
+            options that do not go together; names of columns that are not distinct.
         """
         options = InferenceOptions(cov_type, groups, dispersion, hac_maxlags, weight_type, use_t)
         check_is_fitted(self)
+        self._require_distinct_names()
         X, offset, exposure = take_columns(self, X, offset, exposure)
         rows: Array = validate_data(self, X, reset=False, dtype=np.float64)
         weight = with_trials(sample_weight, self._trials(y, rows), rows)
@@ -170,6 +177,18 @@ class StatisticsMixin:
             rng=generator(random_state),
         )
         return values[:, 0] if values.shape[1] == 1 else values
+
+    def _require_distinct_names(self) -> None:
+        """Raise if a coefficient could not be told from another by its name."""
+        intercept = self.fit_intercept and not self._network.depth
+        names = ["Intercept"] * intercept + self._column_names()
+        if len(set(names)) < len(names):
+            clash = sorted({name for name in names if names.count(name) > 1})
+            raise ValueError(
+                "inference() calls coefficients by the names of columns, and that of the ones "
+                f"'Intercept', so that names must be distinct, but {clash} occur more than once. "
+                "Rename columns of X and fit again."
+            )
 
     def _rows(
         self,

@@ -7,11 +7,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 from scipy.stats import qmc
 
 from families import Array
 from glmnet_nn.inference.estimate import Estimate
+from glmnet_nn.inference.hypotheses import critical_value
 
 _POINTS = 2**10
 
@@ -65,7 +66,7 @@ class ClassForecast:
         logit = self.eta - special.logsumexp(others, axis=2)
         slope = np.eye(K) - special.softmax(others, axis=2)  # (n, k, l) d logit_k / d eta_l
         se = np.sqrt(np.einsum("nkl,nlm,nkm->nk", slope, self.covariance, slope))
-        half = stats.norm.ppf(0.5 + 0.5 * coverage) * se
+        half = critical_value(self.estimate.df, 1.0 - coverage) * se
         return np.asarray(special.expit(np.stack([logit - half, logit + half], axis=-1)))
 
     def probabilities(self) -> Array:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from families import Array
 
+_NONE = 1e-6  # of the size of its terms: less of r N is rounding
+
 
 @dataclass(frozen=True)
 class Coefficients:
@@ -27,6 +29,8 @@ class Coefficients:
         d b / d u, u the parameters in which the information is the identity.
     determined : array of bool, (q,)
         Which of them the data determine.
+    undetermined : array of shape (q, m)
+        N: along its columns the coefficients can move without moving any fitted mean.
     """
 
     values: Array
@@ -34,6 +38,7 @@ class Coefficients:
     outputs: list[str] | None
     from_u: Array
     determined: NDArray[np.bool_]
+    undetermined: Array
 
     @cached_property
     def index(self) -> pd.Index:
@@ -55,6 +60,12 @@ class Coefficients:
             return pd.Series(values, index=self.index)
         table = np.reshape(values, (len(self.outputs), -1)).T
         return pd.DataFrame(table, index=pd.Index(self.names), columns=pd.Index(self.outputs))
+
+    def determine(self, R: Array) -> NDArray[np.bool_]:
+        """Tell for each row r of R whether the data determine r b: r N = 0."""
+        N = np.where(self.determined[:, None], 0.0, self.undetermined)
+        terms = np.abs(R) @ np.sqrt(np.square(N).sum(axis=1))
+        return np.asarray(np.sqrt(np.square(R @ N).sum(axis=1)) <= _NONE * terms)
 
     def covariance(self, V: Array) -> Array:
         """Return the covariance of b when u has V; NaN for what is not determined."""

@@ -39,7 +39,7 @@ def contrasts(given: Any, names: Sequence[str]) -> Contrasts:
     Raises
     ------
     ValueError
-        An unknown name, what is not linear, a matrix of another width.
+        An unknown name, what is not linear, a matrix of another width, a row of zeros.
 
     Examples
     --------
@@ -48,6 +48,17 @@ def contrasts(given: Any, names: Sequence[str]) -> Contrasts:
     [[ 0.  1. -2.  0.]
      [ 0.  0.  0.  1.]] [0. 1.]
     """
+    found = _read(given, names)
+    if not (found.matrix != 0).any(axis=1).all():
+        at = int(np.argmin((found.matrix != 0).any(axis=1)))
+        raise ValueError(
+            f"the restriction {found.labels[at]!r} of the hypothesis holds no coefficient, so that "
+            "there is nothing to test. Leave it out."
+        )
+    return found
+
+
+def _read(given: Any, names: Sequence[str]) -> Contrasts:
     if isinstance(given, str):
         return _from_text([given], names)
     if isinstance(given, Sequence) and given and all(isinstance(part, str) for part in given):
@@ -58,15 +69,28 @@ def contrasts(given: Any, names: Sequence[str]) -> Contrasts:
 
 
 def _from_arrays(R: ArrayLike, q: ArrayLike | None, names: Sequence[str]) -> Contrasts:
-    matrix = np.atleast_2d(np.asarray(R, dtype=float))
-    values = np.zeros(len(matrix)) if q is None else np.atleast_1d(np.asarray(q, dtype=float))
+    matrix = np.atleast_2d(numbers(R, "a hypothesis"))
+    values = np.zeros(len(matrix)) if q is None else np.atleast_1d(numbers(q, "a hypothesis"))
     if matrix.shape[1:] != (len(names),) or values.shape != (len(matrix),):
         raise ValueError(
             f"contrasts must have {len(names)} columns, one for each coefficient, and a value "
             f"for each row, but their shapes are {matrix.shape} and {values.shape}. The "
             f"coefficients are {list(names)}."
         )
+    if not (np.isfinite(matrix).all() and np.isfinite(values).all()):
+        raise ValueError(
+            "a hypothesis (R, q) must hold finite numbers, but some are nan or infinite. Use 0 for "
+            "coefficients that it does not concern."
+        )
     return Contrasts(matrix, values, [f"c{i}" for i in range(len(matrix))])
+
+
+def numbers(given: ArrayLike, name: str) -> Array:
+    """Return an array of floats."""
+    try:
+        return np.asarray(given, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold numbers: {error}.") from error
 
 
 def _from_text(texts: list[str], names: Sequence[str]) -> Contrasts:

@@ -75,6 +75,12 @@ class Fitted:
         return self.objective.rows.take(slice(None))
 
     @property
+    def design(self) -> Array:
+        """[1, X] of a model without hidden layers, X as the network sees it."""
+        n_ones = int(self.objective.network.layout.fit_intercept)
+        return np.hstack([np.ones((len(self.rows), n_ones)), self.rows.X])
+
+    @property
     def total_weight(self) -> float:
         """The sum of the weights of the loss."""
         return self.objective.total_weight
@@ -114,6 +120,15 @@ class Fitted:
         for block, A, r, H in self.scoring_blocks():
             scores[block] = np.einsum("nkr,nk->nr", A, without_leverage(r, H, cov_type))
         return scores
+
+    def bias_adjustment(self) -> Array:
+        """Return what Firth's adjusted score in u has more: see training.bias_reduction."""
+        slope = np.zeros(self.root.shape[1])
+        for block, J in self.jacobian_blocks():
+            spread = self.weights.total[block, None, None] * (J @ J.transpose(0, 2, 1))
+            seed = self.family.bias_adjustment(self.eta[block], spread)
+            slope += np.einsum("nkr,nk->r", J, seed)
+        return slope
 
     def observed_information(self) -> Array:
         """Return the second derivatives of sum_i w_i loss_i in u: I for a canonical link."""

@@ -48,6 +48,8 @@ class Estimate:
         N: a gradient g with g' N = 0 is that of something that the data determine.
     unit : array of shape (q,)
         Scale of the parameters: |g' N| counts as 0 if it is small beside |g / unit|.
+    df : float, optional
+        Degrees of freedom of the t law of eta_hat; None is the normal law.
     """
 
     family: ExponentialFamily
@@ -58,6 +60,7 @@ class Estimate:
     root: Array
     undetermined: Array
     unit: Array
+    df: float | None = None
 
     @property
     def states_law(self) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from families import Array
 from glmnet_nn.inference.observed import RIDGE, ObservedInformation, recommended_starts
 
-_MOST_DECREMENT = 1e-3
+MOST_DECREMENT = 1e-3
 _LARGEST_WEIGHT = 10.0
 _LEAST_CONDITION = 1e-5
 _MOST_RIDGE = 2.0 * RIDGE  # phi, in whose units it is, may be estimated anew
@@ -61,10 +61,10 @@ def find_flags(
     hidden = network.layout.sizes[1:-1]
     decrement, condition = information.decrement(phi), information.condition
     found: dict[str, str] = {}
-    if not decrement < _MOST_DECREMENT:
+    if not decrement < MOST_DECREMENT:
         found["not_converged"] = (
             f"the fit stopped early: the decrement g' F^-1 g is {decrement:.3g}, not below "
-            f"{_MOST_DECREMENT:g}"
+            f"{MOST_DECREMENT:g}"
         )
     if condition <= 0:
         found["not_positive_definite"] = "the observed information is not positive definite"

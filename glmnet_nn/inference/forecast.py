@@ -8,10 +8,10 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from families import Array
 from glmnet_nn.inference.estimate import Estimate
+from glmnet_nn.inference.hypotheses import critical_value
 from glmnet_nn.inference.predictive import (
     PredictiveDistribution,
     predictor_range,
@@ -28,8 +28,8 @@ class Forecast:
     Intervals of the mean end at g^-1(eta_hat -+ z se), as in statsmodels and R, so that
     they stay in the range of means; their width falls like 1 / sqrt(n). Those of an
     observation are quantiles of the predictive law, whose variance tends to phi V(mu).
-    phi is taken as known, and intervals are those of the normal law (not of Student's t,
-    as of least squares in small samples).
+    Intervals of the mean are those of t if the inference was made with ``use_t``; for
+    observations phi is taken as known, and eta_hat as normal.
 
     Rows that the data do not determine have NaN. Where inference gives a phi to a law that
     has none (quasi-Poisson) there is no law of an observation: what needs it raises an error.
@@ -83,7 +83,7 @@ class Forecast:
         """
         if kind == "observation":
             return np.stack(self.distribution().interval(coverage), axis=-1)
-        half = stats.norm.ppf(0.5 + 0.5 * coverage) * self.se_eta
+        half = critical_value(self.estimate.df, 1.0 - coverage) * self.se_eta
         low, high = predictor_range(self.estimate.family)
         ends = np.stack([self.eta - half, self.eta + half], axis=-1)
         return np.sort(self.estimate.family.mean(np.clip(ends, low, high)), axis=-1)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from scipy import linalg, stats
 
 from families import Array
+from glmnet_nn.exceptions import InferenceWarning
+from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.contrasts import Contrasts
 from glmnet_nn.inference.covariance import Fitted
 from glmnet_nn.inference.options import InferenceOptions
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from glmnet_nn.inference.results import GLMResults
 
 _ROUNDING = 1e-10
+_NESTED = 1e-7  # of the length of a column: less of it outside the other columns is rounding
+_RANK_RCOND = 1e-13  # eigenvalues of a correlation matrix below, of the largest, count as 0
 
 
 @dataclass(frozen=True)
@@ -77,8 +82,8 @@ class ContrastTest:
 
     @cached_property
     def tvalue(self) -> Array:
-        """(effect - value) / sd."""
-        return np.asarray((self.effect - self.value) / self.sd)
+        """(effect - value) / sd; NaN for a row that is compared with itself."""
+        return ratio(self.effect - self.value, self.sd)
 
     @property
     def pvalue(self) -> Array:
@@ -87,7 +92,7 @@ class ContrastTest:
 
     def conf_int(self, alpha: float = 0.05) -> Array:
         """Return effect -+ t sd, (m, 2)."""
-        half = reference(self.df).ppf(1.0 - alpha / 2) * self.sd
+        half = critical_value(self.df, alpha) * self.sd
         return np.column_stack([self.effect - half, self.effect + half])
 
     def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
@@ -103,6 +108,21 @@ def reference(df: float | None) -> stats.rv_frozen:
     return stats.norm() if df is None else stats.t(df)
 
 
+def critical_value(df: float | None, alpha: float) -> float:
+    """Return the 1 - alpha / 2 quantile of that law."""
+    if not 0 < alpha < 1:
+        raise ValueError(
+            f"alpha must lie between 0 and 1, but got {alpha!r}. Use 0.05 for 95 % intervals."
+        )
+    return float(reference(df).ppf(1.0 - alpha / 2))
+
+
+def ratio(estimate: Array, se: Array | float) -> Array:
+    """Return estimate / se, infinite or NaN where se is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(estimate / np.asarray(se))
+
+
 def coefficient_table(
     estimate: Array,
     se: Array,
@@ -113,8 +133,8 @@ def coefficient_table(
 ) -> pd.DataFrame:
     """Return estimates, standard errors, tests of ``value`` and intervals, one row each."""
     law, letter = reference(df), "z" if df is None else "t"
-    z = (estimate - value) / se
-    half = law.ppf(1.0 - alpha / 2) * se
+    z = ratio(estimate - value, se)
+    half = critical_value(df, alpha) * se
     columns = {
         "coef": estimate,
         "std err": se,
@@ -126,8 +146,12 @@ def coefficient_table(
     return pd.DataFrame(columns, index=index)
 
 
-def wald(hypothesis: Contrasts, b: Array, covariance: Array, df_denom: float | None) -> JointTest:
+def wald(
+    hypothesis: Contrasts, coefficients: Coefficients, V: Array, df_denom: float | None
+) -> JointTest:
     """Return (R b - q)' (R C R')^-1 (R b - q), over its degrees of freedom for F.
+
+    C is the covariance of b when u has V.
 
     Raises
     ------
@@ -140,31 +164,72 @@ def wald(hypothesis: Contrasts, b: Array, covariance: Array, df_denom: float | N
             f"the {len(R)} restrictions {hypothesis.labels} are linearly dependent. "
             "Leave out those that follow from the others."
         )
-    gap = R @ b - hypothesis.values
-    S = _between(R, covariance)
-    statistic = float(gap @ linalg.solve(S, gap, assume_a="sym"))
+    gap = R @ coefficients.values - hypothesis.values
+    test = _chi2(gap, _between(R, coefficients, V))
     if df_denom is None:
-        return JointTest(statistic, len(R))
-    return JointTest(statistic / len(R), len(R), df_denom)
+        return test
+    return JointTest(test.statistic / test.df_num, test.df_num, df_denom)
 
 
-def by_row(hypothesis: Contrasts, b: Array, covariance: Array, df: float | None) -> ContrastTest:
+def by_row(
+    hypothesis: Contrasts, coefficients: Coefficients, V: Array, df: float | None
+) -> ContrastTest:
     """Return the test of each row of R b = q."""
-    variance = np.diagonal(_between(hypothesis.matrix, covariance))
-    effect = hypothesis.matrix @ b
+    variance = np.diagonal(_between(hypothesis.matrix, coefficients, V))
+    effect = hypothesis.matrix @ coefficients.values
     return ContrastTest(effect, np.sqrt(variance), hypothesis.values, df, hypothesis.labels)
 
 
-def _between(R: Array, covariance: Array) -> Array:
-    """Return R C R', C with NaN for coefficients that R must not ask for."""
-    asked = np.isnan(np.diagonal(covariance)) & (R != 0).any(axis=0)
-    if asked.any():
+def _between(R: Array, coefficients: Coefficients, V: Array) -> Array:
+    """Return R C R', if the data determine R b."""
+    unknown = ~coefficients.determine(R)
+    if unknown.any():
+        row = R[np.argmax(unknown)]
+        asked = [
+            label
+            for label, r, known in zip(
+                coefficients.labels, row, coefficients.determined, strict=True
+            )
+            if r != 0 and not known
+        ]
         raise ValueError(
-            f"the hypothesis asks for coefficient {int(np.argmax(asked))} (and "
-            f"{int(asked.sum()) - 1} more), which the data do not determine: see bse. "
-            "Test coefficients that are determined."
+            f"the hypothesis asks for {asked}, which the data do not determine, alone or in this "
+            "combination: see bse. Test what is determined."
         )
-    return np.asarray(R @ np.nan_to_num(covariance) @ R.T)
+    root = R @ coefficients.from_u
+    return np.asarray(root @ V @ root.T)
+
+
+def _chi2(gap: Array, S: Array) -> JointTest:
+    """Return gap' S^-1 gap; of a singular S, as statsmodels, by its pseudo-inverse and rank.
+
+    Warns
+    -----
+    InferenceWarning
+        S is singular.
+    """
+    m, size = len(S), np.sqrt(np.diagonal(S))
+    if not np.all(size > 0):
+        raise ValueError(
+            f"the test divides by standard errors, but those of the {m} restrictions are {size}: "
+            "the fit leaves no residuals to estimate them from."
+        )
+    correlation = S / np.outer(size, size)
+    values = linalg.eigvalsh(correlation)
+    rank = int(np.sum(values > _RANK_RCOND * values[-1]))
+    if rank == m:
+        z = gap / size
+        return JointTest(float(z @ linalg.solve(correlation, z, assume_a="sym")), m)
+    warnings.warn(
+        f"the covariance of these {m} restrictions has rank {rank}: chi-square has {rank} degrees "
+        "of freedom, and the rest goes untested. Of G clusters the rank is at most G - 1. Test "
+        "fewer restrictions, or group less coarsely.",
+        InferenceWarning,
+        stacklevel=4,
+    )
+    values, U = linalg.eigh(S)
+    along = (U.T @ gap)[-rank:]
+    return JointTest(float(np.sum(np.square(along) / values[-rank:])), rank)
 
 
 def added_columns(
@@ -216,7 +281,7 @@ def added_columns(
         )
     else:
         M = phi * (kept.T @ information[r:, r:] @ kept - (kept.T @ information[r:, :r]) @ B)
-    return JointTest(float(s @ linalg.solve(M, s, assume_a="sym")), kept.shape[1])
+    return _chi2(s, M)
 
 
 def likelihood_ratio(full: GLMResults, restricted: GLMResults) -> JointTest:
@@ -235,6 +300,7 @@ def likelihood_ratio(full: GLMResults, restricted: GLMResults) -> JointTest:
                 f"the likelihood-ratio test holds under the model alone, but cov_type="
                 f"{results.cov_type!r}. Use wald_test, or cov_type='nonrobust'."
             )
+    _require_nested(full.fitted, restricted.fitted)
     df = full.n_parameters - restricted.n_parameters
     same = full.title == restricted.title and full.nobs == restricted.nobs
     gain = restricted.deviance - full.deviance
@@ -251,6 +317,38 @@ def likelihood_ratio(full: GLMResults, restricted: GLMResults) -> JointTest:
     if not full.use_t:
         return JointTest(statistic, df)
     return JointTest(statistic / df, df, full.df_inference)
+
+
+def _require_nested(full: Fitted, restricted: Fitted) -> None:
+    """Raise unless the rows are the same and the full model can say what the restricted can."""
+    ours, theirs = full.rows, restricted.rows
+    pairs: dict[str, tuple[Any, Any]] = {
+        "y": (ours.y, theirs.y),
+        "weights": (full.weights.total, restricted.weights.total),
+        "weight_type": (full.weights.kind, restricted.weights.kind),
+    }
+    for name, (one, other) in pairs.items():
+        if not np.array_equal(one, other):
+            raise ValueError(
+                "lr_test(restricted) compares two models of the same rows in the same order, but "
+                f"the {name} of the restricted one are not those of this one. Call inference() of "
+                "both with the same data."
+            )
+    if full.eta.shape != restricted.eta.shape:  # which likelihood_ratio tells from their titles
+        return
+    zero = np.zeros_like(full.eta)
+    known = [zero if rows.offset is None else rows.offset + zero for rows in (ours, theirs)]
+    offset = known[1] - known[0]
+    offset = offset - offset[:, :1] if full.family.event_ndim else offset
+    D, D0 = full.design, np.hstack([restricted.design, offset])
+    size = np.sqrt(np.square(D0).sum(axis=0))
+    rest = D0 - D @ linalg.lstsq(D, D0)[0]
+    if np.any(np.sqrt(np.square(rest).sum(axis=0)) > _NESTED * size):
+        raise ValueError(
+            "lr_test(restricted) needs a special case of this model, but the columns of the "
+            "restricted one, or what its offset has more, are no linear combinations of the "
+            "columns of this one. Compare aic, or fit a model that holds the columns of both."
+        )
 
 
 def _profile_gain(full: GLMResults, restricted: GLMResults) -> float:

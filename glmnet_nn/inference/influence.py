@@ -12,6 +12,7 @@ from scipy import stats
 from families import Array
 from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.covariance import Fitted
+from glmnet_nn.inference.hypotheses import ratio
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,11 @@ class Influence:
 
     @property
     def hat_matrix_diag(self) -> Array:
-        """Leverages, (n,): the traces of H_ii, which sum to k (weighted by copies)."""
+        """Leverages, (n,): the traces of H_ii.
+
+        Weighted by copies they sum to k, for the expected information. For a network,
+        where the observed information and the ridge take its place, they need not.
+        """
         return np.asarray(self._steps[0].sum(axis=1))
 
     @property
@@ -75,19 +80,24 @@ class Influence:
     @property
     def cooks_distance(self) -> tuple[Array, Array]:
         """D_i and P(F > D_i), F with k and n - k degrees of freedom."""
-        D = np.square(self._steps[2]).sum(axis=1) / (self.scale * self.n_parameters)
+        D = ratio(np.square(self._steps[2]).sum(axis=1), self.scale * self.n_parameters)
         return D, stats.f.sf(D, self.n_parameters, self.df_resid)
 
     @property
     def d_params(self) -> Array:
         """d_i, (n, q): coefficients less those without the observation, class by class."""
+        if not len(self.coefficients.values):
+            raise AttributeError(
+                "d_params and dfbetas would be of the weights of a network, which are not "
+                "identified. Use d_linpred, d_fittedvalues or cooks_distance."
+            )
         steps = self._steps[2] @ self.coefficients.from_u.T
         return np.where(self.coefficients.determined, steps, np.nan)
 
     @property
     def dfbetas(self) -> Array:
         """d_i over the standard errors of the coefficients, (n, q)."""
-        return np.asarray(self.d_params / np.sqrt(np.diagonal(self.covariance)))
+        return ratio(self.d_params, np.sqrt(np.diagonal(self.covariance)))
 
     @property
     def d_linpred(self) -> Array:
@@ -109,11 +119,9 @@ class Influence:
 
     def summary_frame(self) -> pd.DataFrame:
         """Return dfbetas, Cook's distance, studentised residual and leverage of each row."""
-        frame = pd.DataFrame(
-            self.dfbetas,
-            index=self.index,
-            columns=[f"dfb_{label}" for label in self.coefficients.labels],
-        )
+        frame = pd.DataFrame(index=self.index)
+        if labels := [f"dfb_{label}" for label in self.coefficients.labels]:
+            frame[labels] = self.dfbetas
         frame["cooks_d"] = self.cooks_distance[0]
         for k, column in enumerate(self._steps[1].T):
             name = "standard_resid" if self._steps[1].shape[1] == 1 else f"standard_resid_{k}"

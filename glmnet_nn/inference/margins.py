@@ -10,7 +10,7 @@ import pandas as pd
 
 from families import Array, ExponentialFamily
 from glmnet_nn.inference.coefficients import Coefficients
-from glmnet_nn.inference.hypotheses import coefficient_table, reference
+from glmnet_nn.inference.hypotheses import coefficient_table, critical_value, ratio, reference
 
 _AT = ("overall", "mean", "median", "zero")
 _TITLES = {
@@ -89,7 +89,7 @@ class MarginalEffects:
     @cached_property
     def tvalues(self) -> Array:
         """margeff / margeff_se."""
-        return np.asarray(self.margeff / self.margeff_se)
+        return ratio(self.margeff, self.margeff_se)
 
     @property
     def pvalues(self) -> Array:
@@ -98,7 +98,7 @@ class MarginalEffects:
 
     def conf_int(self, alpha: float = 0.05) -> Array:
         """Return effect -+ z se on a last axis of length 2."""
-        half = reference(self.df).ppf(1.0 - alpha / 2) * self.margeff_se
+        half = critical_value(self.df, alpha) * self.margeff_se
         return np.stack([self.margeff - half, self.margeff + half], axis=-1)
 
     def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:

@@ -172,6 +172,7 @@ class NetworkResults:
             root=self._root,
             undetermined=self.information.undetermined,
             unit=self.information.scale,
+            df=self._df,
         )
 
     @property
@@ -314,7 +315,7 @@ class NetworkResults:
         none = np.zeros((0, self.information.root.shape[1]))
         return Influence(
             fitted=self.fitted,
-            coefficients=Coefficients(np.zeros(0), [], None, none, np.zeros(0, dtype=bool)),
+            coefficients=Coefficients(np.zeros(0), [], None, none, none[:, 0] > 0, none),
             covariance=np.zeros((0, 0)),
             scale=self.scale,
             n_parameters=self.n_parameters,

@@ -52,8 +52,11 @@ class InferenceOptions:
                 )
         if self.cov_type == "cluster" and self.groups is None:
             raise ValueError("cov_type='cluster' needs groups, a label for each row of X.")
-        if self.hac_maxlags is not None and not isinstance(self.hac_maxlags, Integral):
-            raise ValueError(f"hac_maxlags must be an integer, but got {self.hac_maxlags!r}.")
+        lags = self.hac_maxlags
+        if lags is not None and (isinstance(lags, bool) or not isinstance(lags, Integral)):
+            raise ValueError(f"hac_maxlags must be an integer, but got {lags!r}.")
+        if not isinstance(self.use_t, bool | np.bool_):
+            raise ValueError(f"use_t must be True or False, but got {self.use_t!r}.")
         given = self.dispersion
         number = isinstance(given, Real) and not isinstance(given, bool) and 0 < given < np.inf
         if given is not None and not number:

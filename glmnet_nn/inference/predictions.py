@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from families import Array, ExponentialFamily
-from glmnet_nn.inference.hypotheses import ContrastTest, reference
+from glmnet_nn.inference.hypotheses import ContrastTest, critical_value
 from glmnet_nn.inference.margins import MarginalEffects
 from glmnet_nn.inference.predictive import predictor_range
 
@@ -52,7 +52,7 @@ class Prediction:
         Of the mean they are g^-1 of the limits of eta, and so lie in its domain; of
         the probability of a class those of its log odds, mapped back.
         """
-        z = reference(self.df).ppf(1.0 - alpha / 2)
+        z = critical_value(self.df, alpha)
         if which == "linear":
             return _around(self.linpred, z * self.se_linpred)
         if which != "mean":

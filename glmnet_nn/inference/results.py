@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from families import Array
 from glmnet_nn.inference.coefficients import Coefficients
-from glmnet_nn.inference.contrasts import contrasts
+from glmnet_nn.inference.contrasts import contrasts, numbers
 from glmnet_nn.inference.covariance import Fitted
 from glmnet_nn.inference.draws import generator
 from glmnet_nn.inference.estimate import Estimate, root_of
@@ -22,7 +22,9 @@ from glmnet_nn.inference.hypotheses import (
     added_columns,
     by_row,
     coefficient_table,
+    critical_value,
     likelihood_ratio,
+    ratio,
     reference,
     wald,
 )
@@ -43,7 +45,8 @@ class GLMResults:
     Coefficients are asymptotically normal, with covariance phi F^-1, F the Fisher
     information (McCullagh and Nelder 1989, section 2.5), or a sandwich that holds when
     only the mean is right (:mod:`glmnet_nn.inference.sandwich`). A coefficient that the
-    data do not determine (separation, linear dependency) has standard error NaN.
+    data do not determine (separation, linear dependency) has standard error NaN; a linear
+    combination that they do determine can be tested.
 
     Attributes
     ----------
@@ -101,6 +104,7 @@ class GLMResults:
             root=self.fitted.root @ root_of(self.V),
             undetermined=self.free,
             unit=np.ones(len(self.fitted.w)),
+            df=self._df,
         )
 
     # --------------------------------------------------------- coefficients
@@ -127,12 +131,12 @@ class GLMResults:
     @cached_property
     def tvalues(self) -> Any:
         """params / bse."""
-        return self.params / self.bse
+        return self.coefficients.shaped(ratio(self.coefficients.values, self._se))
 
     @cached_property
     def pvalues(self) -> Any:
         """Two-sided."""
-        t = np.abs(self.coefficients.values / self._se)
+        t = np.abs(ratio(self.coefficients.values, self._se))
         return self.coefficients.shaped(2 * reference(self._df).sf(t))
 
     @property
@@ -191,7 +195,7 @@ class GLMResults:
 
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return params -+ z bse, z the 1 - alpha / 2 quantile; of classes one by one."""
-        half = reference(self._df).ppf(1 - alpha / 2) * self._se
+        half = critical_value(self._df, alpha) * self._se
         values = self.coefficients.values
         limits = {0: values - half, 1: values + half}
         return pd.DataFrame(limits, index=self.coefficients.index)
@@ -211,7 +215,7 @@ class GLMResults:
             F instead of chi-square; by default as ``use_t``.
         """
         df = self.df_inference if (self.use_t if use_f is None else use_f) else None
-        return wald(self._contrasts(hypothesis), self.coefficients.values, self.covariance, df)
+        return wald(self._contrasts(hypothesis), self.coefficients, self.V, df)
 
     def f_test(self, hypothesis: Any) -> JointTest:
         """Test linear restrictions together by F."""
@@ -219,8 +223,7 @@ class GLMResults:
 
     def t_test(self, hypothesis: Any) -> ContrastTest:
         """Test linear restrictions one by one; ``hypothesis`` as in :meth:`wald_test`."""
-        found = self._contrasts(hypothesis)
-        return by_row(found, self.coefficients.values, self.covariance, self._df)
+        return by_row(self._contrasts(hypothesis), self.coefficients, self.V, self._df)
 
     def _contrasts(self, hypothesis: Any) -> Any:
         return contrasts(hypothesis, self.coefficients.labels)
@@ -236,7 +239,7 @@ class GLMResults:
             Whether the observed information is used, as by statsmodels, or the expected.
         """
         self._require_maximum("the score test")
-        extra = np.asarray(exog_extra, dtype=float)
+        extra = numbers(exog_extra, "exog_extra")
         extra = extra[:, None] if extra.ndim == 1 else extra
         n = len(self.fitted.rows)
         if extra.ndim != 2 or len(extra) != n or not np.all(np.isfinite(extra)):
@@ -251,10 +254,18 @@ class GLMResults:
     def lr_test(self, restricted: GLMResults) -> JointTest:
         """Compare with a model that is a special case of this one, on the same data.
 
-        (its deviance - this deviance) / scale by chi-square; over its degrees of freedom
-        by F if ``use_t``. As R's ``anova``, phi is that of this model. Where both models
-        have their own estimate of a parameter of the law, twice the gain in llf.
+        ``restricted`` is its ``inference()``: the same y, weights and weight_type row by
+        row, columns that are linear combinations of those of this model, and no offset
+        that they do not hold. (its deviance - this deviance) / scale by chi-square; over
+        its degrees of freedom by F if ``use_t``. As R's ``anova``, phi is that of this
+        model. Where both models have their own estimate of a parameter of the law, twice
+        the gain in llf.
         """
+        if not isinstance(restricted, GLMResults):
+            raise TypeError(
+                "lr_test(restricted) takes what inference() of the restricted model, without "
+                f"hidden layers, returns, but got a {type(restricted).__name__}."
+            )
         for results in (self, restricted):
             results._require_maximum("the likelihood-ratio test")
         return likelihood_ratio(self, restricted)

@@ -20,14 +20,18 @@ Gelbach and Miller (2011), J. Business & Economic Statistics 29 (two ways of gro
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from families import Array
+from glmnet_nn.exceptions import InferenceWarning
 
 ROBUST = ("HC0", "HC1", "HC2", "HC3", "cluster", "HAC")
 _POWERS = {"HC2": 0.5, "HC3": 1.0}  # of 1 - leverage
+_ROUNDING = 1e-12  # of the largest eigenvalue
 _WHOLE = 1e-10  # a leverage this near 1: the row is fitted exactly
 
 
@@ -55,7 +59,8 @@ def meat(
         independent for HC0 to HC3 and belong to its group for cluster.
     groups : array-like of shape (n,) or (n, 2), optional
         For cluster, labels of any kind. Two columns are two ways of grouping, not nested:
-        M is the sum for each, less that for their intersection.
+        M is the sum for each, less that for their intersection; where that is not
+        positive semi-definite, its negative eigenvalues are set to 0, with a warning.
     maxlags : int, optional
         For HAC, L; rows are in the order of time, a period apart. By default
         4 (n / 100)^(2/9), rounded down. HAC has no correction for small samples.
@@ -167,7 +172,23 @@ def _between_groups(totals: Array, columns: list[NDArray[np.intp]]) -> Array:
         sums = np.zeros((len(labels), totals.shape[1]))
         np.add.at(sums, place, totals)
         terms.append(sums.T @ sums * (len(labels) / (len(labels) - 1.0)))
-    return np.asarray(sum(terms[: len(columns)]) - sum(terms[len(columns) :]))
+    M = np.asarray(sum(terms[: len(columns)]) - sum(terms[len(columns) :]))
+    return _positive(M) if both else M
+
+
+def _positive(M: Array) -> Array:
+    """Return M, with 0 for negative eigenvalues (Cameron, Gelbach and Miller 2011, 2.3)."""
+    values, U = np.linalg.eigh(M)
+    if values[0] >= -_ROUNDING * np.abs(values).max():
+        return M
+    warnings.warn(
+        "the covariance of two ways of grouping, a difference, is not positive semi-definite: its "
+        f"smallest eigenvalue is {values[0] / values[-1]:.2g} of the largest. Negative ones "
+        "are set to 0. There may be too few groups; compare with groups of one column.",
+        InferenceWarning,
+        stacklevel=2,
+    )
+    return np.asarray((U * np.maximum(values, 0.0)) @ U.T)
 
 
 def _newey_west(scores: Array, counts: Array, maxlags: int | None) -> Array:
