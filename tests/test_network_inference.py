@@ -166,8 +166,11 @@ def test_without_hidden_layers_it_is_the_fit():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("alpha", 0.1), ("l1_ratio", 0.5), ("standardize", False), ("early_stopping", True)],
-)
+    [
+        ("alpha", 0.1), ("l1_ratio", 0.5), ("standardize", False), ("early_stopping", True),
+        ("polish_output", True), ("balance", "shift"),
+    ],
+)  # fmt: skip
 def test_what_it_would_ignore_is_refused(name, value):
     X, y = sample(n=60)
     model = DeepGLMRegressor("poisson", hidden_layer_sizes=(2,), **{name: value})

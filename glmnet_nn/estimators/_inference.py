@@ -130,7 +130,8 @@ def _warn_of_other_rows(
             "These do not seem to be the data of the fit: at the maximum of their likelihood the "
             f"score is 0, but the decrement g' F^-1 g is {decrement:.3g}, above "
             f"{MOST_DECREMENT:g}. Give inference() the rows, y, sample_weight, offset and exposure "
-            "that fit() had. If you did, the fit stopped early: lower tol, or use solver='auto'.",
+            "that fit() had. If you did, the fit stopped early (lower tol, or use solver='auto'), "
+            "or balance has moved it (set balance=None).",
             InferenceWarning,
             stacklevel=5,
         )

@@ -103,6 +103,8 @@ class InferenceFit:
             "standardize": ("auto", True),
             "solver": ("auto", "lbfgs"),
             "early_stopping": False,
+            "polish_output": False,
+            "balance": ("auto", None),
         }
         for name, known in wanted.items():
             given = getattr(self, name)
