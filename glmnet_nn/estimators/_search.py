@@ -44,7 +44,8 @@ def best_of(
             if solutions[-1].converged:
                 continue  # else: the previous fit may lie where nothing has a slope
         solutions.append(_solve(training, validation, start, rng, scale, spec))
-    return min(solutions, key=lambda found: min(found.validation_curve, default=found.value))
+    best = min(solutions, key=lambda found: min(found.validation_curve, default=found.value))
+    return polished(training, best) if spec.polish_output else best
 
 
 @dataclass(frozen=True)
@@ -56,18 +57,6 @@ class _Scale:
 
 
 def _solve(
-    training: Objective,
-    validation: Objective | None,
-    start: Array,
-    rng: np.random.Generator,
-    scale: _Scale,
-    spec: Specification,
-) -> Solution:
-    found = _searched(training, validation, start, rng, scale, spec)
-    return polished(training, found) if spec.polish_output else found
-
-
-def _searched(
     training: Objective,
     validation: Objective | None,
     start: Array,
