@@ -83,8 +83,8 @@ def fit_network(
     rows = Rows(X, y, weight, offset)
     saturated = saturated_loss(rows, spec.family)
     intercept, null_loss = null_model(rows, spec.family, saturated)
-    scoring = not spec.hidden and spec.solver == "newton" and not spec.bias_reduction
-    scoring = scoring and spec.balance in (None, "auto")
+    adjusted = spec.bias_reduction or spec.balance not in (None, "auto")
+    scoring = not spec.hidden and spec.solver == "newton" and not adjusted
     if scoring and spec.standardize is not True:
         n_threads = n_blas_threads()
         with at_most(1):  # but for the sums: a second BLAS, scipy's, would spin beside numpy's

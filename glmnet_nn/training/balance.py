@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 
 from families import Array, ExponentialFamily
 from glmnet_nn.training.data import Rows
@@ -13,6 +14,7 @@ from glmnet_nn.training.polish import scored_output
 from glmnet_nn.training.solvers import Newton
 from glmnet_nn.training.start import linear_objective
 
+_EPS = np.finfo(float).eps
 _RIDGE = 0.1  # on the summed log-likelihood
 _REACH = 60  # doublings of a bracket, or halvings of the way to the end of the link
 _UNREACHABLE = (
@@ -91,15 +93,14 @@ def _root(family: ExponentialFamily, weight: Array, y: Array, eta: Array) -> flo
         with np.errstate(over="ignore", invalid="ignore"):
             return float(weight @ family.mean(eta + b)) - total
 
-    from scipy.optimize import brentq  # takes as long to import as all else: only where needed
-
     here = excess(0.0)
     if here == 0.0:
         return 0.0
     for sign in (1.0, -1.0):
         end = _other_side(family, eta, excess, here, sign)
         if end is not None:
-            return float(brentq(excess, 0.0, end, xtol=1e-300, rtol=4 * np.finfo(float).eps))
+            root = scipy.optimize.brentq(excess, 0.0, end, xtol=1e-300, rtol=4 * _EPS)
+            return float(root)
     raise ValueError(_UNREACHABLE)
 
 

@@ -24,7 +24,7 @@ _ROWS_PER_COLUMN = 20  # that make a start
 _ROWS_PER_METRIC = (50, 200)  # for each column, least and most, that make a metric
 _NEAR = 1.0  # standard errors of the sample: its optimum is no nearer to that of all rows
 _SAMPLE_STEPS = 12
-_SHARED = 64  # columns: products of many rows with fewer gain nothing from threads of BLAS
+_WIDE = 64  # columns: products of many rows with fewer gain nothing from threads of BLAS
 _SLACK = 64  # roundings that a Cholesky factor may add up
 _NOISE = 1e-10  # standard errors of the score that rounding may make up
 
@@ -100,7 +100,7 @@ def sampled_fit(
     sample = _taken(rows, size)
     inputs = standardized(sample.X, sample.weight, center=layout.fit_intercept)
     objective = _objective(sample, family, layout, inputs, penalty_on(inputs))
-    shared = n_threads if p >= _SHARED else 1
+    shared = n_threads if p >= _WIDE else 1
     sums = LinearSums(rows, family, layout, inputs, objective.penalty, saturated, shared)
     w, whole = start(inputs), family.is_location_scale or not is_metric
     if size < n and not family.is_location_scale:
