@@ -38,7 +38,9 @@ if TYPE_CHECKING:
         nonlinearity_test,
         vuong_test,
     )
+    from glmnet_nn.elastic_net import ElasticNetPath
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
+    from glmnet_nn.estimators.paths import elastic_net_path
 
 __version__ = "0.1.0"
 
@@ -49,6 +51,7 @@ __all__ = [
     "DeepGLMClassifier",
     "DeepGLMRegressor",
     "DevianceScorer",
+    "ElasticNetPath",
     "ExponentialFamily",
     "Gamma",
     "InferenceWarning",
@@ -63,6 +66,7 @@ __all__ = [
     "compare",
     "configuration",
     "deviance_scorer",
+    "elastic_net_path",
     "get_family",
     "nonlinearity_test",
     "show_config",
@@ -74,8 +78,10 @@ _LAZY = {
     "DeepGLMClassifier": "estimators",
     "DeepGLMRegressor": "estimators",
     "DevianceScorer": "comparison",
+    "ElasticNetPath": "elastic_net",
     "compare": "comparison",
     "deviance_scorer": "comparison",
+    "elastic_net_path": "estimators.paths",
     "nonlinearity_test": "comparison",
     "vuong_test": "comparison",
     "configuration": "_config",
