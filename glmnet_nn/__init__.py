@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from glmnet_nn.elastic_net import ElasticNetPath
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
+    from glmnet_nn.estimators.elastic_net import ElasticNetGLMClassifierCV, ElasticNetGLMCV
     from glmnet_nn.estimators.paths import elastic_net_path
 
 __version__ = "0.1.0"
@@ -51,6 +52,8 @@ __all__ = [
     "DeepGLMClassifier",
     "DeepGLMRegressor",
     "DevianceScorer",
+    "ElasticNetGLMCV",
+    "ElasticNetGLMClassifierCV",
     "ElasticNetPath",
     "ExponentialFamily",
     "Gamma",
@@ -78,6 +81,8 @@ _LAZY = {
     "DeepGLMClassifier": "estimators",
     "DeepGLMRegressor": "estimators",
     "DevianceScorer": "comparison",
+    "ElasticNetGLMCV": "estimators.elastic_net",
+    "ElasticNetGLMClassifierCV": "estimators.elastic_net",
     "ElasticNetPath": "elastic_net",
     "compare": "comparison",
     "deviance_scorer": "comparison",

@@ -93,7 +93,7 @@ class Block:
         self.points = start.take(np.resize(np.arange(len(start)), m))
         self.value = self.points.loss + penalty.value(self.points.w)
         self.left = np.full(m, np.inf)  # what the last metric said was above the minimum
-        self.contraction = np.full(m, np.inf)
+        self.contraction = np.full(m, np.nan)  # of what is left, by the last step
         self.step = np.ones(m)
         self.w_step = np.zeros_like(self.points.w)
         self.b_step = np.zeros_like(self.points.b)
@@ -105,13 +105,15 @@ class Block:
 
     def solve(self) -> BlockSolution:
         """Step until every point has converged, is stuck or has had its steps."""
-        turn = np.ones(len(self.value), dtype=bool)  # who needs a new direction
+        turn = np.ones(len(self.value), dtype=bool)  # to take a new direction
         while True:
             pending = ~(self.converged | self.stuck | (self.n_iter >= self.max_iter))
             if not pending.any():
                 return BlockSolution(self.points, self.converged, self.n_iter)
-            self._renew(np.flatnonzero(pending & turn))
-            for k in np.flatnonzero(pending & turn):
+            aiming = np.flatnonzero(pending & turn)
+            if len(aiming):
+                self._renew(aiming)
+            for k in aiming:
                 self._aim(k)
             moving = np.flatnonzero(pending & ~self.converged & ~self.stuck)
             if len(moving):
@@ -130,20 +132,14 @@ class Block:
 
     def _renew(self, at: NDArray[np.intp]) -> None:
         """Take the Hessian anew where it has not contracted; extend the working set."""
-        if not len(at):
-            return
         needed = self._needed(at)
-        worst = at[np.argmax(np.where(np.isinf(self.left[at]), -1.0, self.contraction[at]))]
-        slow = np.isfinite(self.left[worst]) and self.contraction[worst] > _CONTRACTS
-        if slow or not len(self.metric.at):
-            center = at[len(at) // 2]
-            self._take_metric_at(center, needed)
+        worst = at[np.argmax(np.nan_to_num(self.contraction[at], nan=0.0, posinf=np.inf))]
+        if self.contraction[worst] > _CONTRACTS or not self.metric.has_point:
+            center = int(worst if self.contraction[worst] > 1.0 else at[len(at) // 2])
+            self.metric.set_point(self.points.w[center], self.points.b[center], needed)
+            self.fresh = center
         else:
             self.metric.include(needed)
-
-    def _take_metric_at(self, k: np.intp, needed: NDArray[np.intp]) -> None:
-        self.metric.set_point(self.points.w[k], self.points.b[k], needed)
-        self.fresh = int(k)
 
     # ------------------------------------------------------------- one point
 
@@ -169,9 +165,10 @@ class Block:
         self.decrease[k] = -(linear + bend)
         self.step[k] = 1.0
         left = abs(self.decrease[k]) + gap
-        self.contraction[k] = left / self.left[k] if self.left[k] > 0 else 0.0
-        self.left[k] = left
-        trusted = self.contraction[k] <= _TRUSTED or self.fresh == k
+        before, self.left[k] = self.left[k], left
+        self.contraction[k] = left / before if 0 < before < np.inf else np.nan
+        trusted = self.contraction[k] <= _TRUSTED or before == 0 or self.fresh == k
+        trusted |= self.objective.is_quadratic
         if left <= self.tol and trusted:
             self.converged[k] = True
 

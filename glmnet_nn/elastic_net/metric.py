@@ -24,11 +24,13 @@ class Metric:
     def __init__(self, objective: PathObjective) -> None:
         self.objective = objective
         self.at: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
+        self.has_point = False
         self._member = np.zeros(objective.n_pairs, dtype=bool)
         self._flat = objective.family.flat_direction(objective.n_outputs)
 
     def set_point(self, w: Array, b: Array, at: NDArray[np.intp]) -> None:
         """Take the Hessian at (w, b), on the pairs ``at``."""
+        self.has_point = True
         self._weight, self._couplings, self.square = self.objective.curvature(w, b)
         K = len(self._weight)
         self._bb = np.zeros((K, K))
@@ -41,13 +43,15 @@ class Metric:
         self.at = np.zeros(0, dtype=np.intp)
         self._ww, self._wb = np.zeros((0, 0)), np.zeros((0, K))
         self._member[:] = False
-        self.include(at)
+        self._extend(at)
 
     def include(self, pairs: NDArray[np.intp]) -> None:
         """Add pairs to the working set."""
         new = pairs[~self._member[pairs]]
-        if not len(new):
-            return
+        if len(new):
+            self._extend(new)
+
+    def _extend(self, new: NDArray[np.intp]) -> None:
         self._member[new] = True
         old, self.at = self.at, np.concatenate([self.at, new])
         block, cross = self._entries(new, new), self._entries(new, old)
@@ -55,10 +59,6 @@ class Metric:
         self._wb = np.vstack([self._wb, self._with_intercepts(new)])
         self.Q = np.ascontiguousarray(self._ww - self._wb @ self._inverse_bb @ self._wb.T)
         self._whole = self._whole_columns()
-
-    def holds(self, pairs: NDArray[np.intp]) -> bool:
-        """Tell whether all of the pairs are in the working set."""
-        return bool(self._member[pairs].all())
 
     def _by_output(self, pairs: NDArray[np.intp]) -> list[tuple[NDArray[np.intp], Index]]:
         """Return for each output where its pairs are, and their columns."""

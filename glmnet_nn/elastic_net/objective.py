@@ -102,6 +102,11 @@ class PathObjective:
         """p K."""
         return self.design.n_columns * self.n_outputs
 
+    @property
+    def is_quadratic(self) -> bool:
+        """Whether the Hessian is the same everywhere: least squares."""
+        return self.family.is_location_scale
+
     def linear_predictor(self, rows: slice, w: Array, b: Array) -> Array:
         """Return eta, (m, n_rows, K), of m points."""
         m, K = len(w), self.n_outputs

@@ -79,7 +79,7 @@ def minimise(
 def _ridge(Q: Array, q: Array, l2: float) -> Array:
     """Return the solution of (Q + l2) w = q, the shortest one if Q + l2 is singular."""
     system = Q.copy()
-    system[np.diag_indices_from(system)] += l2
+    system.flat[:: len(system) + 1] += l2
     w = _solved(system.copy(), q)
     return np.asarray(linalg.lstsq(system, q)[0]) if w is None else w
 
@@ -123,7 +123,7 @@ def _by_support(Q: Array, q: Array, l1: float, l2: float, start: Array) -> Array
 def _on_support(Q: Array, target: Array, l2: float, at: Array) -> Array | None:
     """Return the solution of (Q + l2) w = target on the support; None if it is singular."""
     system = Q[np.ix_(at, at)] if len(at) < len(Q) else Q.copy()
-    system[np.diag_indices_from(system)] += l2
+    system.flat[:: len(system) + 1] += l2
     return _solved(system, target[at])
 
 
@@ -150,4 +150,5 @@ def _descended(
         max_iter=sweeps,
         check_input=False,
     )
-    return path[:, 0], abs(float(gaps[0]))
+    gap = abs(float(gaps[0]))
+    return path[:, 0], gap if np.isfinite(gap) else np.inf
