@@ -57,6 +57,19 @@ FLOORS = (
         ),
         STATISTICS,
     ),
+    Floor("glmnet_nn._matplotlib", (), frozenset({"matplotlib"})),
+    Floor(
+        "glmnet_nn.elastic_net",
+        (
+            "families",
+            "glmnet_nn._matplotlib",
+            "glmnet_nn.network",
+            "glmnet_nn.training",
+            "glmnet_nn.exceptions",
+            "glmnet_nn.elastic_net",
+        ),
+        frozenset({"pandas", "sklearn", "matplotlib"}),
+    ),
     Floor(
         "glmnet_nn.estimators",
         (
@@ -65,6 +78,7 @@ FLOORS = (
             "glmnet_nn.training",
             "glmnet_nn.exceptions",
             "glmnet_nn.inference",
+            "glmnet_nn.elastic_net",
             "glmnet_nn.estimators",
         ),
         STATISTICS | {"sklearn"},
@@ -216,6 +230,7 @@ def test_families_are_asked_not_told_apart(module: str, path: Path) -> None:
         ("glmnet_nn.estimators.regressor", "from glmnet_nn.plotting import curve"),
         ("glmnet_nn.estimators.regressor", "from glmnet_nn.comparison import compare"),
         ("glmnet_nn.estimators.regressor", "import torch"),
+        ("glmnet_nn.elastic_net.solver", "from glmnet_nn.estimators import paths"),
         ("glmnet_nn.comparison.table", "from glmnet_nn.plotting import curve"),
     ],
 )

@@ -35,6 +35,10 @@ class Design(ABC):
     n_rows: int
     n_columns: int
 
+    def _is_all(self, columns: Index) -> bool:
+        """Tell whether these are all columns, in order."""
+        return len(columns) == self.n_columns and bool(np.all(columns[1:] > columns[:-1]))
+
     @abstractmethod
     def chunks(self, width: int) -> Iterator[slice]:
         """Yield slices of rows for products with ``width`` vectors."""
@@ -77,9 +81,7 @@ class DenseDesign(Design):
             yield slice(start, min(start + step, self.n_rows))
 
     def _taken(self, rows: slice, columns: Index) -> Array:
-        if len(columns) == self.n_columns and np.all(columns[1:] > columns[:-1]):
-            return self.Zt[:, rows]
-        return self.Zt[columns, rows]
+        return self.Zt[:, rows] if self._is_all(columns) else self.Zt[columns, rows]
 
     def times(self, rows: slice, columns: Index, W: Array) -> Array:
         return W @ self._taken(rows, columns)
@@ -125,9 +127,12 @@ class SparseDesign(Design):
     def chunks(self, width: int) -> Iterator[slice]:
         yield slice(0, self.n_rows)
 
+    def _taken(self, columns: Index) -> Any:
+        return self.X if self._is_all(columns) else self.X[:, columns]
+
     def times(self, rows: slice, columns: Index, W: Array) -> Array:
         raw = W / self.inputs.scale[columns]
-        product = (self.X[:, columns] @ raw.T).T
+        product = np.ascontiguousarray((self._taken(columns) @ raw.T).T)
         product -= (raw @ self.inputs.center[columns])[:, None]
         return product
 
@@ -138,8 +143,9 @@ class SparseDesign(Design):
         return product
 
     def moments(self, first: Index, second: Index, v: Array) -> Array:
-        A, B = self.X[:, first], self.X[:, second]
-        weighted = A.multiply(v[:, None]).tocsc()
+        A = self._taken(first)
+        B = A if second is first else self._taken(second)
+        weighted = sparse.csc_array((A.data * v[A.indices], A.indices, A.indptr), shape=A.shape)
         raw = (weighted.T @ B).toarray()
         a, b = self.inputs.center[first], self.inputs.center[second]
         raw -= np.outer(a, B.T @ v)
@@ -150,7 +156,7 @@ class SparseDesign(Design):
         return raw
 
     def sums(self, columns: Index, v: Array) -> Array:
-        raw = self.X[:, columns].T @ v - self.inputs.center[columns] * v.sum()
+        raw = self._taken(columns).T @ v - self.inputs.center[columns] * v.sum()
         return np.asarray(raw / self.inputs.scale[columns])
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from families import Array, ExponentialFamily
 from glmnet_nn.elastic_net.design import design_of
@@ -61,7 +62,7 @@ class PathData:
     weight: Array
     offset: Array | None
 
-    def take(self, index: Array) -> PathData:
+    def take(self, index: NDArray[np.intp]) -> PathData:
         """Return some of the rows."""
         offset = None if self.offset is None else self.offset[index]
         return PathData(self.X[index], self.y[index], self.weight[index], offset)

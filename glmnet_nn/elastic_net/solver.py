@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from families import Array
 from glmnet_nn.elastic_net.block import Block, BlockSolution, Penalty
 from glmnet_nn.elastic_net.metric import Metric
 from glmnet_nn.elastic_net.objective import PathObjective, Points
 
-_TALL_BLOCK = 10
-_WIDE_BLOCK = 3
+_TALL_SPAN = 0.39  # least over largest alpha of a block: ten of 100 over four decades
+_WIDE_SPAN = 0.9  # with more coefficients than rows a Hessian costs more than its age: three
+_MOST = 16  # alphas of a block, which hold a linear predictor each
 _RIDGE_SHARE = 1e-3  # the l1_ratio below which the largest alpha no longer grows
 
 
@@ -46,20 +46,27 @@ def solve_path(
     objective: PathObjective, alphas: Array, l1_ratio: float, null: Points, stopping: Stopping
 ) -> BlockSolution:
     """Return the minimisers at falling alphas, from the null model on."""
-    tall = objective.design.n_rows > objective.n_pairs
-    length = _TALL_BLOCK if tall else _WIDE_BLOCK
+    span = _TALL_SPAN if objective.design.n_rows > objective.n_pairs else _WIDE_SPAN
     tol = stopping.tol * float(objective.saturated + null.loss[0])
     metric, start = Metric(objective), null
     found: list[BlockSolution] = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # of a part of one step
-        for first in range(0, len(alphas), length):
-            penalty = Penalty(alphas[first : first + length], l1_ratio)
-            block = Block(objective, metric, penalty, start, tol, stopping.max_iter)
-            found.append(block.solve())
-            start = found[-1].points.take(np.array([len(penalty.alphas) - 1]))
+    for neighbours in _blocks(alphas, span):
+        penalty = Penalty(neighbours, l1_ratio)
+        block = Block(objective, metric, penalty, start, tol, stopping.max_iter)
+        found.append(block.solve())
+        start = found[-1].points.take(np.array([len(neighbours) - 1]))
     return BlockSolution(
         Points.joined([block.points for block in found]),
         np.concatenate([block.converged for block in found]),
         np.concatenate([block.n_iter for block in found]),
     )
+
+
+def _blocks(alphas: Array, span: float) -> Iterator[Array]:
+    """Yield falling alphas in runs whose least is at least ``span`` times their largest."""
+    at = 0
+    while at < len(alphas):
+        near = alphas[at : at + _MOST] >= span * alphas[at]
+        length = int(np.argmin(near)) if not near.all() else len(near)
+        yield alphas[at : at + length]
+        at += length

@@ -15,7 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from families import Array, ExponentialFamily, Link, known_links
-from glmnet_nn.elastic_net import ElasticNetPath, PathData, fitted_path
+from glmnet_nn.elastic_net import ElasticNetPath, fitted_path
 from glmnet_nn.elastic_net.selection import (
     RULES,
     HeldOut,
@@ -186,7 +186,7 @@ class BaseElasticNetCV(BaseEstimator):
         )
 
     def path(self, l1_ratio: float | None = None) -> ElasticNetPath:
-        """Return the path fitted to all rows at an ``l1_ratio`` that was tried, by default the best.
+        """Return the path of all rows at an ``l1_ratio`` that was tried, by default the best.
 
         Raises
         ------
