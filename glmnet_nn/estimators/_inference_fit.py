@@ -105,6 +105,7 @@ class InferenceFit:
             "early_stopping": False,
             "polish_output": False,
             "balance": ("auto", None),
+            "n_estimators": 1,
         }
         for name, known in wanted.items():
             given = getattr(self, name)

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_array, validate_data
 from families import Array, ExponentialFamily, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._prediction import RegressionPredictions
 from glmnet_nn.estimators._validation import (
     FLOATING,
@@ -202,6 +203,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         n_init: int = 1,
+        n_estimators: int = 1,
+        n_jobs: int | None = None,
         polish_output: bool = False,
         balance: str | None = "auto",
         warm_start: bool = False,
@@ -230,6 +233,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
             n_init=n_init,
+            n_estimators=n_estimators,
+            n_jobs=n_jobs,
             polish_output=polish_output,
             balance=balance,
             warm_start=warm_start,
@@ -311,8 +316,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> Array:
         """Return the mean mu: with ``exposure`` the expected count, without it the rate."""
-        eta = self._linear_predictor(X, offset, exposure)
-        return self._shaped(self.family_.mean(eta))
+        return over_members(self._by_row(self._predictors_at(X, offset, exposure)))
 
     def score(
         self,
@@ -362,6 +366,11 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
 
     def _output_names(self) -> list[str]:
         return [str(k) for k in range(self.n_outputs_)]
+
+    def _by_row(self, eta: Array) -> Array:
+        """Return the means of each network, (k, n), or (k, n, n_outputs)."""
+        mu = self.family_.mean(eta)
+        return mu[..., 0] if self._y_ndim == 1 else mu
 
     def _shaped(self, values: Array) -> Array:
         return values[:, 0] if self._y_ndim == 1 else values
