@@ -219,7 +219,12 @@ def over_members(values: Array) -> Array:
 def member_states(random_state: Any, n_estimators: int) -> list[int]:
     """Return ``random_state`` of each member: an integer is that of the first itself.
 
-    The first k of a larger ensemble are those of k, and the first is the single network.
+    So the first is the single network, and those of k the first of any larger ensemble.
+
+    Examples
+    --------
+    >>> member_states(7, 3)[:2] == member_states(7, 2)
+    True
     """
     rng = check_random_state(random_state)
     given = isinstance(random_state, Integral)

@@ -38,8 +38,8 @@ class DeepGLMClassifier(ClassifierMixin, ClassPredictions, BaseDeepGLM):
         The link of a Bernoulli output; "auto" is the canonical one.
     hidden_layer_sizes, activation, alpha, l1_ratio, bias_reduction, fit_intercept, offset, \
 exposure, standardize, solver, max_iter, tol, batch_size, learning_rate, learning_rate_init, \
-early_stopping, validation_fraction, n_iter_no_change, n_init, polish_output, balance, warm_start, \
-store_covariance, random_state, verbose
+early_stopping, validation_fraction, n_iter_no_change, n_init, n_estimators, n_jobs, \
+polish_output, balance, warm_start, store_covariance, random_state, verbose
         As in :class:`DeepGLMRegressor`.
 
     Attributes
@@ -52,7 +52,8 @@ store_covariance, random_state, verbose
         rows sum to zero.
     coefs_, intercepts_, deviance_, null_deviance_, family_, link_, solver_, alpha_, \
 n_iter_, converged_, loss_, loss_curve_, validation_loss_curve_, rank_, separated_rows_, \
-estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
+estimable_coef_, estimators_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, \
+out_activation_
         As in :class:`DeepGLMRegressor`.
 
     Examples
@@ -162,7 +163,10 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
     def linear_predictor(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> Array:
-        """Return eta = network(x) + offset: (n,) for two classes, else (n, n_outputs)."""
+        """Return eta = network(x) + offset: (n,) for two classes, else (n, n_outputs).
+
+        Of an ensemble it is g of the mean probabilities.
+        """
         eta = self._linear_predictor(X, offset, exposure)
         return eta if self._multilabel or eta.shape[1] > 1 else eta[:, 0]
 
