@@ -18,7 +18,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from families import NegativeBinomial, get_family
-from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor, compare, nonlinearity_test
+from glmnet_nn import (
+    DeepGLMClassifier,
+    DeepGLMRegressor,
+    RankWarning,
+    compare,
+    nonlinearity_test,
+)
 from glmnet_nn.bridges import to_statsmodels
 
 N = 400
@@ -277,6 +283,43 @@ def test_what_was_fitted_before_leaves_nothing():
     single = model.set_params(n_estimators=1).fit(X, y)
     assert_array_equal(single.predict(X), ensemble(k=1).fit(X, y).predict(X))
     assert set(vars(single)) == set(vars(ensemble(k=1).fit(X, y)))
+
+
+@pytest.mark.parametrize("skip", [True, "fixed"])
+def test_members_around_a_glm(skip):
+    """The GLM is fitted once, and told of once; beta is that of each member."""
+    X, y, weight, exposure = data()
+    X = np.column_stack([X, X[:, 0]])
+    with pytest.warns(RankWarning) as caught:
+        model = ensemble(skip_connection=skip).fit(X, y, weight, exposure=exposure)
+    assert len(caught) == 1
+    assert model.rank_ == 3
+    glm = DeepGLMRegressor("poisson", hidden_layer_sizes=(), alpha=0)
+    with pytest.warns(RankWarning):
+        glm.fit(X, y, weight, exposure=exposure)
+    for member in model.estimators_:
+        assert np.allclose(member.coef_, glm.coef_, rtol=1e-6) == (skip == "fixed")
+        with pytest.warns(RankWarning):
+            again = clone(member).fit(X, y, weight, exposure=exposure)
+        assert_array_equal(again._weights, member._weights)
+    with pytest.raises(AttributeError, match="coef_ of each of estimators_"):
+        _ = model.coef_
+    with pytest.warns(RankWarning):
+        jobs = ensemble(skip_connection=skip, n_jobs=2).fit(X, y, weight, exposure=exposure)
+    assert_array_equal(weights_of(jobs), weights_of(model))
+
+
+def test_members_upon_a_base():
+    X, y, weight, exposure = data()
+    base = DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X, y, weight, exposure=exposure)
+    model = ensemble(base=base).fit(X, y, weight, exposure=exposure)
+    offset = np.log(exposure) + base.linear_predictor(X)
+    members = [member.predict(X, exposure=exposure) for member in model.estimators_]
+    assert_allclose(model.predict(X, exposure=exposure), np.mean(members, axis=0), rtol=1e-15)
+    inner = [m._network.linear_predictor(m._weights, X)[:, 0] + offset for m in model.estimators_]
+    assert_allclose(members, np.exp(inner), rtol=1e-12)
+    assert all(member.base is base for member in model.estimators_)
+    assert model.estimators_[0].get_params(deep=False).keys() == model.get_params(deep=False).keys()
 
 
 # ---------------------------------------------------------------- the rest

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from families import Array, ExponentialFamily, Link, known_links
@@ -32,7 +32,7 @@ from glmnet_nn.estimators._validation import (
     check_weight,
 )
 from glmnet_nn.inference import Estimate, Search
-from glmnet_nn.network import Network, known_activations
+from glmnet_nn.network import Layout, Network, known_activations
 from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
 
 
@@ -44,6 +44,8 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "link": [StrOptions({"auto", *known_links()}), Link],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "skip_connection": ["boolean", StrOptions({"fixed"})],
+        "base": [HasMethods("predict"), None],
         "activation": [StrOptions(set(known_activations()))],
         "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), "array-like"],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
@@ -77,6 +79,8 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
         *,
         link: str | Link = "auto",
         hidden_layer_sizes: tuple[int, ...] = (32, 16),
+        skip_connection: bool | str = False,
+        base: Any = None,
         activation: str = "tanh",
         alpha: str | float | ArrayLike = "auto",
         l1_ratio: float = 0.0,
@@ -106,6 +110,8 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
     ) -> None:
         self.link = link
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.skip_connection = skip_connection
+        self.base = base
         self.activation = activation
         self.alpha = alpha
         self.l1_ratio = l1_ratio
@@ -175,6 +181,8 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
         specification = Specification(
             family=family,
             hidden=hidden,
+            skip=self.skip_connection if hidden else False,
+            paired=self.base is not None,
             activation=self.activation,
             alpha=alpha,
             l1_ratio=self.l1_ratio,
@@ -200,6 +208,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
             print(f"[{type(self).__name__}] solver={solver}")
         if several:
             fits = self._fit_ensemble(X, y, weight, known, specification, previous)
+            warn_of_data(self, fits[0])
             warn_if_unconverged(self, fits)
             return
         search, estimate = None, None
@@ -244,13 +253,12 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
         if not (self.warm_start and hasattr(self, "family_")):
             return []
         fitted = self.estimators_ if self._is_ensemble else [self]
-        sizes = (n_features, *hidden, n_outputs)
-        layout = fitted[0]._network.layout
-        if layout.sizes != sizes or layout.fit_intercept != self.fit_intercept:
+        sizes, skip = (n_features, *hidden, n_outputs), bool(hidden and self.skip_connection)
+        asked, layout = Layout(sizes, self.fit_intercept, skip), fitted[0]._network.layout
+        if asked != layout:
             raise ValueError(
-                f"warm_start=True continues a network of sizes {layout.sizes} with "
-                f"fit_intercept={layout.fit_intercept}, but now they are {sizes} and "
-                f"{self.fit_intercept}. Set warm_start=False to start anew."
+                f"warm_start=True continues the network of the last fit, {layout}, but now it is "
+                f"{asked}. Set warm_start=False to start anew."
             )
         return [member._weights for member in fitted]
 
@@ -325,10 +333,15 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
 
     @property
     def coefs_(self) -> list[Array]:
-        """Weights of each layer for X as given, (n_in, n_out): views of one vector."""
+        """Weights of each layer for X as given, (n_in, n_out): views of one vector.
+
+        Those of a skip connection are ``coef_``.
+        """
         check_is_fitted(self)
         self._refuse_of_ensemble("coefs_")
-        return [layer.W.T for layer in self._network.layout.layers(self._weights)]
+        layout = self._network.layout
+        layers = zip(layout.layers(self._weights), layout.sizes, strict=False)
+        return [layer.W[:, :n_in].T for layer, n_in in layers]
 
     @property
     def intercepts_(self) -> list[Array]:
@@ -340,9 +353,18 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
 
     @property
     def coef_(self) -> Array:
-        """Coefficients without a hidden layer: (n_features,), or (n_outputs, n_features)."""
-        self._check_no_hidden("coef_")
-        W = self._network.layout.layers(self._weights)[0].W
+        """Coefficients without a hidden layer: (n_features,), or (n_outputs, n_features).
+
+        With a skip connection those of x in eta = x beta + network(x).
+        """
+        if self._is_ensemble and self.skip_connection:
+            self._refuse_of_ensemble("coef_")
+        layout = self._network.layout if hasattr(self, "_network") else None
+        if layout is not None and layout.skip:
+            W = layout.skipping(self._weights)
+        else:
+            self._check_no_hidden("coef_")
+            W = self._network.layout.layers(self._weights)[0].W
         return W[0] if len(W) == 1 else W
 
     @property

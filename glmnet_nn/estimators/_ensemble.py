@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from families import Array, ExponentialFamily
-from glmnet_nn.estimators._columns import take_columns
-from glmnet_nn.estimators._fit import Fit, fit_network, pearson_dispersion
+from glmnet_nn.estimators._columns import known_columns
+from glmnet_nn.estimators._fit import Fit, pearson_dispersion
+from glmnet_nn.estimators._nested import fit_nested, nested_glm
 from glmnet_nn.estimators._task import Specification
 from glmnet_nn.estimators._validation import check_inputs, check_offset
 from glmnet_nn.training.data import Rows
@@ -122,8 +123,8 @@ class EnsembleMixin:
 
     def _member(self, random_state: int, fit: Fit, spec: Specification) -> Self:
         """Return the estimator that, fitted by itself with this seed, gives this fit."""
-        member: Any = clone(self)
-        member.set_params(n_estimators=1, n_jobs=None, random_state=random_state)
+        own = {"n_estimators": 1, "n_jobs": None, "random_state": random_state}
+        member: Any = type(self)(**{**self.get_params(deep=False), **own})  # type: ignore[attr-defined]
         for name in _ENTERED:
             if hasattr(self, name):
                 setattr(member, name, getattr(self, name))
@@ -159,7 +160,7 @@ class EnsembleMixin:
         self, X: ArrayLike, offset: ArrayLike | None, exposure: ArrayLike | None
     ) -> Array:
         """Return eta of each network, (k, n, K), for X as given."""
-        X, offset, exposure = take_columns(self, X, offset, exposure)
+        X, offset, exposure = known_columns(self, X, offset, exposure)
         rows = check_inputs(self, X)
         known = check_offset(offset, exposure, self.family_, len(rows), self.n_outputs_)
         return self._predictors(rows, known)
@@ -283,14 +284,15 @@ def _fit_members(
 
     So BLAS has one thread everywhere, and arrays are laid out as they arrive in another
     process: contiguous. One weight for all rows stays without memory: it sums in another order.
+    The GLM of a skip connection is the same for all.
     """
     X, y = _contiguous(X), _contiguous(y)
     w = weight[:1] if weight.strides == (0,) else _contiguous(weight)
     offset = None if known is None else _contiguous(known)
     with at_most(1):  # for threads: a limit holds for the process, and ends in any order
-        return list(
-            Parallel(n_jobs=n_jobs)(delayed(_fit_member)(X, y, w, offset, spec) for spec in specs)
-        )
+        glm = nested_glm(X, y, _for_rows(w, X), offset, specs[0]) if specs[0].skip else None
+        tasks = (delayed(_fit_member)(X, y, w, offset, spec, glm) for spec in specs)
+        return list(Parallel(n_jobs=n_jobs)(tasks))
 
 
 def _contiguous(array: Array) -> Array:
@@ -299,10 +301,20 @@ def _contiguous(array: Array) -> Array:
     return array if flags.c_contiguous or flags.f_contiguous else np.ascontiguousarray(array)
 
 
-def _fit_member(X: Array, y: Array, weight: Array, known: Array | None, spec: Specification) -> Fit:
+def _fit_member(
+    X: Array,
+    y: Array,
+    weight: Array,
+    known: Array | None,
+    spec: Specification,
+    glm: Fit | None,
+) -> Fit:
     X, y, weight = (np.asarray(a) for a in (X, y, weight))  # memory maps, in another process
     offset = None if known is None else np.asarray(known)
-    if len(weight) < len(X):
-        weight = np.broadcast_to(weight[0], len(X))
     with at_most(1):
-        return fit_network(X, y, weight, offset, spec)
+        return fit_nested(X, y, _for_rows(weight, X), offset, spec, glm)
+
+
+def _for_rows(weight: Array, X: Array) -> Array:
+    """Return the weights of the rows, from one weight without memory."""
+    return np.broadcast_to(weight[0], len(X)) if len(weight) < len(X) else weight
