@@ -256,6 +256,9 @@ def test_bits_are_the_same_for_any_number_of_jobs_and_any_backend(solver):
                 together = ensemble(k=3, n_jobs=2, **options).fit(X, y, weight)
             assert_array_equal(weights_of(together), weights_of(alone), f"{name}, {backend}")
             assert together.deviance_ == alone.deviance_
+        if name != "strided":  # sums of one network are in the order of its memory
+            one = ensemble(k=1, **options).fit(X, y, weight)
+            assert_array_equal(one._weights, weights_of(alone)[0])
 
 
 def test_warm_start_continues_each_member():
@@ -387,6 +390,21 @@ def test_members_that_did_not_converge_are_told_once():
     assert not model.converged_
     assert model.n_iter_ == 2
     assert model.balance_ == "shift"
+
+
+def test_attributes_where_members_differ():
+    X, y, *_ = data()
+    model = ensemble(solver="lbfgs", max_iter=1000).fit(X, y)
+    n_iter = [member.n_iter_ for member in model.estimators_]
+    assert model.converged_
+    assert model.n_iter_ == max(n_iter) > min(n_iter)
+    assert model.balance_ is None
+    with pytest.warns(ConvergenceWarning, match="in 2 of 3 members"):
+        model.set_params(max_iter=min(n_iter)).fit(X, y)
+    assert [member.converged_ for member in model.estimators_].count(True) == 1
+    assert {member.balance_ for member in model.estimators_} == {None, "shift"}
+    assert not model.converged_
+    assert model.balance_ is None
 
 
 def test_members_report_under_their_numbers(capsys):
