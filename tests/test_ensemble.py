@@ -26,6 +26,7 @@ from glmnet_nn import (
     nonlinearity_test,
 )
 from glmnet_nn.bridges import to_statsmodels
+from glmnet_nn.estimators import _nested
 
 N = 400
 FAST = {"hidden_layer_sizes": (4,), "solver": "adam", "max_iter": 3, "random_state": 5}
@@ -159,8 +160,11 @@ def test_variation_where_the_mean_is_zero_or_negative():
     assert np.all(np.isinf(model.coefficient_of_variation(X)))
     first[intercept] -= 1000.0
     second[intercept] -= 1000.0
-    found = model.coefficient_of_variation(X)
-    assert_allclose(found, np.std([m.predict(X) for m in model.estimators_], axis=0, ddof=1) / 1000)
+    spread = np.std([member.predict(X) for member in model.estimators_], axis=0, ddof=1)
+    assert_allclose(model.coefficient_of_variation(X), spread / 1000)
+    for w in (first, second):
+        w[weights] = w[intercept] = 0.0
+    assert_array_equal(model.coefficient_of_variation(X), np.zeros(N))
 
 
 # ---------------------------------------------------------- the classifier
@@ -310,6 +314,15 @@ def test_members_around_a_glm(skip):
     with pytest.warns(RankWarning):
         jobs = ensemble(skip_connection=skip, n_jobs=2).fit(X, y, weight, exposure=exposure)
     assert_array_equal(weights_of(jobs), weights_of(model))
+
+
+def test_a_glm_inside_that_did_not_converge_is_told_once(monkeypatch):
+    X, y, *_ = data(n=100)
+    monkeypatch.setitem(_nested.DEFAULT_MAX_ITER, "newton", 1)
+    with pytest.warns(ConvergenceWarning, match="the GLM that skip_connection") as caught:
+        ensemble(skip_connection=True).fit(X, y)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
 
 
 def test_members_upon_a_base():
