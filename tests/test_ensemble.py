@@ -23,6 +23,7 @@ from glmnet_nn import (
     DeepGLMRegressor,
     RankWarning,
     compare,
+    glm_to_net_path,
     nonlinearity_test,
 )
 from glmnet_nn.bridges import to_statsmodels
@@ -461,6 +462,7 @@ def test_what_one_network_has(name):
         (lambda m, X, y: m.sample_y(X), "an ensemble of 2"),
         (lambda m, X, y: nonlinearity_test(m, X, y), "1 hidden layers"),
         (lambda m, X, y: to_statsmodels(m, X, y), "hidden_layer_sizes="),
+        (lambda m, X, y: glm_to_net_path(m, X, y), "Set n_estimators=1, and fit the ensemble"),
         (
             lambda m, X, y: clone(m).set_params(solver="auto").fit_for_inference(X, y),
             "chooses n_estimators itself",
