@@ -90,7 +90,8 @@ def glm_to_net_path(
     Raises
     ------
     ValueError
-        The estimator has no hidden layer, or is an ensemble; strengths are not positive; as ``fit``.
+        The estimator has no hidden layer, or several members; strengths are not positive; as
+        ``fit``.
     """
     template = _template(estimator)
     weight = check_weight(sample_weight, np.asarray(y))
