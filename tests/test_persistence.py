@@ -33,6 +33,10 @@ MODELS = {
     "law": (DeepGLMRegressor(NegativeBinomial(alpha="estimate"), hidden_layer_sizes=()), Y),
     "classes": (DeepGLMClassifier(hidden_layer_sizes=(3,), store_covariance=True), LABELS),
     "objects": (DeepGLMClassifier(hidden_layer_sizes=()), LABELS.astype(object)),
+    "ensemble": (
+        DeepGLMRegressor("poisson", hidden_layer_sizes=(2,), n_estimators=2, random_state=0),
+        Y,
+    ),
     "labels": (DeepGLMClassifier(hidden_layer_sizes=(2,)), (X.to_numpy() > 0.1).astype(int)),
 }
 
