@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
     from glmnet_nn.estimators.elastic_net import ElasticNetGLMClassifierCV, ElasticNetGLMCV
     from glmnet_nn.estimators.paths import elastic_net_path
+    from glmnet_nn.nesting import glm_to_net_path
+    from glmnet_nn.persistence import load_model, save_model
 
 __version__ = "0.1.0"
 
@@ -71,7 +73,10 @@ __all__ = [
     "deviance_scorer",
     "elastic_net_path",
     "get_family",
+    "glm_to_net_path",
+    "load_model",
     "nonlinearity_test",
+    "save_model",
     "show_config",
     "to_statsmodels",
     "vuong_test",
@@ -89,6 +94,9 @@ _LAZY = {
     "elastic_net_path": "estimators.paths",
     "nonlinearity_test": "comparison",
     "vuong_test": "comparison",
+    "glm_to_net_path": "nesting",
+    "load_model": "persistence",
+    "save_model": "persistence",
     "configuration": "_config",
     "show_config": "_config",
     "to_statsmodels": "bridges",

@@ -57,12 +57,11 @@ FLOORS = (
         ),
         STATISTICS,
     ),
-    Floor("glmnet_nn._matplotlib", (), frozenset({"matplotlib"})),
     Floor(
         "glmnet_nn.elastic_net",
         (
             "families",
-            "glmnet_nn._matplotlib",
+            "glmnet_nn._plotting",
             "glmnet_nn.network",
             "glmnet_nn.training",
             "glmnet_nn.exceptions",
@@ -95,6 +94,31 @@ FLOORS = (
             "glmnet_nn.comparison",
         ),
         STATISTICS | {"sklearn"},
+    ),
+    Floor("glmnet_nn._plotting", (), frozenset({"matplotlib"})),
+    Floor(
+        "glmnet_nn.persistence",
+        (
+            "families",
+            "glmnet_nn:__version__",
+            "glmnet_nn.network",
+            "glmnet_nn.training",
+            "glmnet_nn.inference",
+            "glmnet_nn.estimators",
+            "glmnet_nn.persistence",
+        ),
+        frozenset({"sklearn"}),
+    ),
+    Floor(
+        "glmnet_nn.nesting",
+        (
+            "families",
+            "glmnet_nn._plotting",
+            "glmnet_nn.estimators",
+            "glmnet_nn.comparison",
+            "glmnet_nn.nesting",
+        ),
+        STATISTICS | {"sklearn", "joblib"},
     ),
 )
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from glmnet_nn._matplotlib import require_pyplot
+from glmnet_nn._plotting import figure_and_axes, pyplot
 from glmnet_nn.elastic_net.results import ElasticNetPath
 
 AGAINST = {
@@ -78,9 +78,7 @@ class ElasticNetPathDisplay:
         panels = self.path.coefs.reshape(-1, *self.path.coefs.shape[-2:])
         if ax is None:
             size = (6.4, 1.2 + 3.2 * len(panels)) if len(panels) > 1 else (6.4, 4.8)
-            _, ax = require_pyplot().subplots(
-                len(panels), sharex=True, figsize=size, layout="constrained"
-            )
+            _, ax = pyplot().subplots(len(panels), sharex=True, figsize=size, layout="constrained")
         axes = np.ravel(ax)
         if len(axes) != len(panels):
             raise ValueError(
@@ -164,8 +162,8 @@ class ElasticNetCVDisplay:
 
     def plot(self, *, ax: Any = None, **kwargs: Any) -> ElasticNetCVDisplay:
         """Draw; ``kwargs`` are for ``Axes.errorbar``."""
-        if ax is None:
-            _, ax = require_pyplot().subplots(layout="constrained")
+        self.figure_, self.ax_ = figure_and_axes(ax)
+        ax = self.ax_
         finite = self.table[np.isfinite(self.table["mean_deviance"])]
         style = {"fmt": "o", "markersize": 3, "elinewidth": 0.8, "color": "C0", "ecolor": "0.7"}
         self.errorbar_ = ax.errorbar(
@@ -185,6 +183,4 @@ class ElasticNetCVDisplay:
         ax.set_xlabel("alpha")
         ax.set_ylabel("held-out mean deviance")
         ax.legend(title="rule")
-        self.ax_ = ax
-        self.figure_ = ax.figure
         return self
