@@ -22,7 +22,7 @@ from glmnet_nn.elastic_net.quadratic import minimise
 _ARMIJO = 1e-4
 _SHRINK = 0.5
 _LEAST_STEP = 2.0**-30
-_CONTRACTS = 0.05  # of the decrease that is left, by one step: else the metric is renewed
+_CONTRACTS = 0.1  # of the decrease that is left, by one step: else the metric is renewed
 _TRUSTED = 0.5  # contraction at which what is left is about what the metric says
 
 
@@ -102,6 +102,7 @@ class Block:
         self.stuck = np.zeros(m, dtype=bool)
         self.fresh = -1  # the point at which the metric has been taken, as it now is
         self.n_iter = np.zeros(m, dtype=np.intp)
+        self.n_passes = 0
 
     def solve(self) -> BlockSolution:
         """Step until every point has converged, is stuck or has had its steps."""
@@ -134,7 +135,9 @@ class Block:
         """Take the Hessian anew where it has not contracted; extend the working set."""
         needed = self._needed(at)
         worst = at[np.argmax(np.nan_to_num(self.contraction[at], nan=0.0, posinf=np.inf))]
-        if self.contraction[worst] > _CONTRACTS or not self.metric.has_point:
+        slow = self.contraction[worst] > _CONTRACTS
+        early = self.n_passes == 1 and not self.objective.is_quadratic  # now all are near
+        if slow or early or not self.metric.has_point:
             center = int(worst if self.contraction[worst] > 1.0 else at[len(at) // 2])
             self.metric.set_point(self.points.w[center], self.points.b[center], needed)
             self.fresh = center
@@ -178,6 +181,7 @@ class Block:
         w = self.points.w[at] + t * self.w_step[at]
         b = self.points.b[at] + t * self.b_step[at]
         found = self.objective.at(w, b)
+        self.n_passes += 1
         value = found.loss + self.penalty.take(at).value(w)
         rounding = np.asarray(self.objective.rounding(found.loss))
         bound = self.value[at] - _ARMIJO * self.step[at] * self.decrease[at] + rounding

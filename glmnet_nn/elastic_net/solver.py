@@ -11,6 +11,7 @@ from families import Array
 from glmnet_nn.elastic_net.block import Block, BlockSolution, Penalty
 from glmnet_nn.elastic_net.metric import Metric
 from glmnet_nn.elastic_net.objective import PathObjective, Points
+from glmnet_nn.elastic_net.quadratic import minimise
 
 _TALL_SPAN = 0.39  # least over largest alpha of a block: ten of 100 over four decades
 _WIDE_SPAN = 0.9  # with more coefficients than rows a Hessian costs more than its age: three
@@ -46,8 +47,11 @@ def solve_path(
     objective: PathObjective, alphas: Array, l1_ratio: float, null: Points, stopping: Stopping
 ) -> BlockSolution:
     """Return the minimisers at falling alphas, from the null model on."""
-    span = _TALL_SPAN if objective.design.n_rows > objective.n_pairs else _WIDE_SPAN
     tol = stopping.tol * float(objective.saturated + null.loss[0])
+    tall = objective.design.n_rows > objective.n_pairs
+    if tall and objective.is_quadratic:
+        return _least_squares(objective, Penalty(alphas, l1_ratio), null, tol)
+    span = _TALL_SPAN if tall else _WIDE_SPAN
     metric, start = Metric(objective), null
     found: list[BlockSolution] = []
     for neighbours in _blocks(alphas, span):
@@ -60,6 +64,29 @@ def solve_path(
         np.concatenate([block.converged for block in found]),
         np.concatenate([block.n_iter for block in found]),
     )
+
+
+def _least_squares(
+    objective: PathObjective, penalty: Penalty, null: Points, tol: float
+) -> BlockSolution:
+    """Return the minimisers of a quadratic loss from its one Hessian, without another pass.
+
+    loss = loss_0 + slope_0' w + w'Qw / 2 for changes w from the null model, whose
+    intercepts are already at their best.
+    """
+    metric = Metric(objective)
+    metric.set_point(null.w[0], null.b[0], np.arange(objective.n_pairs))
+    slope = metric.reduced_slope(null.slope[0], null.slope_b[0])
+    m = len(penalty.alphas)
+    W, gaps, w = np.zeros((m, objective.n_pairs)), np.zeros(m), null.w[0]
+    for k, (l1, l2) in enumerate(zip(penalty.l1, penalty.l2, strict=True)):
+        w, gaps[k] = minimise(metric.Q, -slope, float(l1), float(l2), w, metric.square, 0.1 * tol)
+        W[k] = w
+    slopes = slope + W @ metric.Q
+    b = np.array([null.b[0] + metric.intercept_change(one, null.slope_b[0]) for one in W])
+    loss = null.loss[0] + 0.5 * np.einsum("mp,mp->m", W, slope + slopes)
+    points = Points(W, b, loss, slopes, np.zeros_like(b))
+    return BlockSolution(points, gaps <= tol, np.ones(m, dtype=np.intp))
 
 
 def _blocks(alphas: Array, span: float) -> Iterator[Array]:
