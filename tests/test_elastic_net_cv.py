@@ -191,7 +191,7 @@ def test_what_is_wrong_is_said():
 
 def test_displays():
     plt = pytest.importorskip("matplotlib.pyplot")
-    from glmnet_nn.elastic_net.display import ElasticNetCVDisplay, ElasticNetPathDisplay
+    from glmnet_nn.elastic_net import ElasticNetCVDisplay, ElasticNetPathDisplay
 
     model = ElasticNetGLMCV("poisson", n_alphas=8, cv=FOLDS).fit(X, COUNTS)
     display = ElasticNetPathDisplay.from_estimator(model)

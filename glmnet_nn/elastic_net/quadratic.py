@@ -128,7 +128,7 @@ def _by_support(Q: Array, q: Array, l1: float, l2: float, start: Array) -> Array
 
 def _on_support(Q: Array, target: Array, l2: float, at: NDArray[np.intp]) -> Array | None:
     """Return the solution of (Q + l2) w = target on the support; None if it is singular."""
-    system = Q[np.ix_(at, at)] if len(at) < len(Q) else Q.copy()
+    system = Q[at][:, at] if len(at) < len(Q) else Q.copy()
     system.flat[:: len(system) + 1] += l2
     return _solved(system, target[at])
 
