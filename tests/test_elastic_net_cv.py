@@ -175,6 +175,9 @@ def test_what_is_wrong_is_said():
         model.path(0.3)
     with pytest.raises(ValueError, match="l1_ratio must be a number"):
         ElasticNetGLMCV(l1_ratio=[0.5, 2.0]).fit(X, COUNTS)
+    assert model.score(X[:5], np.zeros(5)) == 0.0, "no deviance to explain, none explained"
+    with pytest.raises(ValueError, match="inconsistent"):
+        model.score(X, COUNTS[:-1])
     weight = (np.arange(N) < 80).astype(float)
     with pytest.raises(ValueError, match="rows of positive weight"):
         ElasticNetGLMCV(cv=3).fit(X, COUNTS, sample_weight=weight)

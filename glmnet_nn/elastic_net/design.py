@@ -16,6 +16,7 @@ from glmnet_nn.training.inputs import Inputs, standardized, unscaled
 
 _CHUNK_BYTES = 2**20  # of Z: the second product of a chunk finds it in the cache
 _LEAST_CHUNK = 256
+_LARGEST = 1e140
 _ROUNDING = 16 * np.finfo(float).eps
 
 Index = NDArray[np.intp]
@@ -167,6 +168,12 @@ def design_of(X: Any, share: Array, center: bool, standardize: bool) -> Design:
     their standard deviations (without an intercept: root mean squares) if the penalty is
     to see them so. A constant column is a column of zeros.
     """
+    size = float(max(abs(X.max()), abs(X.min()))) if 0 not in X.shape else 0.0
+    if size > _LARGEST:
+        raise ValueError(
+            f"X must hold numbers below {_LARGEST:g}, whose squares can be added, but the largest "
+            f"is {size:g}. Measure its column in another unit."
+        )
     if sparse.issparse(X):
         columns = sparse.csc_array(X, dtype=np.float64)
         return SparseDesign(columns, _sparse_inputs(columns, share, center, standardize))

@@ -95,17 +95,19 @@ class ElasticNetPathDisplay:
         return self
 
     def _draw(self, ax: Any, coefs: Any, kwargs: dict[str, Any]) -> list[Any]:
-        """Draw the lines of one output, the largest at the end of the path with their names."""
+        """Draw the lines of one output, the largest at the end of the path in colour."""
         where = self._horizontal(coefs)
         drawn = np.flatnonzero(coefs.any(axis=1))
-        lines = [ax.plot(where, coefs[j], **{"linewidth": 1.2, **kwargs})[0] for j in drawn]
-        largest = np.argsort(-np.abs(coefs[drawn, -1]))[:_LABELLED]
-        named = sorted(largest, key=lambda i: -coefs[drawn[i], -1])
-        names = [self.path.feature_names[drawn[i]] for i in named]
+        largest = drawn[np.argsort(-np.abs(coefs[drawn, -1]))[:_LABELLED]]
+        named = sorted(largest, key=lambda j: -coefs[j, -1])
+        lines = []
+        for j in drawn:
+            style = {"color": f"C{named.index(j)}"} if j in named else {"color": "0.8", "zorder": 1}
+            style |= {"linewidth": 1.2, "label": self.path.feature_names[j]}
+            lines += ax.plot(where, coefs[j], **{**style, **kwargs})
         if named:
             ax.legend(
-                [lines[i] for i in named],
-                names,
+                handles=[lines[int(np.flatnonzero(drawn == j)[0])] for j in named],
                 loc="center left",
                 bbox_to_anchor=(1.0, 0.5),
                 fontsize="small",

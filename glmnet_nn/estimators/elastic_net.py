@@ -16,7 +16,7 @@ from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._elastic_net import BaseElasticNetCV
 from glmnet_nn.estimators._score import explained_deviance
 from glmnet_nn.estimators._validation import FLOATING, check_weight
-from glmnet_nn.estimators.paths import SPARSE, path_data
+from glmnet_nn.estimators.paths import SPARSE, observed
 from glmnet_nn.training.data import Rows
 
 
@@ -199,7 +199,7 @@ class ElasticNetGLMCV(RegressorMixin, BaseElasticNetCV):
         eta = self._linear_predictor(X, offset, exposure)
         _, offset, exposure = take_columns(self, X, offset, exposure)
         target: Array = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        data = path_data(eta, target, self.family_, sample_weight, offset, exposure)
+        data = observed(eta, target, self.family_, sample_weight, offset, exposure)
         rows = Rows(np.empty((len(data.y), 0)), data.y, data.weight, data.offset)
         return explained_deviance(rows, data.X, self.family_)
 

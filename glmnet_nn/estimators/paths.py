@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import _get_feature_names, check_X_y
+from sklearn.utils.validation import _get_feature_names, check_consistent_length, check_X_y
 
 from families import Array, ExponentialFamily, get_family
 from glmnet_nn.elastic_net import ElasticNetPath, PathData, PathOptions, Stopping, fitted_path
@@ -150,13 +150,28 @@ def path_data(
     offset: ArrayLike | None,
     exposure: ArrayLike | None,
 ) -> PathData:
-    """Return the rows of positive weight, y as the family has it, all of it checked."""
+    """Return the rows of positive weight from which a path can be learned, all of it checked."""
     if family.unknown is not None:
         raise ValueError(
             f"{family.unknown.name}='estimate' would need a fit of its own at each alpha, which "
             "a path has not. Estimate it by DeepGLMRegressor(hidden_layer_sizes=()) and give "
             "the number."
         )
+    data = observed(X, target, family, sample_weight, offset, exposure)
+    check_estimable(family, data.y, data.weight)
+    return data
+
+
+def observed(
+    X: Any,
+    target: Array,
+    family: ExponentialFamily,
+    sample_weight: ArrayLike | None,
+    offset: ArrayLike | None,
+    exposure: ArrayLike | None,
+) -> PathData:
+    """Return the rows of positive weight, y as the family has it, all of it checked."""
+    check_consistent_length(X, target)
     columns = target[:, None] if target.ndim == 1 else target
     columns, trials = family.response(columns)
     if family.event_ndim and columns.shape[1] < 2:
@@ -177,7 +192,6 @@ def path_data(
     if not present.all():
         data = data.take(np.flatnonzero(present))
     family.check_response(data.y)
-    check_estimable(family, data.y, data.weight)
     return data
 
 
