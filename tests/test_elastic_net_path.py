@@ -381,6 +381,13 @@ def test_digits_survive_a_large_mean():
     np.testing.assert_allclose(path.coefs, plain.coefs, atol=1e-6)
 
 
+def test_digits_of_a_deviance_survive_a_nearly_perfect_fit():
+    y = X @ np.arange(P) + 1e-7 * RNG.standard_normal(N)
+    path = elastic_net_path(X, y, alphas=[1e-12], tol=1e-15)
+    residual = y - path.linear_predictor(X)[:, 0]
+    assert path.deviance[0] == pytest.approx(residual @ residual, rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

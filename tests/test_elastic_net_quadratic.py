@@ -62,6 +62,20 @@ def test_any_start_leads_there(method):
     assert found >= (10 if method == "_by_faces" else 1)
 
 
+def test_the_signs_of_a_neighbour_are_repaired():
+    """Without coordinate descent: where one coefficient has left and others entered."""
+    Q, q, square, *_ = least_squares()
+    top = np.abs(q).max()
+    w = np.zeros(len(q))
+    entered = 0
+    for share in 0.7 ** np.arange(1, 25):
+        before, (w, _) = w, minimise(Q, q, share * top, 0.0, w, square, 0.0)
+        repaired = quadratic._by_support(Q, q, share * top, 0.0, before)
+        np.testing.assert_array_equal(repaired, w)
+        entered += int(np.count_nonzero(w) > np.count_nonzero(before))
+    assert entered > 3
+
+
 def test_coordinate_descent_alone_bounds_what_is_left(monkeypatch):
     """Where neither of the exact ways answers, the duality gap is a bound."""
     Q, q, square, *_ = least_squares()

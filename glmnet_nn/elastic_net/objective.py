@@ -139,8 +139,6 @@ class PathObjective:
                 slope_b += seed.sum(axis=2)
                 seed = seed.reshape(m * K, len(share))
                 slope += self.design.transposed_times(rows, seed).reshape(m, K, p)
-        if not self.fit_intercept:
-            slope_b[:] = 0.0
         return Points(w, b, loss, slope.reshape(m, K * p), slope_b)
 
     def _kernel_and_error(self, rows: slice, eta: Array) -> tuple[Array, Array]:
