@@ -94,8 +94,9 @@ def test_a_working_set_grows_to_the_same_hessian():
     w, b = RNG.standard_normal(15) / 3, RNG.standard_normal(3)
     whole, grown = Metric(objective), Metric(objective)
     whole.set_point(w, b, np.arange(15))
-    grown.set_point(w, b, np.array([7, 2]))
-    grown.include(np.array([14, 2, 0, 9]))
+    grown.set_point(w, b, np.array([3, 1, 4, 0]))
+    grown.include(np.array([2, 3, 14]))  # all columns of the first output, in disorder
+    grown.include(np.array([9, 7]))
     grown.include(np.arange(15))
     order = np.argsort(grown.at)
     np.testing.assert_allclose(grown.Q[np.ix_(order, order)], whole.Q, atol=1e-14)

@@ -224,7 +224,7 @@ def test_glum(family):
         assert values[k] == pytest.approx(F, abs=1e-6)
 
 
-@pytest.mark.parametrize("family", ["poisson", "bernoulli"])
+@pytest.mark.parametrize("family", ["normal", "poisson", "bernoulli"])
 def test_one_point_is_the_network_without_hidden_layers(family):
     path = elastic_net_path(X, Y[family], family=family, l1_ratio=0.5, alphas=[0.05], tol=1e-14)
     model = DeepGLMRegressor(
@@ -379,6 +379,11 @@ def test_digits_survive_a_large_mean():
     path = elastic_net_path(X, Y["normal"] + 1e9, n_alphas=6)
     plain = elastic_net_path(X, Y["normal"], n_alphas=6)
     np.testing.assert_allclose(path.coefs, plain.coefs, atol=1e-6)
+    np.testing.assert_allclose(path.deviance, plain.deviance, rtol=1e-6)
+    wide = np.random.default_rng(2).standard_normal((60, 90))
+    path = elastic_net_path(wide, Y["normal"][:60] + 1e9, n_alphas=6)
+    plain = elastic_net_path(wide, Y["normal"][:60], n_alphas=6)
+    np.testing.assert_allclose(path.coefs, plain.coefs, atol=1e-5)
 
 
 def test_digits_of_a_deviance_survive_a_nearly_perfect_fit():
