@@ -36,7 +36,8 @@ def equal_bins(place: NDArray[np.intp], weight: Array, n_bins: int) -> NDArray[n
     mass = np.bincount(place, weights=weight)
     middle = (np.cumsum(mass) - 0.5 * mass) / mass.sum()
     bins = np.floor(check_bins(n_bins) * middle + _SHARE_ROUNDING).astype(np.intp)
-    return np.unique(bins, return_inverse=True)[1][place]
+    renumbered: NDArray[np.intp] = np.unique(bins, return_inverse=True)[1]
+    return renumbered[place]
 
 
 def totals(

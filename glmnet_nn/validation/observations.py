@@ -139,7 +139,7 @@ def observations(
     [2.  0.  1.5] [1.  0.5 1. ] 4.0
     """
     several = isinstance(mu, Mapping | pd.DataFrame)
-    named = {str(name): mu[name] for name in mu} if several else {"model": mu}  # type: ignore[index,union-attr,call-overload]
+    named = {str(name): mu[name] for name in mu} if several else {"model": mu}  # type: ignore[index,union-attr]
     if not named:
         raise ValueError("mu must hold the predictions of a model, but it is empty.")
     check_consistent_length(y, *named.values(), sample_weight, exposure)
