@@ -14,6 +14,7 @@ from glmnet_nn._plotting import figure_and_axes
 from glmnet_nn.validation.fitted import fitted_means
 
 _COVERAGE = 0.95
+_LETTERS = 50  # that fit below the axis
 _BAR_HEIGHT = 0.3  # of the axes: bars of exposure stay below the curves
 
 
@@ -110,7 +111,12 @@ def exposure_bars(ax: Any, x: Array, exposure: Array, width: float | Array = 0.8
 
 
 def ticks(ax: Any, labels: pd.Index) -> None:
-    """Name the levels on the horizontal axis, upright if they are long."""
+    """Name the levels on the horizontal axis, aslant if they are long."""
     names = [str(label) for label in labels]
-    upright = sum(map(len, names)) > 50
-    ax.set_xticks(range(len(names)), names, rotation=90 if upright else 0)
+    aslant = {"rotation": 40, "ha": "right"} if sum(map(len, names)) > _LETTERS else {}
+    ax.set_xticks(range(len(names)), names, **aslant)
+
+
+def whole_ticks(ax: Any) -> None:
+    """Mark whole numbers only on the horizontal axis."""
+    ax.xaxis.get_major_locator().set_params(integer=True)

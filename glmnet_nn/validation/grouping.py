@@ -53,7 +53,7 @@ def totals(
     """
 
     def summed(values: Array) -> Array:
-        return np.bincount(group, weights=values, minlength=n_groups)
+        return np.asarray(np.bincount(group, values, n_groups), dtype=float)
 
     exposure = summed(seen.weight)
     observed, predicted = summed(seen.weight * seen.y), summed(seen.weight * mu)
@@ -89,7 +89,7 @@ def levels_of(values: Any, weight: Array, n_bins: int) -> tuple[NDArray[np.intp]
     if numeric and given.nunique() > n_bins:
         x = given.to_numpy(dtype=float, na_value=np.nan)[~missing]
         code[~missing] = bins = equal_bins(places(x), weight[~missing], n_bins)
-        labels = [_interval(x[bins == k]) for k in range(int(bins.max()) + 1)]
+        labels = _intervals([x[bins == k] for k in range(int(bins.max()) + 1)])
     else:
         factor = pd.Categorical(given)
         present = np.unique(factor.codes[~missing])
@@ -101,7 +101,14 @@ def levels_of(values: Any, weight: Array, n_bins: int) -> tuple[NDArray[np.intp]
     return code, pd.Index(labels, name=given.name if given.name is not None else "level")
 
 
-def _interval(x: Array) -> str:
-    """Return the range of the values of a bin in words."""
-    low, high = float(x.min()), float(x.max())
-    return f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
+def _intervals(bins: list[Array]) -> list[str]:
+    """Return the range of each bin in words, with as few digits as tell the bins apart."""
+    ends = [(float(x.min()), float(x.max())) for x in bins]
+    for digits in range(3, 18):
+        labels = [
+            f"{low:.{digits}g}" if low == high else f"{low:.{digits}g} to {high:.{digits}g}"
+            for low, high in ends
+        ]
+        if len(set(labels)) == len(labels):
+            break
+    return labels

@@ -19,6 +19,7 @@ from glmnet_nn.validation.display import (
     labelled,
     reach,
     ticks,
+    whole_ticks,
 )
 from glmnet_nn.validation.fitted import fitted_means
 from glmnet_nn.validation.lift import double_lift_table, lift_table
@@ -64,6 +65,7 @@ class LiftDisplay(DisplayOfMeans):
                 mfc="white",
                 label=labelled("expected", name),
             )
+        whole_ticks(ax)
         ax.set(xlabel="bin, by ascending prediction", ylabel="mean per exposure")
         ax.legend(loc="upper left")
         return self
@@ -116,6 +118,7 @@ class DoubleLiftDisplay(DisplayOfMeans):
         first, second = table.columns.drop(["exposure", "sort_ratio", "actual", "se"])
         for number, name in enumerate((first, second)):
             ax.plot(x, table[name], "--s", color=colour(number), mfc="white", label=name)
+        whole_ticks(ax)
         ax.set(xlabel=f"bin, by ascending {first} / {second}", ylabel="mean per exposure")
         ax.legend(loc="best")
         return self

@@ -120,6 +120,8 @@ class RelativitiesDisplay(Display):
         names = [f"{factor} {level}".strip() for factor, level in table.index]
         ax.set_yticks(place, names)
         ax.set(xscale="log", xlabel="relativity")
+        for axis in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter):
+            axis("{x:g}")
         ax.invert_yaxis()
         return self
 
