@@ -12,6 +12,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from families import Array, ExponentialFamily
 from glmnet_nn.training.data import Rows
+from glmnet_nn.training.separation import find_separation
 from glmnet_nn.training.solvers import Newton
 from glmnet_nn.training.start import linear_objective
 from glmnet_nn.validation.observations import Observations, known_law, observations
@@ -142,8 +143,8 @@ def local_calibration(
     DataFrame
         One row a point: ``expected`` = m; ``recalibrated``; ``lower`` and ``upper``, pointwise
         intervals by a sandwich variance, which hold whatever the variance of y; and
-        ``degree``, 0 where the neighbourhood determines no slope (all its y at the end of
-        their range, or one prediction).
+        ``degree``, 0 where the neighbourhood determines no slope (y does not vary in it or is
+        separated by mu, or there is but one prediction): there it is the local mean.
 
     References
     ----------
@@ -261,9 +262,24 @@ class _Neighbours:
     def _line(self, x: Array, y: Array, weight: Array, at: float) -> Array | None:
         """Return (b_1, b_0) of maximum likelihood; None if there is none."""
         rows = Rows(x[:, None], y[:, None], weight)
+        start = np.array([1.0, at])
+        extremes = linear_objective(rows.take(self._extremes(x, y)), self.law, fit_intercept=True)
+        if find_separation(extremes, start, np.inf) is not None:
+            return None
         objective = linear_objective(rows, self.law, fit_intercept=True)
-        solution = Newton().solve(objective, np.array([1.0, at]))
+        solution = Newton().solve(objective, start)
         return solution.w if solution.converged else None
+
+    def _extremes(self, x: Array, y: Array) -> NDArray[np.intp]:
+        """Return the rows that decide whether a line in x can run off to infinity.
+
+        Each row forbids it to rise, to fall, both or nothing there, and a line that does
+        not rise (fall) at the ends of the rows that forbid it does so nowhere between.
+        """
+        forbidden = self.law.escape_cone(y[:, None]).any(axis=2).T
+        which = [np.flatnonzero(rows) for rows in forbidden]
+        ends = [rows[[np.argmin(x[rows]), np.argmax(x[rows])]] for rows in which if len(rows)]
+        return np.unique(np.concatenate(ends))
 
     def _error(self, design: Array, y: Array, weight: Array, frequency: Array, eta: Array) -> float:
         """Return the standard error of b_0: (B^-1 M B^-1)_00, M = sum s s' / frequency.

@@ -34,7 +34,8 @@ def murphy_decomposition(
         DSC = S(mean) - S(mu'),          UNC = S(mean),
 
     with ``mean`` the weighted mean of y and mu' the recalibrated predictions: their isotonic
-    regression or, of several classes, where there is no order, the GLM of y on log mu. Both
+    regression or, of several classes, where there is no order, the GLM of y on their log-odds,
+    log mu_k / mu_1. Both
     contain mu itself and the mean as special cases, so that MCB and DSC are >= 0: what
     recalibration would gain, and what recalibrated predictions say beyond their mean. A good
     model has a small MCB and a large DSC.
@@ -66,7 +67,7 @@ def murphy_decomposition(
     Murphy (1973), "A new vector partition of the probability score", Journal of Applied
     Meteorology 12. Dimitriadis, Gneiting and Jordan (2021), PNAS 118 (isotonic). Gneiting and
     Resin (2023), "Regression diagnostics meets forecast evaluation", EJS 17. Van Calster et
-    al. (2016), Journal of Clinical Epidemiology 74 (the GLM on log mu, of classes).
+    al. (2016), Journal of Clinical Epidemiology 74 (logistic recalibration of classes).
 
     Examples
     --------
@@ -143,11 +144,12 @@ def _of_classes(
 
 
 def _linear(law: ExponentialFamily, y: Array, mu: Array, weight: Array) -> Array:
-    """Return the means of the GLM of y on log mu, which mu itself is a case of.
+    """Return the means of the GLM of y on log mu_k / mu_1, which mu itself is a case of.
 
     They are what counts: dependent columns or infinite coefficients do not matter to them.
     """
-    glm, X = DeepGLMRegressor(law, hidden_layer_sizes=(), alpha=0.0), np.log(mu)
+    X = np.log(mu[:, 1:]) - np.log(mu[:, :1])
+    glm = DeepGLMRegressor(law, hidden_layer_sizes=(), alpha=0.0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RankWarning)
         warnings.simplefilter("ignore", SeparationWarning)
