@@ -14,6 +14,9 @@ from sklearn.metrics import (
 )
 
 from families import get_family, known_families
+from glmnet_nn.training.data import Rows
+from glmnet_nn.training.separation import find_separation
+from glmnet_nn.training.start import linear_objective
 from glmnet_nn.validation import (
     gini_table,
     isotonic_calibration,
@@ -21,7 +24,7 @@ from glmnet_nn.validation import (
     lorenz_curve,
     murphy_decomposition,
 )
-from glmnet_nn.validation.calibration import isotonic
+from glmnet_nn.validation.calibration import _Neighbours, isotonic
 from glmnet_nn.validation.observations import observations
 
 LAWS = [law().initial for law in known_families()]
@@ -300,6 +303,23 @@ def test_windows_without_claims_or_with_one_prediction_have_their_mean():
     parted[[140, 160]] = parted[[160, 140]]
     crossed = local_calibration(parted, np.linspace(0.01, 0.99, 300), "bernoulli", span=0.5)
     assert crossed["degree"].any()
+
+
+@pytest.mark.parametrize("name", ["bernoulli", "poisson"])
+def test_a_line_has_a_maximum_where_a_linear_program_finds_no_separation(name):
+    law, rng = get_family(name), np.random.default_rng(0)
+    answers = set()
+    for _ in range(40):
+        x = rng.integers(0, 4, 5).astype(float)
+        y = rng.choice([0.0, 1.0, 1.0, 0.0, 0.5], 5)
+        if np.ptp(x) == 0:
+            continue
+        rows = _Neighbours(law, x, y, np.ones(5), np.ones(5), 1.0)
+        objective = linear_objective(Rows(x[:, None], y[:, None], np.ones(5)), law, True)
+        expected = find_separation(objective, np.array([0.0, 0.5]), np.inf) is None
+        assert rows._has_maximum(x, y) == expected
+        answers.add(expected)
+    assert answers == {True, False}
 
 
 # ------------------------------------------------------------ Lorenz and Gini

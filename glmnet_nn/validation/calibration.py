@@ -12,7 +12,6 @@ from sklearn.isotonic import IsotonicRegression
 
 from families import Array, ExponentialFamily
 from glmnet_nn.training.data import Rows
-from glmnet_nn.training.separation import find_separation
 from glmnet_nn.training.solvers import Newton
 from glmnet_nn.training.start import linear_objective
 from glmnet_nn.validation.observations import Observations, known_law, observations
@@ -261,25 +260,25 @@ class _Neighbours:
 
     def _line(self, x: Array, y: Array, weight: Array, at: float) -> Array | None:
         """Return (b_1, b_0) of maximum likelihood; None if there is none."""
-        rows = Rows(x[:, None], y[:, None], weight)
-        start = np.array([1.0, at])
-        extremes = linear_objective(rows.take(self._extremes(x, y)), self.law, fit_intercept=True)
-        if find_separation(extremes, start, np.inf) is not None:
+        if not self._has_maximum(x, y):
             return None
+        rows = Rows(x[:, None], y[:, None], weight)
         objective = linear_objective(rows, self.law, fit_intercept=True)
-        solution = Newton().solve(objective, start)
+        solution = Newton().solve(objective, np.array([1.0, at]))
         return solution.w if solution.converged else None
 
-    def _extremes(self, x: Array, y: Array) -> NDArray[np.intp]:
-        """Return the rows that decide whether a line in x can run off to infinity.
+    def _has_maximum(self, x: Array, y: Array) -> bool:
+        """Tell whether the likelihood of a line in x has a maximum.
 
-        Each row forbids it to rise, to fall, both or nothing there, and a line that does
-        not rise (fall) at the ends of the rows that forbid it does so nowhere between.
+        It has none if some line v, not 0, is <= 0 where y forbids eta to rise and >= 0 where
+        it forbids it to fall: if one kind of rows is missing, or lies on one side of the other.
+        Source: Albert and Anderson (1984), Biometrika 71; the cone of ``escape_cone``.
         """
-        forbidden = self.law.escape_cone(y[:, None]).any(axis=2).T
-        which = [np.flatnonzero(rows) for rows in forbidden]
-        ends = [rows[[np.argmin(x[rows]), np.argmax(x[rows])]] for rows in which if len(rows)]
-        return np.unique(np.concatenate(ends))
+        no_rise, no_fall = self.law.escape_cone(y[:, None])[:, :, 0].T != 0
+        if not no_rise.any() or not no_fall.any():
+            return False
+        one, other = x[no_rise], x[no_fall]
+        return bool(one.max() > other.min() and other.max() > one.min())
 
     def _error(self, design: Array, y: Array, weight: Array, frequency: Array, eta: Array) -> float:
         """Return the standard error of b_0: (B^-1 M B^-1)_00, M = sum s s' / frequency.

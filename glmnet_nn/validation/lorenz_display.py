@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from glmnet_nn._plotting import plain_log_axis
 from glmnet_nn.validation.display import Display, DisplayOfMeans, by_model, colour
 from glmnet_nn.validation.lorenz import gini_table, lorenz_curve
 from glmnet_nn.validation.observations import Predictions
@@ -120,8 +121,7 @@ class RelativitiesDisplay(Display):
         names = [f"{factor} {level}".strip() for factor, level in table.index]
         ax.set_yticks(place, names)
         ax.set(xscale="log", xlabel="relativity")
-        for axis in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter):
-            axis("{x:g}")
+        plain_log_axis(ax)
         ax.invert_yaxis()
         return self
 
