@@ -38,6 +38,6 @@ def plain_log_axis(ax: Any) -> None:
 
     low, high = ax.get_xlim()
     if high < 10.0 * low:
-        ax.xaxis.set_major_locator(MaxNLocator(nbins=7))
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
         ax.minorticks_off()
     ax.xaxis.set_major_formatter("{x:g}")

@@ -168,9 +168,15 @@ def test_relativities_are_drawn_factor_by_factor():
     encoder = OneHotEncoder(drop="first", sparse_output=False).set_output(transform="pandas")
     X = encoder.fit_transform(frame[["area"]]).assign(x=frame["x"])
     model = glm().fit(X, y, exposure=frame["time"])
+    piped = make_pipeline(StandardScaler(with_std=False).set_output(transform="pandas"), glm())
+    piped.fit(X + 1, y, deepglmregressor__exposure=frame["time"])
     display = RelativitiesDisplay.from_estimator(
         model, X, y, {"area": "A"}, exposure=frame["time"], cov_type="HC1"
     )
+    same = RelativitiesDisplay.from_estimator(
+        piped, X + 1, y, {"area": "A"}, exposure=frame["time"], cov_type="HC1"
+    )
+    np.testing.assert_allclose(same.table.iloc[1:], display.table.iloc[1:], rtol=1e-7)
     results = model.inference(X, y, exposure=frame["time"], cov_type="HC1")
     pd.testing.assert_frame_equal(display.table, relativities(results, {"area": "A"}))
     names = [text.get_text() for text in display.ax_.get_yticklabels()]
@@ -291,6 +297,11 @@ REFUSED = [
         lambda: MurphyDisplay.from_estimator(*poisson_of_sklearn()),
         ValueError,
         "agree on no law of y. Say which",
+    ),
+    (
+        lambda: RelativitiesDisplay.from_estimator(*poisson_of_sklearn()),
+        TypeError,
+        "PoissonRegressor does not have",
     ),
     (
         lambda: ActualExpectedDisplay.from_estimator(*poisson_of_sklearn(), by="x"),

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from glmnet_nn._plotting import plain_log_axis
+from glmnet_nn.comparison.means import unwrapped
 from glmnet_nn.validation.display import Display, DisplayOfMeans, by_model, colour
 from glmnet_nn.validation.lorenz import gini_table, lorenz_curve
 from glmnet_nn.validation.observations import Predictions
@@ -151,7 +152,19 @@ class RelativitiesDisplay(Display):
     ) -> RelativitiesDisplay:
         """Draw the relativities of a model without hidden layers, fitted to these data.
 
-        ``data`` are arguments of ``estimator.inference``: sample_weight, exposure, cov_type, ...
+        ``data`` are arguments of ``inference()``: sample_weight, exposure, cov_type, ... The model
+        may be the last step of a pipeline, or the best of a search.
+
+        Raises
+        ------
+        TypeError
+            The model has no ``inference()``.
         """
-        results = estimator.inference(X, y, **data)
+        model, columns = unwrapped(estimator, X)
+        if not hasattr(model, "inference"):
+            raise TypeError(
+                f"relativities need inference(), which {type(model).__name__} does not have. Pass "
+                "a table of estimates and standard errors to from_estimates."
+            )
+        results = model.inference(columns, y, **data)
         return cls.from_estimates(results, base, alpha=alpha, ax=ax)
