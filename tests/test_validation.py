@@ -297,6 +297,9 @@ REFUSED = [
     (lambda: lift_table(**ONE, exposure=[1]), ValueError, "inconsistent numbers"),
     (lambda: lift_table(**ONE, sample_weight=[0, 0]), ValueError, "zero everywhere"),
     (lambda: lift_table(**ONE, sample_weight=[1, -1]), ValueError, "must be >= 0"),
+    (lambda: lift_table(**ONE, exposure="time"), TypeError, "exposure must hold a number"),
+    (lambda: lift_table(**ONE, sample_weight="w"), TypeError, "sample_weight must hold a number"),
+    (lambda: murphy_decomposition(**ONE, family="multinoulli"), ValueError, r"shape \(n, K\)"),
     (lambda: double_lift_table([1, 2], [1, 2]), ValueError, "of two models"),
     (
         lambda: double_lift_table([1, 2], {"a": [1, 2], "b": [0, 1]}),
@@ -311,6 +314,7 @@ REFUSED = [
     (lambda: actual_expected(**ONE, by=["a"]), ValueError, "by must have one value for each"),
     (lambda: isotonic_calibration([1, 2], {"a": [1, 2], "b": [1, 1]}), ValueError, "one model"),
     (lambda: local_calibration(**ONE, family="poisson", span=0), ValueError, r"span .* \(0, 1\]"),
+    (lambda: local_calibration(**ONE, family="poisson", span="a"), ValueError, r"span .* 'a'"),
     (lambda: local_calibration(**ONE, family="poisson", degree=2), ValueError, "0 or 1"),
     (lambda: local_calibration(**ONE, family="poisson", n_points=0), ValueError, "n_points"),
     (lambda: local_calibration(**ONE, family="poisson", alpha=1), ValueError, "alpha"),

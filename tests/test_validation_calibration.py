@@ -287,6 +287,15 @@ def test_what_is_calibrated_lies_on_the_diagonal(law):
     assert table["degree"].all()
 
 
+def test_intervals_end_where_means_do():
+    y, mu, _ = draw(get_family("poisson"), n=40)
+    table = local_calibration(y, mu, get_family("poisson", "identity"), n_points=4, alpha=1e-9)
+    assert np.all(table["lower"] >= 0)
+    falling = local_calibration(y + 1.0, mu, "gamma", n_points=4)  # canonical: g(mu) = 1 / mu
+    assert falling["expected"].is_monotonic_increasing
+    assert np.all(falling["lower"] < falling["upper"])
+
+
 def test_windows_without_claims_or_with_one_prediction_have_their_mean():
     mu = np.repeat([0.1, 0.5, 2.0], 100)
     y = np.repeat([0.0, 0.0, 2.0], 100)
@@ -388,6 +397,9 @@ def test_a_model_is_nothing_against_itself_as_base():
     np.testing.assert_allclose(found[["gini", "se"]], 0.0, atol=1e-15)
     paired = gini_table(y, {"a": mu, "b": mu}, reference="a", sample_weight=w)
     assert paired["pvalue"].tolist() == [1.0, 1.0]
+    constant = gini_table(np.full(7, 0.1), np.arange(1.0, 8.0)).iloc[0]
+    assert np.isnan(constant["normalized"])
+    assert constant["gini"] == pytest.approx(0, abs=1e-15)
 
 
 @pytest.mark.parametrize("charged", [False, True])

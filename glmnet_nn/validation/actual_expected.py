@@ -46,8 +46,8 @@ def actual_expected(
     -------
     DataFrame
         One row a level (within each model, if there are several): ``exposure``, ``actual``,
-        ``expected``, ``ratio`` = actual / expected, ``se``, the standard error of actual where
-        expected is right, and ``z`` = (actual - expected) / se.
+        ``expected``, ``ratio`` = actual / expected (NaN if both are 0), ``se``, the standard
+        error of actual where expected is right, and ``z`` = (actual - expected) / se.
 
     Examples
     --------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 from sklearn.isotonic import IsotonicRegression
 
-from families import Array, ExponentialFamily
+from families import Array, ExponentialFamily, Interval
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.solvers import Newton
 from glmnet_nn.training.start import linear_objective
@@ -168,7 +169,8 @@ def local_calibration(
         law, x[order], seen.y[order], seen.weight[order], seen.frequency[order], span
     )
     z = float(special.ndtri(1.0 - alpha / 2))
-    return pd.DataFrame([near.fit(at, degree, z) for at in near.points(n_points)])
+    table = pd.DataFrame([near.fit(at, degree, z) for at in near.points(n_points)])
+    return table.sort_values("expected", ignore_index=True)  # g may be decreasing
 
 
 def _check_options(
@@ -180,12 +182,12 @@ def _check_options(
             "against the rest: y == k, its probability, family='bernoulli'."
         )
     for name, value, fine, rule in (
-        ("span", span, 0 < span <= 1, "a number in (0, 1]"),
-        ("degree", degree, degree in (0, 1), "0 or 1"),
-        ("n_points", n_points, n_points == int(n_points) and n_points >= 1, "an integer >= 1"),
-        ("alpha", alpha, 0 < alpha < 1, "a number in (0, 1)"),
+        ("span", span, lambda: 0 < span <= 1, "a number in (0, 1]"),
+        ("degree", degree, lambda: degree in (0, 1), "0 or 1"),
+        ("n_points", n_points, lambda: n_points >= 1 and n_points % 1 == 0, "an integer >= 1"),
+        ("alpha", alpha, lambda: 0 < alpha < 1, "a number in (0, 1)"),
     ):
-        if not fine:
+        if not isinstance(value, Real) or not fine():
             raise ValueError(f"{name} must be {rule}, but got {value!r}.")
 
 
@@ -219,7 +221,7 @@ class _Neighbours:
     def points(self, n_points: int) -> Array:
         """Return the x that part the weight into equal shares, the ends included."""
         share = np.cumsum(self.weight) / self.weight.sum()
-        wanted = np.linspace(0.0, 1.0, n_points) if n_points > 1 else np.array([0.5])
+        wanted = np.linspace(0.0, 1.0, int(n_points)) if n_points > 1 else np.array([0.5])
         return np.unique(self.x[np.minimum(np.searchsorted(share, wanted), len(self.x) - 1)])
 
     def fit(self, at: float, degree: int, z: float) -> dict[str, float]:
@@ -235,9 +237,7 @@ class _Neighbours:
             ones = np.ones((len(x), 1))
             design = ones if line is None else np.column_stack([x, ones])
             half = z * self._error(design, y, weight, self.frequency[rows], design @ b)
-            image = self.law._link.image
-            ends = np.clip(b[-1] + np.array([-half, half]), image.low, image.high)
-            lower, upper = np.sort(self.law.mean(ends))[:, None]
+            lower, upper = self._means(b[-1] + np.array([-half, half]))[:, None]
         return {
             "expected": float(self.law.mean(np.array([at]))[0]),
             "recalibrated": float(estimate[0]),
@@ -245,6 +245,13 @@ class _Neighbours:
             "upper": float(upper[0]),
             "degree": int(line is not None),
         }
+
+    def _means(self, eta: Array) -> Array:
+        """Return the means of the ends of an interval, cut at the ends of their range."""
+        image, domain = self.law._link.image, self.law.mean_domain
+        assert isinstance(domain, Interval)
+        means = self.law.mean(np.clip(eta, image.low, image.high))
+        return np.sort(np.clip(means, domain.low, domain.high))
 
     def _window(self, at: float) -> tuple[NDArray[np.intp], Array]:
         """Return the rows of the neighbourhood, and their tricube weights."""

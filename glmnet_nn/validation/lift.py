@@ -43,6 +43,7 @@ def lift_table(
         ``actual`` and ``expected``, weighted mean rates; ``ratio`` = actual / expected; ``se``,
         the standard error of actual where expected is right; ``lift`` = actual over the
         actual of all rows. sum(exposure * actual) is the observed total, and so of expected.
+        A ratio of nothing to nothing is NaN.
 
     Examples
     --------

@@ -141,10 +141,10 @@ def gini_table(
     DataFrame
         One row a model: ``gini``; ``se``, its standard error for independent rows;
         ``normalized``, gini over that of the order of y itself, the largest possible (of y
-        0 and 1 it is 2 AUC - 1); ``lorenz``, the index of the Lorenz curve of mu; and
-        ``abc`` = (lorenz - gini) / 2, the area between the curves: 0 if autocalibrated,
-        above if predictions are spread too far. With ``reference`` also ``difference``,
-        ``difference_se`` and the two-sided ``pvalue`` of their ratio.
+        0 and 1 it is 2 AUC - 1; NaN if there is no order); ``lorenz``, the index of the
+        Lorenz curve of mu; and ``abc`` = (lorenz - gini) / 2, the area between the curves: 0
+        if autocalibrated, above if predictions are spread too far. With ``reference`` also
+        ``difference``, ``difference_se`` and the two-sided ``pvalue`` of their ratio.
 
     Notes
     -----
@@ -171,7 +171,8 @@ def gini_table(
             f"{reference!r}."
         )
     amount = seen.weight * seen.y
-    largest = _order(seen, seen.y, charged).gini(amount)[0]
+    best = _order(seen, seen.y, charged)
+    largest = best.gini(amount)[0] if best.place.any() else np.nan
     rows, slopes = {}, {}
     for name, values in seen.means.items():
         order = _order(seen, values, charged)
@@ -180,7 +181,7 @@ def gini_table(
         rows[name] = {
             "gini": gini,
             "se": _error(seen, slopes[name]),
-            "normalized": gini / largest if largest > 0 else np.nan,
+            "normalized": gini / largest,
             "lorenz": lorenz,
             "abc": 0.5 * (lorenz - gini),
         }

@@ -122,6 +122,11 @@ def _of_classes(
         raise ValueError(
             f"{type(law).__name__} has no rates, and so no exposure. Pass sample_weight."
         )
+    if np.ndim(y) != 2:
+        raise ValueError(
+            f"{type(law).__name__} needs y of shape (n, K), indicators or shares of the classes, "
+            f"but its shape is {np.shape(y)}. Pass y[:, None] == classes."
+        )
     named = mu if isinstance(mu, Mapping) else {"model": mu}
     check_consistent_length(y, *named.values(), sample_weight)
     target = check_array(y, dtype=np.float64, input_name="y")

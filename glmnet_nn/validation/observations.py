@@ -142,6 +142,12 @@ def observations(
     named = {str(name): mu[name] for name in mu} if several else {"model": mu}  # type: ignore[index,union-attr]
     if not named:
         raise ValueError("mu must hold the predictions of a model, but it is empty.")
+    for what, values in (("sample_weight", sample_weight), ("exposure", exposure)):
+        if isinstance(values, str):
+            raise TypeError(
+                f"{what} must hold a number for each row, but got {values!r}. Pass the column, "
+                "or use from_estimator, which knows X."
+            )
     check_consistent_length(y, *named.values(), sample_weight, exposure)
     target = np.asarray(y)
     weight = check_weight(sample_weight, np.empty((len(target), 0)))
