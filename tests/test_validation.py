@@ -191,6 +191,11 @@ def test_rates_that_differ_by_rounding_are_tied():
     assert len(lorenz_curve(y, rates * time, exposure=time)) == 4
     assert len(isotonic_calibration(y, rates * time, exposure=time)) <= 3
     assert len(lift_table(y, rates * time, exposure=time, n_bins=50)) == 3
+    local = local_calibration(y, rates * time, "poisson", exposure=time, span=0.2)
+    assert local["degree"].tolist() == [0, 0, 0]
+    for rate, found in zip([0.3, 0.7, 1.1], local["recalibrated"], strict=True):
+        level = rates == rate
+        np.testing.assert_allclose(found, y[level].sum() / time[level].sum(), rtol=1e-12)
     single = (rates * time).astype(np.float32)
     assert len(lorenz_curve(y, single, exposure=time)) == 4
 

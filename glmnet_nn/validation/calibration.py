@@ -192,17 +192,19 @@ def _check_options(
 
 
 def _predictors(law: ExponentialFamily, seen: Observations) -> Array:
-    """Return g(mu), finite and feasible."""
+    """Return g(mu), finite and feasible; one number where predictions are tied."""
+    place = seen.places(seen.single)
+    mu = seen.single[np.unique(place, return_index=True)[1]][place]
     with np.errstate(all="ignore"):
-        x = law.link_of(seen.single)
-    possible = np.isfinite(x) & law.mean_domain.contains(seen.single)
+        x = law.link_of(mu)
+    possible = np.isfinite(x) & law.mean_domain.contains(mu)
     if not np.all(possible):
         at = int(np.argmin(possible))
         raise ValueError(
             f"a local GLM needs predictions with a finite linear predictor, but "
             f"{type(law).__name__} with link {law.link_name!r} has none for that of row "
-            f"{int(seen.kept[at])}, {float(seen.single[at])!r}. Use isotonic_calibration, which "
-            "needs no link."
+            f"{int(seen.kept[at])}, {float(mu[at])!r}. Use isotonic_calibration, which needs no "
+            "link."
         )
     return x
 
