@@ -159,7 +159,7 @@ class MurphyDisplay(Display):
     References
     ----------
     Dimitriadis, Gneiting, Jordan and Vogel (2024), "Evaluating probabilistic classifiers: the
-    triptych", International Journal of Forecasting 40, section 4.
+    triptych", International Journal of Forecasting 40.
 
     Examples
     --------

@@ -150,7 +150,7 @@ def gini_table(
     -----
     The standard error is that of the linear approximation: se^2 = sum u_i^2 / s_i, with
     u_i = dG / d log s_i and s_i ``sample_weight``, by which it is that of Frees, Meyers and
-    Cummings (2011, theorem 5), of any weights and ties.
+    Cummings (2011), of any weights and ties.
 
     Examples
     --------

@@ -66,8 +66,9 @@ def murphy_decomposition(
     ----------
     Murphy (1973), "A new vector partition of the probability score", Journal of Applied
     Meteorology 12. Dimitriadis, Gneiting and Jordan (2021), PNAS 118 (isotonic). Gneiting and
-    Resin (2023), "Regression diagnostics meets forecast evaluation", EJS 17. Van Calster et
-    al. (2016), Journal of Clinical Epidemiology 74 (logistic recalibration of classes).
+    Resin (2023), "Regression diagnostics meets forecast evaluation", Electronic Journal of
+    Statistics 17. Van Hoorde et al. (2014), "Assessing calibration of multinomial risk prediction
+    models", Statistics in Medicine 33 (logistic recalibration of classes).
 
     Examples
     --------
