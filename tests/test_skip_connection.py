@@ -164,6 +164,29 @@ def test_iteration_0_is_the_glm(pair, how):
     assert_allclose(net.null_deviance_, glm.null_deviance_, rtol=1e-10)
 
 
+@pytest.mark.parametrize("how", [True, "fixed"])
+@pytest.mark.parametrize("family", ["normal", "poisson"])
+def test_without_an_intercept(family, how):
+    """Nothing but the columns themselves can take up their means."""
+    X, y, *_ = poisson(n=300)
+    asked = {"fit_intercept": False, "random_state": 0}
+    glm = DeepGLMRegressor(family, hidden_layer_sizes=(), **asked).fit(X, y)
+    net = DeepGLMRegressor(family, hidden_layer_sizes=(4,), skip_connection=how, **asked).fit(X, y)
+    loss = net.family_.loss(y[:, None], net.linear_predictor(X)[:, None])
+    assert_allclose(net.deviance_, 2 * loss.sum(), rtol=1e-9)
+    assert net.deviance_ < glm.deviance_
+    start = unmoved(net).fit(X, y)
+    assert_allclose(start.linear_predictor(X), glm.linear_predictor(X), rtol=1e-9, atol=1e-9)
+
+
+def test_without_an_intercept_the_fit_for_inference_is_that_of_its_parameters():
+    X, y, *_ = poisson(n=300)
+    net = DeepGLMRegressor(
+        hidden_layer_sizes=(1,), skip_connection=True, fit_intercept=False, random_state=0
+    ).fit_for_inference(X, y)
+    assert_allclose(net.deviance_, np.square(y - net.predict(X)).sum(), rtol=1e-9)
+
+
 def test_iteration_0_of_a_classifier_is_the_glm():
     X, y = load_iris(return_X_y=True)
     y = y[np.random.default_rng(0).permutation(len(y))]  # not separated
