@@ -102,6 +102,16 @@ def test_batches_in_place_are_the_same_recursion(sizes):
     assert_allclose(gradient, network.gradient(w, inputs, seed), rtol=1e-11)
 
 
+@pytest.mark.parametrize("how", [np.True_, np.str_("fixed")])
+def test_numpys_scalars_are_known(how):
+    """As ParameterGrid gives them."""
+    X, y, *_ = poisson(n=200)
+    asked = {"hidden_layer_sizes": (3,), "random_state": 0}
+    one = DeepGLMRegressor("poisson", skip_connection=how, **asked).fit(X, y)
+    two = DeepGLMRegressor("poisson", skip_connection=how.item(), **asked).fit(X, y)
+    assert_array_equal(one.coef_, two.coef_)
+
+
 def test_there_is_nothing_to_skip_without_hidden_layers():
     with pytest.raises(ValueError, match="there are none"):
         Layout((3, 1), skip=True)

@@ -184,7 +184,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
         specification = Specification(
             family=family,
             hidden=hidden,
-            skip=self.skip_connection if hidden else False,
+            skip=self._skip() if hidden else False,
             paired=self.base is not None or penalised,
             activation=self.activation,
             alpha=alpha,
@@ -237,6 +237,12 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
                 "Use () for the classical GLM."
             )
         return tuple(int(size) for size in hidden)
+
+    def _skip(self) -> bool | str:
+        """Return skip_connection, a bool of numpy's as one of Python's."""
+        return (
+            self.skip_connection if self.skip_connection == "fixed" else bool(self.skip_connection)
+        )
 
     def _alpha(self, n_layers: int) -> list[float] | None:
         """Return one coefficient per layer, or None for "auto"."""
