@@ -6,7 +6,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -333,6 +333,10 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
 
     def _trials(self, y: ArrayLike, X: Array) -> Array | None:
         """Return the trials of each row, (n,), if y tells them."""
+        return None
+
+    def _labels(self) -> NDArray[Any] | None:
+        """Return the classes that y tells apart, if it does."""
         return None
 
     def _output_names(self) -> list[str]:
