@@ -136,6 +136,24 @@ def test_degrees_of_freedom():
     assert_allclose(degrees_of_freedom(lasso, X, y), 1 + kept, rtol=1e-9)
 
 
+def test_degrees_of_freedom_of_groups():
+    """The divergence sum_i d mu_i / d y_i of the fit, by differences."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 3))
+    Y = np.column_stack([X[:, 1], X[:, 2]]) + rng.normal(size=(30, 2))
+    model = DeepGLMRegressor(
+        hidden_layer_sizes=(), alpha=0.2, l1_ratio=0.8, group_lasso=True, tol=1e-10
+    )
+    found = degrees_of_freedom(model.fit(X, Y), X, Y)
+    divergence = 0.0
+    for at in np.ndindex(Y.shape):
+        step = np.zeros(Y.shape)
+        step[at] = 1e-4
+        up, down = (model.fit(X, Y + sign * step).predict(X)[at] for sign in (1, -1))
+        divergence += (up - down) / 2e-4
+    assert_allclose(found, divergence, rtol=1e-6)
+
+
 def test_a_figure(path):
     display = path.plot()
     assert isinstance(display, NetworkPathDisplay)
