@@ -222,6 +222,19 @@ def test_it_leaves_the_glm(solver, how):
     assert (net.coef_ == glm.coef_).all() == (how == "fixed")
 
 
+@pytest.mark.parametrize("how", [True, "fixed"])
+def test_it_leaves_the_glm_with_few_rows(how):
+    """Where the prior weighs much and the default layers are many, at every seed."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 6))
+    eta = 0.4 * X[:, 0] + 0.5 * X[:, 1] * X[:, 2] + 0.3 * np.sin(2 * X[:, 3]) - 0.7
+    y = rng.poisson(np.exp(eta))
+    glm = DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X, y)
+    for seed in range(3):
+        net = DeepGLMRegressor("poisson", skip_connection=how, random_state=seed).fit(X, y)
+        assert net.loss_ < 0.98 * glm.loss_
+
+
 def test_units_change_nothing():
     X, y, weight, _ = poisson(n=400)
     y = np.log1p(y) + 0.01 * X[:, 1]
