@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 
 from families import known_pairs
-from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor, RankWarning
+from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor, RankWarning, SeparationWarning
 from glmnet_nn.network import BatchRecursion, Layer, Layout, Network, get_activation
 from glmnet_nn.network.second_order import gradient_tangent, hessian, hessian_vector, tangent
 from glmnet_nn.training.penalties import elastic_net
@@ -299,6 +299,17 @@ def test_dependent_columns_are_told():
             np.column_stack([X, X[:, 0] + X[:, 1]]), y
         )
     assert net.rank_ == 4
+
+
+def test_remedies_are_those_of_a_skip_connection():
+    """beta has no penalty, whatever alpha is."""
+    X, *_ = poisson(n=60)
+    net = DeepGLMClassifier(hidden_layer_sizes=(2,), skip_connection=True, random_state=0)
+    with pytest.warns(SeparationWarning, match="Set skip_connection=False, or drop columns"):
+        net.fit(X, X[:, 0] > 0)
+    y = X[:, 0] + np.random.default_rng(0).normal(size=60) > 0
+    with pytest.warns(RankWarning, match="Drop columns for a unique solution"):
+        net.fit(np.column_stack([X, X[:, 0]]), y)
 
 
 # ------------------------------------------------------------------- inference
