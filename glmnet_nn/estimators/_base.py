@@ -362,6 +362,15 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         return [np.zeros(len(layer.W)) if layer.b is None else layer.b for layer in layers]
 
     @property
+    def input_bounds_(self) -> Array:
+        """Lower and upper ends, (2, n_features): values of X beyond count as these."""
+        check_is_fitted(self)
+        bounds = self._network.bounds
+        if bounds is None:
+            return np.repeat([[-np.inf], [np.inf]], self.n_features_in_, axis=1)
+        return np.stack([bounds.low, bounds.high])
+
+    @property
     def coef_(self) -> Array:
         """Coefficients without a hidden layer: (n_features,), or (n_outputs, n_features)."""
         self._check_no_hidden("coef_")

@@ -121,6 +121,7 @@ def fit_network(
         network=Network(
             Layout((X.shape[1], *layout.sizes[1:]), layout.fit_intercept),
             objective.network.activation,
+            reduced.raw_bounds,
         ),
         weights=folded(layout, reduced, w),
         inputs=reduced,

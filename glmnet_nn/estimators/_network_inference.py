@@ -90,9 +90,8 @@ def _objective(estimator: BaseEstimator, rows: Rows) -> Objective:
     layout = Layout((inputs.rank, *raw.sizes[1:]), raw.fit_intercept)
     scaled = Rows(inputs.transform(rows.X), rows.y, rows.weight, rows.offset)
     penalty = elastic_net(layout, estimator.alpha_, 0.0)
-    return Objective(
-        scaled, estimator.family_, Network(layout, estimator._network.activation), penalty
-    )
+    network = Network(layout, estimator._network.activation, inputs.bounds)
+    return Objective(scaled, estimator.family_, network, penalty)
 
 
 def _validated(

@@ -17,6 +17,7 @@ from glmnet_nn.training.solvers import Newton
 from glmnet_nn.training.start import initial_weights, linear_objective, null_model
 
 _PRIOR_PRECISION = 10.0
+_REACH = 3.0  # standard deviations: an outlier is an input no larger than that
 _NO_RESIDUALS = 1e-4  # of the null dispersion: a prior this weak shrinks next to nothing
 
 
@@ -54,7 +55,7 @@ def scaled_inputs(rows: Rows, spec: Specification) -> Inputs:
         return standardized(rows.X, rows.weight, center=spec.fit_intercept)
     if spec.standardize is False:
         return unscaled(rows.X.shape[1])
-    return standardized(rows.X, rows.weight, keep_binary=True)
+    return standardized(rows.X, rows.weight, keep_binary=True, reach=_REACH)
 
 
 def objective_of(
@@ -62,7 +63,7 @@ def objective_of(
 ) -> Objective:
     """Return the objective of (y - middle) / unit on scaled inputs."""
     layout = Layout((inputs.rank, *spec.hidden, rows.y.shape[1]), spec.fit_intercept)
-    network = Network(layout, get_activation(spec.activation))
+    network = Network(layout, get_activation(spec.activation), inputs.bounds)
     penalises_raw = not spec.hidden and spec.standardize is not True and inputs.basis is None
     scale = inputs.scale if penalises_raw else None
     penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, units.unit)

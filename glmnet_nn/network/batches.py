@@ -96,7 +96,10 @@ class BatchRecursion:
         return self._buffers[m]
 
     def forward(self, X: Buffer, eta: Buffer) -> None:
-        """Write the linear predictors of the columns of X, (p, m), to ``eta``, (K, m)."""
+        """Write the linear predictors of the columns of X, (p, m), to ``eta``, (K, m).
+
+        X within the bounds of the network: it is not clipped here, once a step.
+        """
         below = X
         *hidden, output = self._layers
         for layer, S in zip(hidden, self._views(X.shape[1]).outputs, strict=True):

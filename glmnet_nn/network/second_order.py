@@ -61,7 +61,7 @@ def tangent(
     v : array of shape (q,), optional
         Direction of the parameters; none if absent.
     input_tangent : array of shape (n, p), optional
-        Direction of the inputs; none if absent.
+        Direction of X, and of the inputs where they are not clipped; none if absent.
 
     Examples
     --------
@@ -74,7 +74,9 @@ def tangent(
     array([[1.5]])
     """
     directions = None if v is None else network.layout.layers(v)
-    moved = Tangent([np.zeros_like(inputs[0]) if input_tangent is None else input_tangent], [])
+    still = input_tangent is None
+    first = np.zeros_like(inputs[0]) if still else network.input_tangent(inputs, input_tangent)
+    moved = Tangent([first], [])
     for at, layer in enumerate(network.layout.layers(w)):
         RS = moved.inputs[at] @ layer.W.T
         if directions is not None:
