@@ -134,11 +134,13 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
+        trials: Array | None = None,
         for_inference: bool = False,
     ) -> None:
         """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent.
 
-        X in single precision stays so for mini-batches with hidden layers.
+        ``trials`` are those that ``sample_weight`` counts already. X in single precision
+        stays so for mini-batches with hidden layers.
         """
         law, family = family, family.initial
         weight = check_weight(sample_weight, X)
@@ -148,12 +150,13 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
         if not present.all():
             X, y, weight = X[present], y[present], weight[present]
             known = None if known is None else known[present]
+            trials = None if trials is None else trials[present]
         family.check_response(y)
         check_estimable(family, y, weight)
         hidden = self._hidden_sizes()
         alpha = self._alpha(len(hidden) + 1)
         penalised = bool(self.l1_ratio > 0 and (hidden if alpha is None else np.any(alpha)))
-        solver = _choices.choose_solver(self, hidden, len(X), penalised)
+        solver = _choices.choose_solver(self, hidden, penalised)
         if not hidden or solver != "adam" or for_inference:
             X = X.astype(float, copy=False)
         _choices.check_balance(self, penalised)
@@ -179,6 +182,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
             start=self._previous_weights(X.shape[1], hidden, y.shape[1]),
             seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
             report=self._report(solver),
+            trials=trials,
             bias_reduction=self.bias_reduction,
             polish_output=self.polish_output,
             balance=self.balance,

@@ -80,7 +80,7 @@ def fit_network(
     The solver works on scaled inputs and, if it is a first-order one, on y in units
     of its spread; what is returned is for X and y as given.
     """
-    rows = Rows(X, y, weight, offset)
+    rows = Rows(X, y, weight, offset, spec.trials)
     saturated = saturated_loss(rows, spec.family)
     intercept, null_loss = null_model(rows, spec.family, saturated)
     adjusted = spec.bias_reduction or spec.balance not in (None, "auto")

@@ -12,6 +12,7 @@ from glmnet_nn.network import Layout, Network, get_activation
 from glmnet_nn.training.data import Rows, TransformedRows
 from glmnet_nn.training.inputs import Inputs, full_rank, standardized, unscaled
 from glmnet_nn.training.objective import Objective
+from glmnet_nn.training.overdispersion import overdispersion
 from glmnet_nn.training.penalties import elastic_net
 from glmnet_nn.training.solvers import Newton
 from glmnet_nn.training.start import initial_weights, linear_objective, null_model
@@ -44,6 +45,7 @@ class Specification:
     start: Array | None
     seed: int
     report: Callable[[int, float], None] | None
+    trials: Array | None = None
     bias_reduction: bool = False
     polish_output: bool = False
     balance: str | None = None
@@ -124,12 +126,15 @@ def units_of(rows: Rows, spec: Specification) -> Units:
 def prior(rows: Rows, inputs: Inputs, spec: Specification, null_loss: float) -> list[float]:
     """Return alpha="auto": 0 for the GLM, else a Gaussian prior of precision 10.
 
-    On the summed log-likelihood: alpha = 10 phi / sum w. The output weights carry
-    the unit of y, so their prior is in that unit.
+    On the summed log-likelihood, or the quasi-likelihood of overdispersed counts: alpha =
+    10 phi / sum w. The output weights carry the unit of y, so their prior is in that unit.
     """
     if not spec.hidden:
         return [0.0]
-    phi = preliminary_dispersion(rows, inputs, spec, null_loss)
+    if spec.family.has_dispersion:
+        phi = preliminary_dispersion(rows, inputs, spec, null_loss)
+    else:
+        phi = overdispersion(rows, inputs, spec.family)
     alpha = _PRIOR_PRECISION * phi / float(rows.weight.sum())
     return [alpha] * len(spec.hidden) + [alpha / units_of(rows, spec).unit ** 2]
 

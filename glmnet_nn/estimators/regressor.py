@@ -302,7 +302,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         columns, trials = family.response(columns)
         self._y_ndim = target.ndim if trials is None else 1
         weight = with_trials(sample_weight, trials, rows)
-        return rows, columns, family, weight, offset, exposure
+        return rows, columns, family, weight, offset, exposure, trials
 
     def linear_predictor(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
