@@ -68,6 +68,13 @@ def test_binomial_counts_rows_not_trials():
     np.testing.assert_allclose(part, model.fit(exog[:300], endog[:300]).alpha_, rtol=1e-12)
 
 
+def test_rates_weighted_by_exposure_are_the_counts():
+    X, y = counts(300)
+    exposure = np.random.default_rng(1).uniform(0.1, 1.0, 300)
+    found = phi_of(Poisson(), X, y, offset=np.log(exposure)[:, None])
+    assert phi_of(Poisson(), X, y / exposure, exposure) == pytest.approx(found, rel=1e-8)
+
+
 @pytest.mark.parametrize("phi", [1.5, 4.0])
 def test_it_finds_the_phi_that_counts_were_drawn_with(phi):
     X, y = counts(20_000, phi)

@@ -74,9 +74,9 @@ def tangent(
     array([[1.5]])
     """
     directions = None if v is None else network.layout.layers(v)
-    still = input_tangent is None
-    first = np.zeros_like(inputs[0]) if still else network.input_tangent(inputs, input_tangent)
-    moved = Tangent([first], [])
+    moved = Tangent([np.zeros_like(inputs[0])], [])
+    if input_tangent is not None:
+        moved.inputs[0] = network.input_tangent(inputs, input_tangent)
     for at, layer in enumerate(network.layout.layers(w)):
         RS = moved.inputs[at] @ layer.W.T
         if directions is not None:

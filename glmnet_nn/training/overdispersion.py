@@ -22,9 +22,10 @@ def overdispersion(rows: Rows, inputs: Inputs, family: ExponentialFamily) -> flo
 
         s = V'(mu) (y - mu) / V(mu),
 
-    whose large residuals of sparse counts cancel those of chi^2. n counts rows, a weight of
-    two as two, but the trials of a row as one. 1 for a law whose variance follows from its
-    mean, and where no residuals are left. Of many rows a sample is taken.
+    whose large residuals of sparse counts cancel those of chi^2. n counts rows: a weight of
+    two as two, one below 1 (the exposure of a rate) as one, and the trials of a row as one.
+    1 for a law whose variance follows from its mean, and where no residuals are left. Of
+    many rows a sample is taken.
 
     Source: Fletcher (2012), "Estimating overdispersion when fitting a generalized linear
     model to sparse data", Biometrika 99.
@@ -53,7 +54,7 @@ def overdispersion(rows: Rows, inputs: Inputs, family: ExponentialFamily) -> flo
         chosen = np.random.default_rng(0).choice(len(rows), _MOST_ROWS, replace=False)
         rows = rows.take(np.sort(chosen))
     rows = replace(rows, X=full_rank(inputs, rows.X).transform(rows.X))
-    repeats = rows.weight if rows.trials is None else rows.weight / rows.trials
+    repeats = np.maximum(rows.weight / (1.0 if rows.trials is None else rows.trials), 1.0)
     objective = linear_objective(rows, family, fit_intercept=True)
     start = initial_weights(
         objective.network.layout, null_model(rows, family)[0], np.random.default_rng(0)
