@@ -82,6 +82,31 @@ FLOORS = (
         ),
         STATISTICS | {"sklearn"},
     ),
+    Floor("glmnet_nn._plotting", (), frozenset({"matplotlib"})),
+    Floor(
+        "glmnet_nn.persistence",
+        (
+            "families",
+            "glmnet_nn:__version__",
+            "glmnet_nn.network",
+            "glmnet_nn.training",
+            "glmnet_nn.inference",
+            "glmnet_nn.estimators",
+            "glmnet_nn.persistence",
+        ),
+        frozenset({"sklearn"}),
+    ),
+    Floor(
+        "glmnet_nn.nesting",
+        (
+            "families",
+            "glmnet_nn._plotting",
+            "glmnet_nn.estimators",
+            "glmnet_nn.comparison",
+            "glmnet_nn.nesting",
+        ),
+        STATISTICS | {"sklearn", "joblib"},
+    ),
 )
 
 

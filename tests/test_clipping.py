@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 from test_network import drawn
 
-from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor
+from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor, load_model, save_model
 from glmnet_nn.network import BatchRecursion, Bounds, Network, gradient_tangent, hessian, tangent
 from glmnet_nn.training.inputs import folded, standardized
 
@@ -47,9 +48,13 @@ def by_hand(X, weight=None):
 # ----------------------------------------------------------------- networks
 
 
-def bounded(depth, n=6):
+def bounded(depth, n=6, skip=False):
     """A network, the same without bounds, parameters, and rows on both sides of the bounds."""
     free, w, X, _ = drawn(depth, "tanh", True)
+    if skip:
+        layout = replace(free.layout, skip=True)
+        free = Network(layout, free.activation)
+        w = np.random.default_rng(3).normal(size=layout.size)
     X = np.resize(X, (n, X.shape[1]))
     p = X.shape[1]
     bounds = Bounds(np.full(p, -0.4), np.r_[np.inf, np.full(p - 1, 0.6)])
@@ -60,7 +65,7 @@ def bounded(depth, n=6):
 @depths
 def test_a_bounded_network_is_the_network_of_clipped_inputs(depth):
     network, free, w, X = bounded(depth)
-    clipped = np.clip(X, *network.bounds)
+    clipped = np.clip(X, network.bounds.low, network.bounds.high)
     for one, other in zip(network.forward(w, X), free.forward(w, clipped), strict=True):
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a, b)
@@ -72,9 +77,14 @@ def test_a_bounded_network_is_the_network_of_clipped_inputs(depth):
     np.testing.assert_array_equal(X, before)
 
 
-@depths
-def test_slopes_in_the_inputs_are_differences_and_0_beyond_the_bounds(depth):
-    network, _, w, X = bounded(depth)
+skips = pytest.mark.parametrize(
+    ("depth", "skip"), [(0, False), (1, False), (2, False), (1, True), (2, True)]
+)
+
+
+@skips
+def test_slopes_in_the_inputs_are_differences_and_0_beyond_the_bounds(depth, skip):
+    network, _, w, X = bounded(depth, skip=skip)
     inputs, eta = network.forward(w, X)
     slopes, h = network.input_slopes(w, inputs), 1e-6
     for j, e in enumerate(np.eye(X.shape[1])):
@@ -90,7 +100,19 @@ def test_slopes_in_the_inputs_are_differences_and_0_beyond_the_bounds(depth):
         ]
         np.testing.assert_allclose(found, (grads[0] - grads[1]) / (2 * h), atol=1e-7)
     outside = network.bounds.slope(X) == 0
-    assert not slopes.transpose(0, 2, 1)[outside].any()
+    passed = network.layout.skipping(w) if skip else np.zeros((eta.shape[1], X.shape[1]))
+    left = slopes - passed
+    assert not left.transpose(0, 2, 1)[outside].any()
+
+
+def test_a_skip_connection_passes_x_as_it_came():
+    network, free, w, X = bounded(1, skip=True)
+    layout, B = network.layout, network.layout.skipping(w)
+    alone = w.copy()
+    layout.skipping(alone)[:] = 0.0
+    clipped = np.clip(X, network.bounds.low, network.bounds.high)
+    expected = free.linear_predictor(alone, clipped) + X @ B.T
+    np.testing.assert_allclose(network.linear_predictor(w, X), expected, rtol=1e-12)
 
 
 # ------------------------------------------------------------------- inputs
@@ -168,12 +190,12 @@ def test_rows_of_weight_0_move_no_bound():
     whole = regressor().fit(X, y, sample_weight=weight)
     part = regressor().fit(X[weight > 0], y[weight > 0])
     np.testing.assert_array_equal(whole.input_bounds_, part.input_bounds_)
-    np.testing.assert_array_equal(whole.predict(X), part.predict(X))
+    np.testing.assert_allclose(whole.predict(X), part.predict(X), rtol=1e-9)
 
 
 def test_a_warm_start_takes_the_bounds_of_its_own_data():
     X, y = table()
-    model = regressor(warm_start=True).fit(X, y)
+    model = regressor(warm_start=True, solver="lbfgs").fit(X, y)
     again = clone(model).fit(X, y).fit(X, y)
     np.testing.assert_allclose(again.predict(X), model.predict(X), rtol=1e-3)
     model.fit(X * [2, 1, 1, 1], y)
@@ -231,10 +253,41 @@ def test_fit_for_inference_clips_nothing():
     assert np.isinf(model.fit_for_inference(X[:, :2], y).input_bounds_).all()
 
 
-def test_mini_batches_are_packed_clipped():
-    network, _, w, X = bounded(1)
-    layout, gradient = network.layout, np.empty_like(w)
-    eta = np.empty((layout.sizes[-1], len(X)))
+@skips
+def test_mini_batches_are_packed_clipped(depth, skip):
+    network, _, w, X = bounded(depth, skip=skip)
+    gradient, eta = np.empty_like(w), np.empty((network.layout.sizes[-1], len(X)))
     recursion = BatchRecursion(network, w, gradient, len(X))
-    recursion.forward(np.ascontiguousarray(network.clipped(X).T), eta)
+    columns = np.ascontiguousarray(network.packed(X).T)
+    recursion.forward(columns, eta)
     np.testing.assert_allclose(eta.T, network.linear_predictor(w, X), rtol=1e-12)
+    seed = np.random.default_rng(0).normal(size=eta.shape)
+    recursion.backward(columns, seed)
+    expected = network.gradient(w, network.forward(w, X)[0], seed.T)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_a_skip_connection_nests_the_glm_of_x_unclipped():
+    """No row is clipped for beta: with a network that learns nothing, the GLM is left."""
+    X, y = table()
+    X = X[:, :3]
+    glm = DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X, y)
+    options = {"learning_rate_init": 1e-12, "max_iter": 1, "balance": None}
+    nested = regressor(skip_connection=True, **options).fit(X, y)
+    np.testing.assert_allclose(nested.predict(X), glm.predict(X), rtol=1e-6)
+    assert np.isfinite(nested.input_bounds_[:, 0]).all()
+    fixed = regressor(skip_connection="fixed", **options).fit(X, y)
+    np.testing.assert_array_equal(fixed.input_bounds_, nested.input_bounds_)
+
+
+def test_ensembles_and_files_keep_the_bounds(tmp_path):
+    X, y = table()
+    model = regressor(n_estimators=2, max_iter=3).fit(X, y)
+    np.testing.assert_array_equal(
+        model.input_bounds_, regressor(max_iter=3).fit(X, y).input_bounds_
+    )
+    save_model(model, tmp_path / "model")
+    again = load_model(tmp_path / "model")
+    far = X * [100, 1, 1, 1]
+    np.testing.assert_array_equal(again.predict(far), model.predict(far))
+    np.testing.assert_array_equal(again.input_bounds_, model.input_bounds_)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from families import Array, ExponentialFamily
-from glmnet_nn.network import Layout, Network, get_activation
+from glmnet_nn.network import Layer, Layout, Network, get_activation
 from glmnet_nn.training.data import Rows, TransformedRows
 from glmnet_nn.training.inputs import Inputs, full_rank, standardized, unscaled
 from glmnet_nn.training.objective import Objective
@@ -28,9 +28,12 @@ class Specification:
 
     family: ExponentialFamily
     hidden: tuple[int, ...]
+    skip: bool | str
+    paired: bool
     activation: str
     alpha: list[float] | None
     l1_ratio: float
+    group_lasso: bool
     fit_intercept: bool
     standardize: str | bool
     solver: str
@@ -64,11 +67,12 @@ def objective_of(
     rows: Rows, inputs: Inputs, alpha: list[float], units: Units, spec: Specification
 ) -> Objective:
     """Return the objective of (y - middle) / unit on scaled inputs."""
-    layout = Layout((inputs.rank, *spec.hidden, rows.y.shape[1]), spec.fit_intercept)
+    sizes = (inputs.rank, *spec.hidden, rows.y.shape[1])
+    layout = Layout(sizes, spec.fit_intercept, skip=spec.skip is True)
     network = Network(layout, get_activation(spec.activation), inputs.bounds)
     penalises_raw = not spec.hidden and spec.standardize is not True and inputs.basis is None
     scale = inputs.scale if penalises_raw else None
-    penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, units.unit)
+    penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, units.unit, spec.group_lasso)
     offset = None if rows.offset is None else rows.offset / units.unit
     y = rows.y if units is AS_GIVEN else (rows.y - units.middle) / units.unit
     if spec.solver in ("newton", "adam") and not spec.bias_reduction:
@@ -108,6 +112,12 @@ class Units:
 
 
 AS_GIVEN = Units(1.0, np.zeros(1))
+
+
+def glm_seen(glm: Layer, inputs: Inputs, units: Units) -> Layer:
+    """Return a GLM of X and y as given, for the inputs and the y that a solver sees."""
+    W, b = inputs.unfold(glm.W, glm.b)
+    return Layer(W / units.unit, None if b is None else (b - units.middle) / units.unit)
 
 
 def units_of(rows: Rows, spec: Specification) -> Units:

@@ -6,6 +6,8 @@ linear predictor is eta = I_L W_L' + b_L. Backwards from a seed P_L,
     P_l = (P_{l+1} W_{l+1}) o a_l'(O_l)
 
 and dF/dW_l = P_l' I_l, dF/db_l = sum of the rows of P_l. Rows are observations.
+With a skip connection I_L = [O_{L-1}, X] and W_L = [W, B]: P_{L-1} sees W alone, and
+d eta / d x has B beside what comes through the hidden layers.
 
 ========================  ======================================
 seed                      result
@@ -22,7 +24,7 @@ neural network", section 3, corrected as listed in the documentation.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,7 +36,8 @@ _BLOCK_NUMBERS = 2**18  # of a layer for one block of rows: they stay in the cac
 _LEAST_ROWS = 256
 
 
-class Bounds(NamedTuple):
+@dataclass(frozen=True)
+class Bounds:
     """The range, (p,) and (p,), to which inputs are clipped; infinite where they are not."""
 
     low: Array
@@ -53,8 +56,8 @@ class Bounds(NamedTuple):
 class Network:
     """A dense feed-forward network with a linear output layer.
 
-    With ``bounds`` it is a network of clipped inputs, I_0 = min(max(X, low), high): beyond
-    them it is constant.
+    With ``bounds`` it is a network of clipped inputs, I_0 = min(max(X, low), high), constant
+    beyond them. A skip connection passes X as it came.
 
     Parameters
     ----------
@@ -103,6 +106,12 @@ class Network:
         """Return I_0."""
         return X if self.bounds is None else self.bounds.clip(X)
 
+    def packed(self, X: Array) -> Array:
+        """Return I_0 and, beside it, X where a skip connection passes it and they differ."""
+        I_0 = self.clipped(X)
+        both = self.layout.skip and self.bounds is not None
+        return np.concatenate([I_0, X], axis=1) if both else I_0
+
     def input_tangent(self, inputs: list[Array], tangent: Array) -> Array:
         """Return R I_0, the change of the clipped inputs where X moves along ``tangent``."""
         return tangent if self.bounds is None else tangent * self.bounds.slope(inputs[0])
@@ -113,6 +122,8 @@ class Network:
         *hidden, output = self.layout.layers(w)
         for layer in hidden:
             inputs.append(self.activation.value(layer.sums(inputs[-1])))
+        if self.layout.skip:
+            inputs[-1] = np.concatenate([inputs[-1], X], axis=1)
         return inputs, output.sums(inputs[-1])
 
     def linear_predictor(self, w: Array, X: Array) -> Array:
@@ -135,7 +146,9 @@ class Network:
         P = seed
         yield self.depth, P
         for below in reversed(range(self.depth)):
-            P = (P @ layers[below + 1].W) * self.activation.slope(inputs[below + 1])
+            outputs = slice(self.layout.sizes[below + 1])  # X beside them has no proxy error
+            W, O = layers[below + 1].W[:, outputs], inputs[below + 1][:, outputs]
+            P = (P @ W) * self.activation.slope(O)
             yield below, P
 
     def gradient(self, w: Array, inputs: list[Array], seed: Array) -> Array:
@@ -161,13 +174,15 @@ class Network:
         return J
 
     def input_slopes(self, w: Array, inputs: list[Array]) -> Array:
-        """Return d eta / d x = P_0 W_0, (n, K, n_features); 0 where x is clipped."""
+        """Return d eta / d x = P_0 W_0 (+ B), (n, K, n_features), P_0 W_0 = 0 beyond the bounds."""
         W_0 = self.layout.layers(w)[0].W
         n, K = len(inputs[0]), self.layout.sizes[-1]
         slopes = np.empty((n, K, W_0.shape[1]))
         for k in range(K):
             *_, (_, P_0) = self.backward(w, inputs, self._unit_seed(n, k))
             slopes[:, k, :] = self.input_tangent(inputs, P_0 @ W_0)
+        if self.layout.skip:
+            slopes += self.layout.skipping(w)
         return slopes
 
     def _unit_seed(self, n: int, k: int) -> Array:

@@ -51,7 +51,7 @@ class MiniBatches:
     ) -> None:
         self.family, self.network, self.size, self.n_rows = family, network, size, len(rows)
         share = rows.weight * (len(rows) / rows.weight.sum())
-        self._places = _Places.of(rows, network.layout.sizes[0])
+        self._places = _Places.of(rows, network.packed(rows.take(slice(0, 1)).X).shape[1])
         dtypes = [np.dtype(np.float32)] * single + [np.dtype(np.float64)]
         kept = (self._places.packed(rows, share, dtype, network) for dtype in dtypes)
         packed = next(found for found in kept if found is not None)
@@ -147,14 +147,14 @@ class _Places:
     def packed(
         self, rows: Rows, share: Array, dtype: np.dtype[Any], network: Network
     ) -> Buffer | None:
-        """Return the rows, (n, sum of columns), x clipped to the bounds of the network.
+        """Return the rows, (n, sum of columns), x as the network packs it.
 
         None if float32 has no place for a number.
         """
         packed = np.empty((len(rows), self.x + self.y + self.offset + self.weight), dtype)
         at = 0
         for block in rows.blocks(max(1, _PACKED_NUMBERS // max(self.x, 1))):
-            x = network.clipped(block.X)
+            x = network.packed(block.X)
             parts = [x, block.y, *([] if block.offset is None else [block.offset])]
             if dtype == np.float32 and any(np.abs(a).max(initial=0.0) >= _LARGE for a in parts):
                 return None
