@@ -19,6 +19,7 @@ TABLES = {
     "nets": "samples per second of Adam beside scikit-learn, torch and jax",
     "quality": "time to the held-out deviance of scikit-learn's perceptrons",
     "insurance": "claim frequencies (freMTPL2) beside published networks and GLMs",
+    "small": "defaults of networks beside the GLM on small sets, by cross-validation",
     "scale": "seconds and memory for n = 1e4 .. 1e7",
     "import": "seconds of the import in a fresh interpreter",
     "predict": "one row over plain numpy, and a million rows",

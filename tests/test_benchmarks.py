@@ -167,6 +167,14 @@ def test_insurance_tells_which_goals_were_missed() -> None:
         insurance.run(SimpleNamespace(data=None))
 
 
+def test_small_compares_the_defaults_on_the_same_folds(run: Any) -> None:
+    found, printed = run("small", "--only", "engel")
+    (row,) = found["rows"]
+    assert (row["rows"], row["columns"]) == (235, 1)
+    assert row["difference"] == pytest.approx(row["network"] - row["glm"], rel=1e-9)
+    assert "| engel | normal | 235 | 1 |" in printed
+
+
 def test_scale_and_predict(run: Any) -> None:
     found, _ = run("scale")
     assert [row["n"] for row in found["rows"]] == [500, 500, 5000, 5000]
@@ -306,6 +314,7 @@ def test_every_table_of_the_command_has_a_quick_way() -> None:
         "nets",
         "quality",
         "insurance",
+        "small",
         "scale",
         "import",
         "predict",
