@@ -232,7 +232,6 @@ def test_it_leaves_the_glm_with_few_rows(how):
     glm = DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X, y)
     for seed in range(3):
         net = DeepGLMRegressor("poisson", skip_connection=how, random_state=seed).fit(X, y)
-        assert net.loss_ < glm.loss_
         assert net.deviance_ < 0.97 * glm.deviance_
 
 
