@@ -153,7 +153,7 @@ def test_bernoulli_is_scikit_learns_logistic_regression(l1_ratio):
     y = Y["bernoulli"]
     Z = (X - X.mean(axis=0)) / X.std(axis=0)
     ours = elastic_net_path(
-        Z, y, family="bernoulli", l1_ratio=l1_ratio, alphas=[0.1, 0.01], tol=1e-12
+        Z, y, family="bernoulli", l1_ratio=l1_ratio, alphas=[0.02, 0.004], tol=1e-12
     )
     values = objective(ours, Z, y)[0]
     for k, alpha in enumerate(ours.alphas):
