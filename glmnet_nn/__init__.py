@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
     from glmnet_nn.nesting import glm_to_net_path
+    from glmnet_nn.persistence import load_model, save_model
 
 __version__ = "0.1.0"
 
@@ -66,7 +67,9 @@ __all__ = [
     "deviance_scorer",
     "get_family",
     "glm_to_net_path",
+    "load_model",
     "nonlinearity_test",
+    "save_model",
     "show_config",
     "to_statsmodels",
     "vuong_test",
@@ -81,6 +84,8 @@ _LAZY = {
     "nonlinearity_test": "comparison",
     "vuong_test": "comparison",
     "glm_to_net_path": "nesting",
+    "load_model": "persistence",
+    "save_model": "persistence",
     "configuration": "_config",
     "show_config": "_config",
     "to_statsmodels": "bridges",

@@ -98,6 +98,19 @@ FLOORS = (
         STATISTICS | {"sklearn"},
     ),
     Floor(
+        "glmnet_nn.persistence",
+        (
+            "families",
+            "glmnet_nn:__version__",
+            "glmnet_nn.network",
+            "glmnet_nn.training",
+            "glmnet_nn.inference",
+            "glmnet_nn.estimators",
+            "glmnet_nn.persistence",
+        ),
+        frozenset({"sklearn"}),
+    ),
+    Floor(
         "glmnet_nn.nesting",
         (
             "families",
