@@ -283,6 +283,12 @@ def test_a_column_belongs_to_the_factor_of_the_longest_name():
     ]
 
 
+def test_the_levels_of_a_factor_stand_together():
+    table = pd.DataFrame({"estimate": [0.1, 0.2, 0.3], "se": 0.1}, index=["a_y", "x", "a_z"])
+    found = relativities(table, {"a": "w"})
+    assert found.index.tolist() == [("a", "w"), ("a", "y"), ("a", "z"), ("x", "")]
+
+
 def test_relativities_of_what_is_not_determined_are_nan():
     table = pd.DataFrame({"estimate": [0.1, 1.0], "se": [np.nan, 0.0]}, index=["u", "v"])
     found = relativities(table)
