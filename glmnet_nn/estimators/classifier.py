@@ -52,8 +52,8 @@ n_estimators, n_jobs, polish_output, balance, warm_start, store_covariance, rand
         Without a hidden layer: (n_features,) and a number for one output; for
         Multinoulli (n_classes, n_features) and (n_classes,), the representative whose
         rows sum to zero.
-    coefs_, intercepts_, deviance_, null_deviance_, family_, link_, solver_, alpha_, \
-n_iter_, converged_, loss_, loss_curve_, validation_loss_curve_, rank_, separated_rows_, \
+    coefs_, intercepts_, input_bounds_, deviance_, null_deviance_, family_, link_, solver_, \
+alpha_, n_iter_, converged_, loss_, loss_curve_, validation_loss_curve_, rank_, separated_rows_, \
 estimable_coef_, estimators_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, \
 out_activation_
         As in :class:`DeepGLMRegressor`.
@@ -130,7 +130,8 @@ out_activation_
         else:
             labels = column_or_1d(target, warn=True)
             columns = self._encode(labels, check_weight(sample_weight, rows) > 0)
-        offset = base_offset(self.base, X, self._law(), offset)
+        labels = self._labels()
+        offset = base_offset(self.base, X, self._law(), offset, columns.shape[1], labels)
         return rows, columns, self._law(), sample_weight, offset, exposure
 
     def _encode(self, labels: NDArray[Any], present: NDArray[np.bool_]) -> Array:
@@ -248,6 +249,9 @@ out_activation_
         if self._multilabel:
             return np.asarray(y, dtype=float)
         return self._indicators(column_or_1d(y), check_weight(sample_weight, X) > 0)
+
+    def _labels(self) -> NDArray[Any] | None:
+        return None if self._multilabel else self.classes_
 
     def _output_names(self) -> list[str]:
         return [str(label) for label in self.classes_]

@@ -25,11 +25,11 @@ from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._profile import LawEstimate
 from glmnet_nn.inference import Estimate, Search
-from glmnet_nn.network import Activation, Layout, Network, get_activation
+from glmnet_nn.network import Activation, Bounds, Layout, Network, get_activation
 from glmnet_nn.training.inputs import Inputs
 
 _ESTIMATORS = {cls.__name__: cls for cls in (DeepGLMRegressor, DeepGLMClassifier)}
-_PLAIN = (Layout, Inputs, Search, LawEstimate, Estimate)  # made from their fields
+_PLAIN = (Layout, Bounds, Inputs, Search, LawEstimate, Estimate)  # made from their fields
 _OWN_PACKAGES = ("families", "glmnet_nn")
 
 
