@@ -250,7 +250,10 @@ def test_relativities_are_those_of_statsmodels():
 
 
 def test_any_table_of_estimates_will_do():
-    frame, _ = factor_glm()
+    frame, X = factor_glm()
+    ours = DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X, frame["y"])
+    results = ours.inference(X, frame["y"])
+    same(relativities(results.summary_frame(), {"by": "p"}), relativities(results, {"by": "p"}))
     theirs = smf.glm("y ~ C(by) + x", frame, family=sm.families.Poisson()).fit()
     tables = [
         pd.DataFrame({"params": theirs.params, "bse": theirs.bse}),
