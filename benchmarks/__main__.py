@@ -16,6 +16,7 @@ from benchmarks import machine
 
 TABLES = {
     "glm": "classical GLMs beside glum, scikit-learn and statsmodels",
+    "path": "elastic-net paths of 100 alphas beside glum and scikit-learn",
     "nets": "samples per second of Adam beside scikit-learn, torch and jax",
     "quality": "time to the held-out deviance of scikit-learn's perceptrons",
     "insurance": "claim frequencies (freMTPL2) beside published networks and GLMs",

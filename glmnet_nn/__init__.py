@@ -38,7 +38,10 @@ if TYPE_CHECKING:
         nonlinearity_test,
         vuong_test,
     )
+    from glmnet_nn.elastic_net import ElasticNetPath
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
+    from glmnet_nn.estimators.elastic_net import ElasticNetGLMClassifierCV, ElasticNetGLMCV
+    from glmnet_nn.estimators.paths import elastic_net_path
     from glmnet_nn.nesting import glm_to_net_path
     from glmnet_nn.persistence import load_model, save_model
 
@@ -51,6 +54,9 @@ __all__ = [
     "DeepGLMClassifier",
     "DeepGLMRegressor",
     "DevianceScorer",
+    "ElasticNetGLMCV",
+    "ElasticNetGLMClassifierCV",
+    "ElasticNetPath",
     "ExponentialFamily",
     "Gamma",
     "InferenceWarning",
@@ -65,6 +71,7 @@ __all__ = [
     "compare",
     "configuration",
     "deviance_scorer",
+    "elastic_net_path",
     "get_family",
     "glm_to_net_path",
     "load_model",
@@ -79,8 +86,12 @@ _LAZY = {
     "DeepGLMClassifier": "estimators",
     "DeepGLMRegressor": "estimators",
     "DevianceScorer": "comparison",
+    "ElasticNetGLMCV": "estimators.elastic_net",
+    "ElasticNetGLMClassifierCV": "estimators.elastic_net",
+    "ElasticNetPath": "elastic_net",
     "compare": "comparison",
     "deviance_scorer": "comparison",
+    "elastic_net_path": "estimators.paths",
     "nonlinearity_test": "comparison",
     "vuong_test": "comparison",
     "glm_to_net_path": "nesting",

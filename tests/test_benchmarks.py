@@ -17,7 +17,19 @@ import statsmodels.api as sm
 from sklearn import metrics
 
 from benchmarks import __main__ as command
-from benchmarks import data, glm, insurance, judges, memory, nets, predict, quality, scale, tables
+from benchmarks import (
+    data,
+    glm,
+    insurance,
+    judges,
+    memory,
+    nets,
+    path,
+    predict,
+    quality,
+    scale,
+    tables,
+)
 from benchmarks.crew import Contender, Crew, crew, race, stored
 from glmnet_nn import DeepGLMRegressor
 
@@ -44,7 +56,7 @@ def run(
     def shared() -> Iterator[Crew]:
         yield workers
 
-    for module in (glm, nets, quality, insurance, scale, predict):
+    for module in (glm, path, nets, quality, insurance, scale, predict):
         monkeypatch.setattr(module, "crew", shared)
 
     def command_line(*arguments: str) -> tuple[dict[str, Any], str]:
@@ -88,6 +100,14 @@ def test_each_row_is_kept_when_it_is_done_and_peers_can_be_left_out(
     assert names == ["glmnet_nn", "scikit-learn Ridge(cholesky)"]
     with pytest.raises(SystemExit):
         run("scale", "--without", "torch")
+
+
+def test_paths_reach_the_minimum(run: Any) -> None:
+    found, printed = run("path")
+    rows = [row for row in found["rows"] if "absent" not in row]
+    assert {row["contender"] for row in rows} >= {"glmnet_nn", "scikit-learn enet_path"}
+    assert all(row["excess"] <= path.EXCESS and row["reached"] for row in rows)
+    assert "| Multinoulli 3e2 x 4, K = 3 | glmnet_nn |" in printed
 
 
 def test_nets_train_alike(run: Any) -> None:
@@ -290,7 +310,7 @@ def test_the_tolerance_is_the_loosest_that_reaches_the_gradient(
         lambda library, threads, request: {"gradient": factor * request["settings"]["tol"]}
     )
     peer = Contender("peer", "numpy", "glm", {"tol": None})
-    found = glm._with_tolerance(workers, "", peer)
+    found = glm.with_tolerance(workers, "", peer)
     assert found.settings["tol"] == pytest.approx(expected)
     assert len(workers.asked) <= 4
 

@@ -15,6 +15,7 @@ from glmnet_nn.estimators._base_model import base_offset
 from glmnet_nn.estimators._columns import known_columns, take_columns
 from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._prediction import RegressionPredictions
+from glmnet_nn.estimators._score import explained_deviance
 from glmnet_nn.estimators._validation import (
     FLOATING,
     check_offset,
@@ -22,9 +23,6 @@ from glmnet_nn.estimators._validation import (
     with_trials,
 )
 from glmnet_nn.training.data import Rows
-from glmnet_nn.training.start import null_model
-
-_ROUNDING = 1e-28  # of the square of y: a null deviance below is none
 
 
 class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
@@ -378,13 +376,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         present = weight > 0
         rows = Rows(np.empty((len(eta), 0)), observed, weight, known).take(present)
         self.family_.check_response(rows.y)
-        loss = self.family_.loss(rows.y, eta[present]).reshape(len(rows), -1).sum(axis=1)
-        deviance = float(rows.weight @ loss) / float(rows.weight.sum())
-        constant = known is None and not np.ptp(rows.y, axis=0).any()
-        null = 0.0 if constant else null_model(rows, self.family_)[1]
-        if null <= _ROUNDING * float(np.square(rows.y).mean()):  # no deviance to explain
-            return float(np.allclose(self.family_.mean(eta[present]), rows.y, rtol=1e-9))
-        return 1.0 - deviance / null
+        return explained_deviance(rows, eta[present], self.family_)
 
     def _response(self, y: ArrayLike, X: Array, sample_weight: ArrayLike | None) -> Array:
         return self._columns(y, len(X))[0]
