@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         nonlinearity_test,
         vuong_test,
     )
-    from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
+    from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor, DoubleGLMRegressor
 
 __version__ = "0.1.0"
 
@@ -49,6 +49,7 @@ __all__ = [
     "DeepGLMClassifier",
     "DeepGLMRegressor",
     "DevianceScorer",
+    "DoubleGLMRegressor",
     "ExponentialFamily",
     "Gamma",
     "InferenceWarning",
@@ -73,6 +74,7 @@ __all__ = [
 _LAZY = {
     "DeepGLMClassifier": "estimators",
     "DeepGLMRegressor": "estimators",
+    "DoubleGLMRegressor": "estimators",
     "DevianceScorer": "comparison",
     "compare": "comparison",
     "deviance_scorer": "comparison",

@@ -47,7 +47,7 @@ def network_results(
     given = float(rows.weight.sum())
     weights = weighting(rows.weight, options.weight_type, rows.trials)
     rows = Rows(rows.X, rows.y, weights.total, rows.offset)
-    objective = _objective(estimator, rows)
+    objective = fitted_objective(estimator, rows)
     w = unfolded(objective.network.layout, inputs, estimator._weights)
     information = ObservedInformation.of(objective, w)
     fitted = Fitted(objective, w, information.root, weights)
@@ -84,12 +84,19 @@ def network_results(
     )
 
 
-def _objective(estimator: BaseEstimator, rows: Rows) -> Objective:
-    """Return the objective of the fit, ridge included, on its standardised inputs."""
+def fitted_objective(estimator: BaseEstimator, rows: Rows) -> Objective:
+    """Return the objective of the fit, ridge included, on its standardised inputs.
+
+    Without hidden layers the penalty is that of X as given, unless ``standardize=True``.
+    """
     inputs, raw = estimator._inputs, estimator._network.layout
     layout = Layout((inputs.rank, *raw.sizes[1:]), raw.fit_intercept)
     scaled = Rows(inputs.transform(rows.X), rows.y, rows.weight, rows.offset)
-    penalty = elastic_net(layout, estimator.alpha_, 0.0)
+    raw_penalty = (
+        not estimator._network.depth and estimator.standardize is not True and inputs.basis is None
+    )
+    scale = inputs.scale if raw_penalty else None
+    penalty = elastic_net(layout, estimator.alpha_, 0.0, scale)
     return Objective(
         scaled, estimator.family_, Network(layout, estimator._network.activation), penalty
     )

@@ -16,7 +16,7 @@ from glmnet_nn.training.penalties import elastic_net
 from glmnet_nn.training.solvers import Newton
 from glmnet_nn.training.start import initial_weights, linear_objective, null_model
 
-_PRIOR_PRECISION = 10.0
+PRIOR_PRECISION = 10.0
 _NO_RESIDUALS = 1e-4  # of the null dispersion: a prior this weak shrinks next to nothing
 
 
@@ -129,7 +129,7 @@ def prior(rows: Rows, inputs: Inputs, spec: Specification, null_loss: float) -> 
     if not spec.hidden:
         return [0.0]
     phi = preliminary_dispersion(rows, inputs, spec, null_loss)
-    alpha = _PRIOR_PRECISION * phi / float(rows.weight.sum())
+    alpha = PRIOR_PRECISION * phi / float(rows.weight.sum())
     return [alpha] * len(spec.hidden) + [alpha / units_of(rows, spec).unit ** 2]
 
 

@@ -1,0 +1,304 @@
+"""Mean and dispersion in turns: each a model of its own, given the other."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+
+from families import Array, ExponentialFamily
+from glmnet_nn.estimators._network_inference import fitted_objective
+from glmnet_nn.estimators._task import PRIOR_PRECISION
+from glmnet_nn.exceptions import BoundaryWarning
+from glmnet_nn.inference.weights import Weighting
+from glmnet_nn.training.data import Rows
+from glmnet_nn.training.dispersion import leverages, working_dispersion
+from glmnet_nn.training.inputs import unfolded
+
+_TOL = {"newton": 1e-7, "lbfgs": 1e-2, "newton_cg": 1e-2}  # last move, in standard errors
+_ROUNDS = 100
+_EPOCHAL_ROUNDS = 3  # of mini-batches: the second means are efficient (Carroll, Ruppert 1982)
+_EXACT = 1e-12  # of the null deviance: less is rounding
+_AT_THE_FLOOR = 10.0
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Rows of positive weight, as either model sees them.
+
+    ``X`` and ``Z`` are the features of the mean and of the dispersion; offsets are (n,)
+    or None.
+    """
+
+    X: Any
+    Z: Any
+    y: Array
+    weights: Weighting
+    offset: Array | None
+    dispersion_offset: Array | None
+
+    @property
+    def members(self) -> Array:
+        """How many observations a row is."""
+        return np.asarray(self.weights.total / self.weights.precision)
+
+    def deviance(self, family: ExponentialFamily, eta: Array, least: float) -> Array:
+        """Return the unit deviances times the precisions, none below ``least``."""
+        return np.maximum(2.0 * family.loss(self.y, eta) * self.weights.precision, least)
+
+    def working(
+        self,
+        family: ExponentialFamily,
+        deviance: Array,
+        phi: Array,
+        leverage: Array,
+        saddlepoint: bool,
+    ) -> tuple[Array, Array]:
+        """Return response and weight of one observation for the model of phi."""
+        precision = self.weights.precision
+        response, information = working_dispersion(
+            family, self.y, deviance / precision, phi / precision, leverage, saddlepoint
+        )
+        return response * precision, information
+
+    def leverages(self, mean: BaseEstimator, phi: Array) -> Array:
+        """Return the leverage of one observation of each row in the fitted mean, (n,)."""
+        X = np.asarray(self.X, dtype=float)
+        offset = None if self.offset is None else self.offset[:, None]
+        rows = Rows(X, self.y[:, None], self.weights.total / phi, offset)
+        objective = fitted_objective(mean, rows)
+        w = unfolded(objective.network.layout, mean._inputs, mean._weights)
+        return leverages(objective, w) / self.members
+
+    def log_likelihood(self, family: ExponentialFamily, eta: Array, phi: Array) -> float:
+        """Return sum_i log f(y_i | mu_i, phi_i), every observation of a row a term."""
+        own = phi / self.weights.precision
+        each = family.log_saturated(self.y, own) - family.loss(self.y, eta) / own
+        return float(self.members @ each)
+
+
+@dataclass(frozen=True)
+class State:
+    """The fit after a round: eta, phi, and the weight of log phi, of each row."""
+
+    eta: Array
+    phi: Array
+    information: Array
+
+
+class Alternation:
+    """Fit the mean at the present phi, the dispersion at the present mean, until both rest.
+
+    The score equations of both hold at the end, and so those of the joint likelihood. As
+    the parameters of mean and dispersion are orthogonal (Cox and Reid 1987), a round leaves
+    about 1 / n of the error of the one before.
+
+    Parameters
+    ----------
+    mean, dispersion : DeepGLMRegressor
+        Not fitted; ``dispersion`` of the Gamma law with log link. Both are fitted in place.
+    data : Observations
+    residual : bool
+        Whether the score of the dispersion is freed of the leverage of the mean.
+    saddlepoint : bool
+        Whether its likelihood is approximated.
+    max_iter, tol
+        Rounds, and the move of a round at which to stop, or "auto".
+    report : callable, optional
+        Told the round and its log-likelihood.
+    """
+
+    def __init__(
+        self,
+        mean: Any,
+        dispersion: Any,
+        data: Observations,
+        *,
+        residual: bool,
+        saddlepoint: bool,
+        max_iter: str | int,
+        tol: str | float,
+        report: Any = None,
+    ) -> None:
+        self.mean = _Head(mean)
+        self.dispersion = _Head(dispersion)
+        self.data = data
+        self.residual = residual
+        self.saddlepoint = saddlepoint
+        self._asked = max_iter, tol
+        self._report = report
+        self.log_likelihoods: list[float] = []
+        self.converged = False
+        self.n_iter = 0
+
+    def run(self) -> State:
+        """Alternate; return the last state.
+
+        Warns
+        -----
+        BoundaryWarning
+            The likelihood has no maximum: it grows as some dispersions fall to 0.
+        ConvergenceWarning
+            The last round still moved the fit; and whatever the last fit of either says.
+        """
+        data, state, moved = self.data, self._start(), np.inf
+        rounds, tol = self._schedule()
+        while not self.converged and self.n_iter < rounds:
+            before = state
+            state = self._round(before)
+            moved = self._move(before, state)
+            self.n_iter += 1
+            self.log_likelihoods.append(data.log_likelihood(self.family, state.eta, state.phi))
+            if self._report is not None:
+                self._report(self.n_iter, self.log_likelihoods[-1])
+            self.converged = tol is not None and moved <= tol
+        self.mean.finish()
+        self.dispersion.finish()
+        self._warn_of_floor(state)
+        if tol is None:
+            self.converged = True
+        elif not self.converged:
+            warnings.warn(
+                f"mean and dispersion did not come to rest in {self.n_iter} rounds: the last "
+                f"moved them by {moved:.2g} standard errors, and tol is {tol:g}. Raise max_iter "
+                "or tol; a stronger alpha of the dispersion helps where it overfits.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        return state
+
+    def _schedule(self) -> tuple[int, float | None]:
+        """Return the most rounds and the tolerance; None where mini-batches never rest."""
+        max_iter, tol = self._asked
+        solvers = {self.mean.solver, self.dispersion.solver}
+        epochal = "adam" in solvers and tol == "auto"
+        usual = _EPOCHAL_ROUNDS if epochal else _ROUNDS
+        rounds = usual if isinstance(max_iter, str) else int(max_iter)
+        if not isinstance(tol, str):
+            return rounds, float(tol)
+        return rounds, None if epochal else max(_TOL[solver] for solver in solvers)
+
+    @property
+    def family(self) -> ExponentialFamily:
+        """The law of y."""
+        law: ExponentialFamily = self.mean.model.family_
+        return law
+
+    # ---------------------------------------------------------------- rounds
+
+    def _start(self) -> State:
+        """Return the fit of a constant dispersion."""
+        data, total = self.data, self.data.weights.total
+        self.mean.fit(data.X, data.y, total, data.offset)
+        self.least = _EXACT * (self.mean.model.null_deviance_ / float(total.sum()) or 1.0)
+        eta = self.mean.linear_predictor(data.X, data.offset)
+        leverage = self._leverages(np.ones(len(eta)))
+        deviance = data.deviance(self.family, eta, self.least)
+        freedom = float(data.members @ (1.0 - leverage))
+        phi = float(data.members @ deviance) / freedom if freedom > 0 else self.least
+        return self._with_dispersion(eta, deviance, np.full(len(eta), phi), leverage)
+
+    def _round(self, state: State) -> State:
+        """Return the next state."""
+        data, weight = self.data, self.data.weights.total / state.phi
+        self.mean.precision_prior(float(weight.sum()))
+        self.mean.fit(data.X, data.y, weight, data.offset)
+        eta = self.mean.linear_predictor(data.X, data.offset)
+        deviance = data.deviance(self.family, eta, self.least)
+        return self._with_dispersion(eta, deviance, state.phi, self._leverages(state.phi))
+
+    def _leverages(self, phi: Array) -> Array:
+        if self.residual:
+            return self.data.leverages(self.mean.model, phi)
+        return np.zeros(len(phi))
+
+    def _with_dispersion(self, eta: Array, deviance: Array, phi: Array, leverage: Array) -> State:
+        """Return the state after fitting the dispersion to these deviances, from this phi."""
+        data = self.data
+        response, information = data.working(self.family, deviance, phi, leverage, self.saddlepoint)
+        weight = data.members * information
+        self.dispersion.precision_prior(float(weight.sum()))
+        self.dispersion.fit(data.Z, response, weight, data.dispersion_offset)
+        return State(eta, self._phi(), information)
+
+    def _phi(self) -> Array:
+        zeta = self.dispersion.linear_predictor(self.data.Z, self.data.dispersion_offset)
+        return np.exp(np.maximum(zeta, np.log(self.least)))
+
+    # -------------------------------------------------------------- measures
+
+    def _move(self, before: State, after: State) -> float:
+        """Return the distance in standard errors: the root of twice the divergence of the laws."""
+        fisher = self.family.fisher_weight(after.eta) / after.phi
+        of_mean = self.data.weights.total @ (fisher * np.square(after.eta - before.eta))
+        turned = np.square(np.log(after.phi / before.phi))
+        of_dispersion = self.data.members @ (after.information * turned)
+        return float(np.sqrt(of_mean + of_dispersion))
+
+    def _warn_of_floor(self, state: State) -> None:
+        fallen: NDArray[np.intp] = np.flatnonzero(state.phi <= _AT_THE_FLOOR * self.least)
+        if len(fallen):
+            warnings.warn(
+                f"The likelihood has no maximum: the mean model reproduces y in {len(fallen)} "
+                f"rows (the first: {fallen[:5].tolist()}) that the dispersion model can tell from "
+                "the others, and their dispersion falls to 0; it is reported as "
+                f"{self.least:.3g}. Use method='reml', fewer features of the dispersion, or "
+                "alpha > 0 for either model.",
+                BoundaryWarning,
+                stacklevel=5,
+            )
+
+
+class _Head:
+    """One of the two models: fitted again and again, each time from where it was.
+
+    Its warnings are those of the last fit, told by :meth:`finish`.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self._given = {name: getattr(model, name) for name in ("alpha", "warm_start", "n_init")}
+        self._is_auto = isinstance(model.alpha, str) and bool(model._hidden_sizes())
+        self._shape: Array | None = None
+        self._said: list[warnings.WarningMessage] = []
+
+    @property
+    def solver(self) -> str:
+        """The solver in use."""
+        return str(self.model.solver_)
+
+    def precision_prior(self, total: float) -> None:
+        """Let alpha="auto" be a prior of precision 10 on log-likelihoods with sum w = total.
+
+        The dispersion is in the weights, and so 1. Weights of the output layer keep the
+        unit that the first fit, if there was one, has found for them.
+        """
+        if self._is_auto:
+            ratio = np.ones(1) if self._shape is None else self._shape
+            self.model.set_params(alpha=PRIOR_PRECISION / total * ratio)
+
+    def fit(self, X: Any, y: Array, weight: Array, offset: Array | None) -> None:
+        """Fit from the parameters of the fit before."""
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            self.model.fit(X, y, sample_weight=weight, offset=offset)
+        self._said = said
+        if self._shape is None:
+            alpha = np.asarray(self.model.alpha_)
+            self._shape = alpha / alpha[0] if self._is_auto else alpha
+        self.model.set_params(warm_start=True, n_init=1)
+
+    def linear_predictor(self, X: Any, offset: Array | None) -> Array:
+        """Return eta, (n,)."""
+        return np.asarray(self.model.linear_predictor(X, offset=offset))
+
+    def finish(self) -> None:
+        """Give the model its parameters back, and say what its last fit had to say."""
+        self.model.set_params(**self._given)
+        for told in self._said:
+            warnings.warn(told.message, stacklevel=5)
