@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -84,10 +84,11 @@ class Observations:
 
 @dataclass(frozen=True)
 class State:
-    """The fit after a round: eta, phi, and the weight of log phi, of each row."""
+    """The fit after a round: eta and phi of each row, and what phi was fitted to."""
 
     eta: Array
     phi: Array
+    response: Array
     information: Array
 
 
@@ -126,7 +127,7 @@ class Alternation:
         report: Any = None,
     ) -> None:
         self.mean = _Head(mean)
-        self.dispersion = _Head(dispersion)
+        self.dispersion = _Head(dispersion, stepwise=True)
         self.data = data
         self.residual = residual
         self.saddlepoint = saddlepoint
@@ -157,6 +158,7 @@ class Alternation:
             if self._report is not None:
                 self._report(self.n_iter, self.log_likelihoods[-1])
             self.converged = tol is not None and moved <= tol
+        state = replace(state, phi=self._settled(state))
         self.mean.finish()
         self.dispersion.finish()
         self._warn_of_floor(state)
@@ -224,7 +226,15 @@ class Alternation:
         weight = data.members * information
         self.dispersion.precision_prior(float(weight.sum()))
         self.dispersion.fit(data.Z, response, weight, data.dispersion_offset)
-        return State(eta, self._phi(), information)
+        return State(eta, self._phi(), response, information)
+
+    def _settled(self, state: State) -> Array:
+        """Return phi after all the steps of scoring, not one, to the last working response."""
+        if self.dispersion.stepwise:
+            data, weight = self.data, self.data.members * state.information
+            self.dispersion.stepwise = False
+            self.dispersion.fit(data.Z, state.response, weight, data.dispersion_offset)
+        return self._phi()
 
     def _phi(self) -> Array:
         zeta = self.dispersion.linear_predictor(self.data.Z, self.data.dispersion_offset)
@@ -257,12 +267,19 @@ class Alternation:
 class _Head:
     """One of the two models: fitted again and again, each time from where it was.
 
-    Its warnings are those of the last fit, told by :meth:`finish`.
+    ``stepwise`` scoring takes one step a fit. (Near its limit the likelihood of few rows
+    may have no bound where the mean reproduces some of them. Fitted to its end in the
+    first rounds, the dispersion runs there past a maximum; by steps it finds it, as R's
+    ``dglm`` and ``remlscore`` do.) Warnings are those of the last fit, told by :meth:`finish`.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, stepwise: bool = False) -> None:
+        names = ("alpha", "warm_start", "n_init", "max_iter")
         self.model = model
-        self._given = {name: getattr(model, name) for name in ("alpha", "warm_start", "n_init")}
+        self.stepwise = (
+            stepwise and not model._hidden_sizes() and model.solver in ("auto", "newton")
+        )
+        self._given = {name: getattr(model, name) for name in names}
         self._is_auto = isinstance(model.alpha, str) and bool(model._hidden_sizes())
         self._shape: Array | None = None
         self._said: list[warnings.WarningMessage] = []
@@ -284,6 +301,7 @@ class _Head:
 
     def fit(self, X: Any, y: Array, weight: Array, offset: Array | None) -> None:
         """Fit from the parameters of the fit before."""
+        self.model.set_params(max_iter=1 if self.stepwise else self._given["max_iter"])
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             self.model.fit(X, y, sample_weight=weight, offset=offset)

@@ -171,7 +171,7 @@ def dispersion_covariance(
     Parameters
     ----------
     mean, dispersion : Fitted
-        Of the same rows; ``mean`` with weights w / phi.
+        Of the same rows; ``mean`` with frequency weights w / phi.
     copies : array of shape (n,)
         How many observations a row is.
     own : array of shape (n,)
@@ -182,7 +182,7 @@ def dispersion_covariance(
     information = Z.T @ (Z * (copies * own)[:, None])
     if residual:
         A = np.concatenate([A[:, 0] for _, A, _, _ in mean.scoring_blocks()])
-        A /= np.sqrt(copies)[:, None]
+        A *= np.sqrt(mean.weights.copies / copies)[:, None]
         leverage = np.square(A).sum(axis=1)
         coupled = np.zeros((Z.shape[1], A.shape[1] ** 2))
         for block in range(0, len(A), 256):
