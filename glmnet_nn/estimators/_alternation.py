@@ -16,6 +16,7 @@ from glmnet_nn.estimators._network_inference import fitted_objective
 from glmnet_nn.estimators._task import PRIOR_PRECISION
 from glmnet_nn.exceptions import BoundaryWarning
 from glmnet_nn.inference.weights import Weighting
+from glmnet_nn.training.anderson import Anderson
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.dispersion import leverages, working_dispersion
 from glmnet_nn.training.inputs import unfolded
@@ -25,6 +26,8 @@ _ROUNDS = 100
 _EPOCHAL_ROUNDS = 3  # of mini-batches: the second means are efficient (Carroll, Ruppert 1982)
 _EXACT = 1e-12  # of the null deviance: less is rounding
 _AT_THE_FLOOR = 10.0
+_FARTHEST = 1.0  # change of a log phi in one step of scoring
+_NEAR = 0.1  # largest change of a log phi from which on steps are accelerated
 
 
 @dataclass(frozen=True)
@@ -47,24 +50,26 @@ class Observations:
         """How many observations a row is."""
         return np.asarray(self.weights.total / self.weights.precision)
 
-    def deviance(self, family: ExponentialFamily, eta: Array, least: float) -> Array:
-        """Return the unit deviances times the precisions, none below ``least``."""
-        return np.maximum(2.0 * family.loss(self.y, eta) * self.weights.precision, least)
+    def deviance(self, family: ExponentialFamily, eta: Array) -> Array:
+        """Return the unit deviances times the precisions."""
+        return np.asarray(2.0 * family.loss(self.y, eta) * self.weights.precision)
 
     def working(
         self,
         family: ExponentialFamily,
-        deviance: Array,
+        eta: Array,
         phi: Array,
         leverage: Array,
         saddlepoint: bool,
+        least: float,
     ) -> tuple[Array, Array]:
-        """Return response and weight of one observation for the model of phi."""
+        """Return response, none below ``least``, and weight of one observation of each row."""
         precision = self.weights.precision
+        deviance = self.deviance(family, eta) / precision
         response, information = working_dispersion(
-            family, self.y, deviance / precision, phi / precision, leverage, saddlepoint
+            family, self.y, deviance, phi / precision, leverage, saddlepoint
         )
-        return response * precision, information
+        return np.maximum(response * precision, least), information
 
     def leverages(self, mean: BaseEstimator, phi: Array) -> Array:
         """Return the leverage of one observation of each row in the fitted mean, (n,)."""
@@ -136,6 +141,7 @@ class Alternation:
         self.log_likelihoods: list[float] = []
         self.converged = False
         self.n_iter = 0
+        self._anderson = Anderson()
 
     def run(self) -> State:
         """Alternate; return the last state.
@@ -158,7 +164,8 @@ class Alternation:
             if self._report is not None:
                 self._report(self.n_iter, self.log_likelihoods[-1])
             self.converged = tol is not None and moved <= tol
-        state = replace(state, phi=self._settled(state))
+        if self.converged:
+            state = replace(state, phi=self._settled(state))
         self.mean.finish()
         self.dispersion.finish()
         self._warn_of_floor(state)
@@ -197,13 +204,14 @@ class Alternation:
         """Return the fit of a constant dispersion."""
         data, total = self.data, self.data.weights.total
         self.mean.fit(data.X, data.y, total, data.offset)
+        self.dispersion.stepwise &= self.mean.solver != "adam"  # few rounds
         self.least = _EXACT * (self.mean.model.null_deviance_ / float(total.sum()) or 1.0)
         eta = self.mean.linear_predictor(data.X, data.offset)
         leverage = self._leverages(np.ones(len(eta)))
-        deviance = data.deviance(self.family, eta, self.least)
         freedom = float(data.members @ (1.0 - leverage))
-        phi = float(data.members @ deviance) / freedom if freedom > 0 else self.least
-        return self._with_dispersion(eta, deviance, np.full(len(eta), phi), leverage)
+        deviance = float(data.members @ data.deviance(self.family, eta))
+        phi = deviance / freedom if freedom > _EXACT * float(data.members.sum()) else 0.0
+        return self._with_dispersion(eta, np.full(len(eta), max(phi, self.least)), leverage)
 
     def _round(self, state: State) -> State:
         """Return the next state."""
@@ -211,22 +219,41 @@ class Alternation:
         self.mean.precision_prior(float(weight.sum()))
         self.mean.fit(data.X, data.y, weight, data.offset)
         eta = self.mean.linear_predictor(data.X, data.offset)
-        deviance = data.deviance(self.family, eta, self.least)
-        return self._with_dispersion(eta, deviance, state.phi, self._leverages(state.phi))
+        return self._with_dispersion(eta, state.phi, self._leverages(state.phi))
 
     def _leverages(self, phi: Array) -> Array:
         if self.residual:
             return self.data.leverages(self.mean.model, phi)
         return np.zeros(len(phi))
 
-    def _with_dispersion(self, eta: Array, deviance: Array, phi: Array, leverage: Array) -> State:
-        """Return the state after fitting the dispersion to these deviances, from this phi."""
+    def _with_dispersion(self, eta: Array, phi: Array, leverage: Array) -> State:
+        """Return the state after fitting the dispersion, from this phi."""
         data = self.data
-        response, information = data.working(self.family, deviance, phi, leverage, self.saddlepoint)
+        response, information = data.working(
+            self.family, eta, phi, leverage, self.saddlepoint, self.least
+        )
         weight = data.members * information
         self.dispersion.precision_prior(float(weight.sum()))
-        self.dispersion.fit(data.Z, response, weight, data.dispersion_offset)
+        if self.dispersion.stepwise:
+            self._step(phi, response, weight)
+        else:
+            self.dispersion.fit(data.Z, response, weight, data.dispersion_offset)
         return State(eta, self._phi(), response, information)
+
+    def _step(self, phi: Array, response: Array, weight: Array) -> None:
+        """Move the dispersion by one step of scoring: shortened if long, accelerated if short."""
+        data, head = self.data, self.dispersion
+        if head.weights is None:
+            head.fit(data.Z, phi, weight, data.dispersion_offset)
+        before, zeta = head.weights, head.linear_predictor(data.Z, data.dispersion_offset)
+        head.fit(data.Z, response, weight, data.dispersion_offset)
+        turned = head.linear_predictor(data.Z, data.dispersion_offset) - zeta
+        largest = float(np.abs(turned).max())
+        if largest > _NEAR:
+            self._anderson.forget()
+            head.weights = before + min(1.0, _FARTHEST / largest) * (head.weights - before)
+        else:
+            head.weights = self._anderson.next(before, head.weights, np.sqrt(weight) * turned)
 
     def _settled(self, state: State) -> Array:
         """Return phi after all the steps of scoring, not one, to the last working response."""
@@ -267,22 +294,31 @@ class Alternation:
 class _Head:
     """One of the two models: fitted again and again, each time from where it was.
 
-    ``stepwise`` scoring takes one step a fit. (Near its limit the likelihood of few rows
-    may have no bound where the mean reproduces some of them. Fitted to its end in the
-    first rounds, the dispersion runs there past a maximum; by steps it finds it, as R's
-    ``dglm`` and ``remlscore`` do.) Warnings are those of the last fit, told by :meth:`finish`.
+    ``stepwise`` scoring takes one step a fit: the likelihood of few rows may have no bound
+    where the mean reproduces some of them, and fitted to its end in the first rounds, the
+    dispersion runs there past a maximum. By steps it finds it, as R's ``dglm`` and
+    ``remlscore`` do. Warnings are those of the last fit, told by :meth:`finish`.
     """
 
     def __init__(self, model: Any, stepwise: bool = False) -> None:
-        names = ("alpha", "warm_start", "n_init", "max_iter")
         self.model = model
         self.stepwise = (
             stepwise and not model._hidden_sizes() and model.solver in ("auto", "newton")
         )
-        self._given = {name: getattr(model, name) for name in names}
+        self._of_fit = {name: getattr(model, name) for name in ("max_iter", "balance")}
+        self._given = {name: getattr(model, name) for name in ("alpha", "warm_start", "n_init")}
         self._is_auto = isinstance(model.alpha, str) and bool(model._hidden_sizes())
         self._shape: Array | None = None
         self._said: list[warnings.WarningMessage] = []
+
+    @property
+    def weights(self) -> Any:
+        """The parameters, None before the first fit."""
+        return getattr(self.model, "_weights", None)
+
+    @weights.setter
+    def weights(self, weights: Array) -> None:
+        self.model._weights = weights
 
     @property
     def solver(self) -> str:
@@ -301,7 +337,8 @@ class _Head:
 
     def fit(self, X: Any, y: Array, weight: Array, offset: Array | None) -> None:
         """Fit from the parameters of the fit before."""
-        self.model.set_params(max_iter=1 if self.stepwise else self._given["max_iter"])
+        of_step = {"max_iter": 1, "balance": None} if self.stepwise else {}
+        self.model.set_params(**{**self._of_fit, **of_step})
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             self.model.fit(X, y, sample_weight=weight, offset=offset)
@@ -317,6 +354,7 @@ class _Head:
 
     def finish(self) -> None:
         """Give the model its parameters back, and say what its last fit had to say."""
-        self.model.set_params(**self._given)
+        self.model.set_params(**self._given, **self._of_fit)
         for told in self._said:
-            warnings.warn(told.message, stacklevel=5)
+            if not (self.stepwise and issubclass(told.category, ConvergenceWarning)):
+                warnings.warn(told.message, stacklevel=5)

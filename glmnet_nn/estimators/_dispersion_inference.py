@@ -28,8 +28,7 @@ def double_glm_results(
     family, weights = estimator.family_, data.weights
     residual, saddlepoint = estimator.method == "reml", estimator.likelihood == "saddlepoint"
     leverage = data.leverages(estimator.mean_, phi) if residual else np.zeros(len(phi))
-    deviance = data.deviance(family, eta, estimator._least)
-    response, information = data.working(family, deviance, phi, leverage, saddlepoint)
+    response, information = data.working(family, eta, phi, leverage, saddlepoint, estimator._least)
     options: dict[str, Any] = {"cov_type": cov_type, "use_t": use_t, "dispersion": 1.0}
     mean = estimator.mean_.inference(data.X, data.y, weights.total / phi, data.offset, **options)
     dispersion = estimator.dispersion_model_.inference(

@@ -49,7 +49,8 @@ class DoublePredictions:
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> Array:
         """Return the mean mu, (n,)."""
-        return self.family_.mean(self.linear_predictor(X, offset, exposure))
+        eta = self.linear_predictor(X, offset, exposure)
+        return self.family_.mean(eta)
 
     def predict_dispersion(self, X: ArrayLike) -> Array:
         """Return phi, (n,), of an observation of precision 1: Var[y] = phi V(mu)."""
