@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from families import Array
 from glmnet_nn.estimators._alternation import Observations
-from glmnet_nn.inference import DoubleGLMResults, GLMResults, PartResults
+from glmnet_nn.estimators._inference import glm_results
+from glmnet_nn.estimators._validation import row_labels
+from glmnet_nn.inference import DoubleGLMResults, GLMResults, InferenceOptions, PartResults
 from glmnet_nn.inference.double_glm import dispersion_covariance
+from glmnet_nn.training.data import Rows
 from glmnet_nn.training.dispersion import slopes
 
 
@@ -29,15 +33,23 @@ def double_glm_results(
     residual, saddlepoint = estimator.method == "reml", estimator.likelihood == "saddlepoint"
     leverage = data.leverages(estimator.mean_, phi) if residual else np.zeros(len(phi))
     response, information = data.working(family, eta, phi, leverage, saddlepoint, estimator._least)
-    options: dict[str, Any] = {"cov_type": cov_type, "use_t": use_t, "dispersion": 1.0}
-    mean = estimator.mean_.inference(data.X, data.y, weights.total / phi, data.offset, **options)
-    dispersion = estimator.dispersion_model_.inference(
-        data.Z, response, data.members * information, data.dispersion_offset, **options
+    options = InferenceOptions(cov_type, use_t=use_t, dispersion=1.0)
+    mean = glm_results(
+        estimator.mean_,
+        _rows(data.X, data.y, weights.copies, weights.precision / phi, data.offset),
+        row_labels(data.X, len(phi)),
+        options,
+    )
+    dispersion = glm_results(
+        estimator.dispersion_model_,
+        _rows(data.Z, response, weights.copies, information, data.dispersion_offset),
+        row_labels(data.Z, len(phi)),
+        options,
     )
     if cov_type == "nonrobust":
         c, curvature = slopes(family, data.y, phi / weights.precision, saddlepoint)
         own = 0.5 * (c + curvature)
-        V = dispersion_covariance(mean.fitted, dispersion.fitted, data.members, own, residual)
+        V = dispersion_covariance(mean.fitted, dispersion.fitted, own, residual)
         dispersion = replace(dispersion, V=V)
     llf = data.log_likelihood(family, eta, phi)
     return DoubleGLMResults(
@@ -47,6 +59,12 @@ def double_glm_results(
         nobs=weights.nobs,
         method=estimator.method,
     )
+
+
+def _rows(X: Any, y: Array, copies: Array, precision: Array, offset: Array | None) -> Rows:
+    """Return rows that are some copies of an observation of that precision."""
+    known = None if offset is None else offset[:, None]
+    return Rows(np.asarray(X, dtype=float), y[:, None], copies * precision, known, precision)
 
 
 def _part(results: GLMResults) -> PartResults:

@@ -153,9 +153,7 @@ class DoubleGLMResults:
         return Summary(f"{type(law).__name__} double GLM", facts, tables, [])
 
 
-def dispersion_covariance(
-    mean: Fitted, dispersion: Fitted, copies: Array, own: Array, residual: bool
-) -> Array:
+def dispersion_covariance(mean: Fitted, dispersion: Fitted, own: Array, residual: bool) -> Array:
     """Return the covariance of the dispersion's u, the inverse of the information of log phi.
 
     With z the design of log phi, I the information of one observation, H the hat matrix
@@ -171,18 +169,16 @@ def dispersion_covariance(
     Parameters
     ----------
     mean, dispersion : Fitted
-        Of the same rows; ``mean`` with frequency weights w / phi.
-    copies : array of shape (n,)
-        How many observations a row is.
+        Of the same rows, which are copies of an observation of precision 1 / phi.
     own : array of shape (n,)
         I of each.
     residual : bool
     """
+    copies = mean.weights.copies
     Z = np.concatenate([J[:, 0] for _, J in dispersion.jacobian_blocks()])
     information = Z.T @ (Z * (copies * own)[:, None])
     if residual:
         A = np.concatenate([A[:, 0] for _, A, _, _ in mean.scoring_blocks()])
-        A *= np.sqrt(mean.weights.copies / copies)[:, None]
         leverage = np.square(A).sum(axis=1)
         coupled = np.zeros((Z.shape[1], A.shape[1] ** 2))
         for block in range(0, len(A), 256):
