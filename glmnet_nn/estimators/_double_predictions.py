@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,21 @@ from glmnet_nn.inference.residuals import residuals
 
 def chosen(X: Any, features: Any) -> Any:
     """Return the columns of X that a model sees."""
-    return X if features is None else _safe_indexing(X, list(features), axis=1)
+    if features is None:
+        return X
+    known = list(getattr(X, "columns", range(X.shape[1])))
+    missing = [feature for feature in features if not _is_column(feature, known)]
+    if missing or not len(features):
+        raise ValueError(
+            "mean_features and dispersion_features must name columns of X, or number them, but "
+            f"{missing or list(features)!r} are none of {known[:20]}. Use None for all columns."
+        )
+    return _safe_indexing(X, list(features), axis=1)
+
+
+def _is_column(feature: Any, known: list[Any]) -> bool:
+    """Tell whether it is the name, or the number, of a column."""
+    return feature in known or (isinstance(feature, Integral) and 0 <= feature < len(known))
 
 
 class DoublePredictions:

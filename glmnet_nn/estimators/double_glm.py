@@ -20,10 +20,20 @@ from glmnet_nn.estimators._validation import FLOATING, check_offset, check_weigh
 from glmnet_nn.estimators.regressor import DeepGLMRegressor
 from glmnet_nn.inference.weights import weighting
 
-_OF_THE_LAW = {"alpha": "auto", "l1_ratio": 0.0, "fit_intercept": True, "bias_reduction": False}
+_OWN = {
+    "family": "gamma",
+    "link": "log",
+    "alpha": "auto",
+    "l1_ratio": 0.0,
+    "fit_intercept": True,
+    "bias_reduction": False,
+    "offset": None,
+    "exposure": None,
+}
+_HIDDEN = (8,)  # of the dispersion of a network: wider or deeper finds no more, and less surely
 
 
-class DoubleGLMRegressor(RegressorMixin, DoublePredictions, BaseEstimator):
+class DoubleGLMRegressor(DoublePredictions, RegressorMixin, BaseEstimator):
     r"""A network for the mean and a network for the dispersion of y.
 
         g(mu) = mean(x) + offset,   log phi = dispersion(x),   y ~ family(mu, phi)
@@ -41,8 +51,8 @@ class DoubleGLMRegressor(RegressorMixin, DoublePredictions, BaseEstimator):
         The model of the mean; its family is the law of y, which must have a dispersion:
         normal, gamma, inverse_gaussian, tweedie. None is ``DeepGLMRegressor()``.
     dispersion : DeepGLMRegressor, default=None
-        The model of phi: family "gamma", link "log". None is one with the layers and the
-        training of ``mean``.
+        The model of phi: family "gamma", link "log". None is one trained as ``mean`` is, of
+        8 hidden units, or none if ``mean`` has none.
     mean_features, dispersion_features : list of columns or None, default=None
         Names or numbers of the columns of X that each sees; None is all.
     method : {"reml", "ml"}, default="reml"
@@ -221,9 +231,8 @@ class DoubleGLMRegressor(RegressorMixin, DoublePredictions, BaseEstimator):
                 f"penalty leave undefined, but mean has l1_ratio={mean.l1_ratio}. Use method='ml'."
             )
         if self.dispersion is None:
-            dispersion = clone(mean).set_params(
-                family="gamma", link="log", offset=None, exposure=None, **_OF_THE_LAW
-            )
+            hidden = _HIDDEN if mean._hidden_sizes() else ()
+            dispersion = clone(mean).set_params(**_OWN, hidden_layer_sizes=hidden)
         else:
             dispersion = clone(self.dispersion)
         link = None if dispersion.link == "auto" else dispersion.link
