@@ -32,7 +32,7 @@ class DispersionScore:
     Of the exponential law, phi = 1, the mean unit deviance is twice Euler's constant:
 
     >>> from families import Gamma
-    >>> c = Gamma().saturated_slope(np.array([3.0]), np.array([1.0]))
+    >>> c, _ = Gamma().saturated_slopes(np.array([3.0]), np.array([1.0]))
     >>> print(c / 2, np.euler_gamma)
     [0.57721566] 0.5772156649015329
     """
@@ -41,12 +41,15 @@ class DispersionScore:
 
         def log_saturated(self, y: Array, phi: Array | float = 1.0) -> Array: ...
 
-    def saturated_slope(self, y: Array, phi: Array) -> Array:
-        """Return c = -2 d log_saturated / d log phi, by differences unless the law states it."""
+    def saturated_slopes(self, y: Array, phi: Array) -> tuple[Array, Array]:
+        """Return c and d c / d log phi, by differences unless the law states them."""
         y, phi = np.broadcast_arrays(np.asarray(y, dtype=float), np.asarray(phi, dtype=float))
-        return -2.0 * difference_slope(lambda z: self.log_saturated(y, np.exp(z)), np.log(phi))
+        one = np.ones(y.shape)  # about 1 the steps of difference_slope are thousandths
 
-    def saturated_curvature(self, y: Array, phi: Array) -> Array:
-        """Return d c / d log phi, by differences unless the law states it."""
-        y, phi = np.broadcast_arrays(np.asarray(y, dtype=float), np.asarray(phi, dtype=float))
-        return difference_slope(lambda z: self.saturated_slope(y, np.exp(z)), np.log(phi))
+        def slope(x: Array) -> Array:
+            def saturated(x: Array) -> Array:
+                return self.log_saturated(y, phi * np.exp(x - 2.0))
+
+            return -2.0 * difference_slope(saturated, x)
+
+        return slope(2.0 * one), difference_slope(lambda x: slope(x + one), one)

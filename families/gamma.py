@@ -79,15 +79,12 @@ class Gamma(PositiveMean):
         phi = np.asarray(phi, dtype=float)
         return np.asarray(log_poisson_mode(1.0 / phi) - np.log(phi) - np.log(y))
 
-    def saturated_slope(self, y: Array, phi: Array) -> Array:
-        """2 k [log k - digamma(k)], k = 1 / phi: between 1 and 2."""
-        y, k = np.broadcast_arrays(y, 1.0 / np.asarray(phi, dtype=float))
-        return np.asarray(2.0 * k * log_minus_digamma(k))
-
-    def saturated_curvature(self, y: Array, phi: Array) -> Array:
-        """2 [k^2 trigamma(k) - k] - c, as the information of log phi is the bracket."""
-        y, k = np.broadcast_arrays(y, 1.0 / np.asarray(phi, dtype=float))
-        return 2.0 * trigamma_excess(k) - self.saturated_slope(y, phi)
+    def saturated_slopes(self, y: Array, phi: Array) -> tuple[Array, Array]:
+        """c = 2 k [log k - digamma(k)], k = 1 / phi, between 1 and 2; c and its slope add up
+        to 2 [k^2 trigamma(k) - k], twice the information of log phi."""
+        _, k = np.broadcast_arrays(y, 1.0 / np.asarray(phi, dtype=float))
+        c = 2.0 * k * log_minus_digamma(k)
+        return c, 2.0 * trigamma_excess(k) - c
 
     def anscombe_transform(self, y: Array) -> Array:
         return np.asarray(3.0 * np.cbrt(y))

@@ -16,6 +16,8 @@ from families._positive_mean import PositiveMean
 from families._special import log_poisson_mode, poisson_divergence, times
 from families._support import NON_NEGATIVE, Array, Interval
 
+_NO_BEND = 1e8  # rate from which on what the second derivative has is rounding
+
 
 @dataclass(frozen=True)
 class Tweedie(PositiveMean):
@@ -114,12 +116,13 @@ class Tweedie(PositiveMean):
         value[sizes] = _log_compound(log_rate, a)[0] - log_y
         return value
 
-    def saturated_slope(self, y: Array, phi: Array) -> Array:
-        """2 d log g / d log lambda; 0 for y = 0."""
+    def saturated_slopes(self, y: Array, phi: Array) -> tuple[Array, Array]:
+        """c = 2 d log g / d log lambda, and 0 for y = 0."""
         sizes, _, log_rate, a = self._log_rate(y, phi)
-        slope = np.zeros(sizes.shape)
-        slope[sizes] = 2.0 * _log_compound(log_rate, a)[1]
-        return slope
+        c, curvature = np.zeros(sizes.shape), np.zeros(sizes.shape)
+        _, slope, bend = _log_compound(log_rate, a)
+        c[sizes], curvature[sizes] = 2.0 * slope, -2.0 * bend
+        return c, curvature
 
     def _log_rate(
         self, y: Array, phi: Array | float
@@ -188,8 +191,10 @@ def _divergence(p: float, y: ArrayLike, mu: ArrayLike, log_mu: ArrayLike) -> Arr
     return np.asarray(value)
 
 
-def _log_compound(log_rate: Array, a: float) -> tuple[Array, Array]:
-    """log of g = sum_k Poisson(k; L) z Gamma(z; k a), z = L a, rate L; its slope in log L.
+def _log_compound(log_rate: Array, a: float) -> tuple[Array, Array, Array]:
+    """log g, its slope and its second derivative in log L, where
+
+        g = sum_k Poisson(k; L) z Gamma(z; k a),   z = L a, unit scale.
 
     z Gamma(z; k a) = k a Poisson(k a; z), so that with M(k) = k log k - k - log k!
     and the divergence D(k, L), the terms are free of cancellation:
@@ -199,7 +204,8 @@ def _log_compound(log_rate: Array, a: float) -> tuple[Array, Array]:
     They are summed outward from the mode. Where they are a smooth bump of width
     s = sqrt(L / (1 + a)) > 8, the sum over k is that of every (s / 2)-th term: the
     trapezoidal rule is exact to e^-79 there. Beyond a rate of 1e17, g grows as sqrt(L).
-    As d D / d log L = L - k, the slope is (1 + a) times the mean of k - L over the terms.
+    As d D / d log L = L - k, the slope is (1 + a) times the mean of k - L over the terms,
+    and the second derivative (1 + a) times (1 + a) Var[k] - L, about 1 / L where L is large.
     """
     top = np.log(1e17 * max(1.0, 1.0 / a))
     excess = np.maximum(log_rate - top, 0.0)
@@ -218,8 +224,8 @@ def _log_compound(log_rate: Array, a: float) -> tuple[Array, Array]:
         log_size = log_weight + log_poisson_mode(k) + log_poisson_mode(k * a)
         return np.where(k > 0.5, log_size - (1.0 + a) * fall, -np.inf), -gap
 
-    peak, moment = log_term(0.0)
-    total = np.ones_like(peak)
+    peak, first = log_term(0.0)
+    total, second = np.ones_like(peak), np.square(first)
     for direction in (1.0, -1.0):
         steps, term = 0.0, total
         while np.any(term > 1e-18 * total):
@@ -228,6 +234,10 @@ def _log_compound(log_rate: Array, a: float) -> tuple[Array, Array]:
             with np.errstate(invalid="ignore"):  # a rate that is NaN
                 term = np.exp(log_size - peak)
             total = total + term
-            moment = moment + term * excess_of_k
+            first = first + term * excess_of_k
+            second = second + term * np.square(excess_of_k)
     log_g = peak + np.log(total * step) + 0.5 * excess
-    return np.asarray(log_g), np.asarray((1.0 + a) * moment / total)
+    mean = first / total
+    bend = (1.0 + a) * ((1.0 + a) * (second / total - np.square(mean)) - rate)
+    bend = np.where(rate < _NO_BEND, bend, 0.0)
+    return np.asarray(log_g), np.asarray((1.0 + a) * mean), bend

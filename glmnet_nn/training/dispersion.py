@@ -2,7 +2,7 @@
 
 Of one observation, with unit deviance d and leverage h, the score of log phi is
 
-    s = [ d / phi - (c - h) ] / 2,   c = family.saturated_slope(y, phi),
+    s = [ d / phi - (c - h) ] / 2,   c = family.saturated_slopes(y, phi)[0],
 
 exactly with that c, by the saddlepoint approximation with c = 1. h = 0 is maximum
 likelihood; with the leverage of the mean model it is the score of the likelihood adjusted
@@ -39,7 +39,7 @@ def slopes(
     """Return c and d c / d log phi of each observation; 1 and 0 by the saddlepoint."""
     if saddlepoint:
         return np.ones_like(phi), np.zeros_like(phi)
-    return family.saturated_slope(y, phi), family.saturated_curvature(y, phi)
+    return family.saturated_slopes(y, phi)
 
 
 def working_dispersion(
