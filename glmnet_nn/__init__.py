@@ -39,6 +39,8 @@ if TYPE_CHECKING:
         vuong_test,
     )
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor, DoubleGLMRegressor
+    from glmnet_nn.nesting import glm_to_net_path
+    from glmnet_nn.persistence import load_model, save_model
 
 __version__ = "0.1.0"
 
@@ -65,7 +67,10 @@ __all__ = [
     "configuration",
     "deviance_scorer",
     "get_family",
+    "glm_to_net_path",
+    "load_model",
     "nonlinearity_test",
+    "save_model",
     "show_config",
     "to_statsmodels",
     "vuong_test",
@@ -80,6 +85,9 @@ _LAZY = {
     "deviance_scorer": "comparison",
     "nonlinearity_test": "comparison",
     "vuong_test": "comparison",
+    "glm_to_net_path": "nesting",
+    "load_model": "persistence",
+    "save_model": "persistence",
     "configuration": "_config",
     "show_config": "_config",
     "to_statsmodels": "bridges",

@@ -82,6 +82,45 @@ FLOORS = (
         ),
         STATISTICS | {"sklearn"},
     ),
+    Floor("glmnet_nn._plotting", (), frozenset({"matplotlib"})),
+    Floor(
+        "glmnet_nn.persistence",
+        (
+            "families",
+            "glmnet_nn:__version__",
+            "glmnet_nn.network",
+            "glmnet_nn.training",
+            "glmnet_nn.inference",
+            "glmnet_nn.estimators",
+            "glmnet_nn.persistence",
+        ),
+        frozenset({"sklearn"}),
+    ),
+    Floor(
+        "glmnet_nn.validation",
+        (
+            "families",
+            "glmnet_nn._plotting",
+            "glmnet_nn.training",
+            "glmnet_nn.exceptions",
+            "glmnet_nn.inference",
+            "glmnet_nn.estimators",
+            "glmnet_nn.comparison",
+            "glmnet_nn.validation",
+        ),
+        STATISTICS | {"sklearn"},
+    ),
+    Floor(
+        "glmnet_nn.nesting",
+        (
+            "families",
+            "glmnet_nn._plotting",
+            "glmnet_nn.estimators",
+            "glmnet_nn.comparison",
+            "glmnet_nn.nesting",
+        ),
+        STATISTICS | {"sklearn", "joblib"},
+    ),
 )
 
 
@@ -217,6 +256,8 @@ def test_families_are_asked_not_told_apart(module: str, path: Path) -> None:
         ("glmnet_nn.estimators.regressor", "from glmnet_nn.comparison import compare"),
         ("glmnet_nn.estimators.regressor", "import torch"),
         ("glmnet_nn.comparison.table", "from glmnet_nn.plotting import curve"),
+        ("glmnet_nn.comparison.table", "from glmnet_nn.validation import lift_table"),
+        ("glmnet_nn.validation.lift", "import matplotlib"),
     ],
 )
 def test_an_upward_import_is_seen(module: str, source: str) -> None:

@@ -254,6 +254,8 @@ def test_log_likelihood_chooses_the_model_of_the_dispersion(claims):
         (DoubleGLMRegressor(glm(), glm("gamma")), "Gamma model with log link"),
         (DoubleGLMRegressor(glm(), glm("poisson")), "Gamma model with log link"),
         (DoubleGLMRegressor(net(l1_ratio=0.5)), "l1_ratio=0.5"),
+        (DoubleGLMRegressor(net(n_estimators=3)), "mean must be one model"),
+        (DoubleGLMRegressor(net(), net("gamma", link="log", base=glm())), "dispersion must be one"),
         (DoubleGLMRegressor(glm("gamma")), "y > 0"),
         (DoubleGLMRegressor(glm(), mean_features=["no"]), "column"),
         (DoubleGLMRegressor(glm(), method="map"), "method"),

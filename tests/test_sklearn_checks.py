@@ -25,6 +25,10 @@ def _estimators():
                 yield cls(**asked) if solver == "auto" else cls(**asked, solver=solver)
     yield DeepGLMClassifier(hidden_layer_sizes=(), bias_reduction=True)
     yield DeepGLMRegressor(hidden_layer_sizes=(5,), polish_output=True)
+    for cls in (DeepGLMRegressor, DeepGLMClassifier):
+        yield cls(hidden_layer_sizes=(5,), n_estimators=3, max_iter=5)
+        for how in (True, "fixed"):
+            yield cls(hidden_layer_sizes=(5,), skip_connection=how)
     for hidden, alpha in (((), "auto"), ((5,), 0.1)):  # two rounds show as much as all
         mean = DeepGLMRegressor(hidden_layer_sizes=hidden, alpha=alpha)
         yield DoubleGLMRegressor(mean, max_iter=2)

@@ -104,6 +104,10 @@ class EstimatorContender(Contender):
         """The columns of X that the estimator reads by itself, by offset and exposure."""
         return self._reads
 
+    def predicts_rates(self, sample: Sample) -> bool:
+        """Whether the estimator knows neither offset nor exposure, but there is one."""
+        return self._by_rates(sample, self._view(sample)[-1])
+
     def family(self) -> ExponentialFamily | None:
         model = innermost(self.estimator)
         if not isinstance(model, DeepGLMRegressor):  # the law of a classifier follows from y
@@ -137,7 +141,7 @@ class EstimatorContender(Contender):
         with sklearn.config_context(enable_metadata_routing=False):
             model, X = unwrapped(fit, X)
         ours = isinstance(model, BaseDeepGLM) and not self._by_rates(sample, known)
-        if not ours or model._network.layout.size > _MOST_WEIGHTS:
+        if not ours or model._is_ensemble or model._network.layout.size > _MOST_WEIGHTS:
             return None
         try:
             with warnings.catch_warnings():  # of standard errors, which are not asked for

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 from families import Array, ExponentialFamily
-from glmnet_nn.estimators._network_inference import fitted_objective
+from glmnet_nn.estimators._network_inference import objective_of_fit
 from glmnet_nn.estimators._task import PRIOR_PRECISION
 from glmnet_nn.exceptions import BoundaryWarning
 from glmnet_nn.inference.weights import Weighting
@@ -76,7 +76,7 @@ class Observations:
         X = np.asarray(self.X, dtype=float)
         offset = None if self.offset is None else self.offset[:, None]
         rows = Rows(X, self.y[:, None], self.weights.total / phi, offset)
-        objective = fitted_objective(mean, rows)
+        objective = objective_of_fit(mean, rows)
         w = unfolded(objective.network.layout, mean._inputs, mean._weights)
         return leverages(objective, w) / self.members
 

@@ -34,7 +34,7 @@ def chosen(X: Any, features: Any) -> Any:
 
 def _is_column(feature: Any, known: list[Any]) -> bool:
     """Tell whether it is the name, or the number, of a column."""
-    return feature in known or (isinstance(feature, Integral) and 0 <= feature < len(known))
+    return feature in known or (isinstance(feature, Integral) and 0 <= int(feature) < len(known))
 
 
 class DoublePredictions:

@@ -19,7 +19,7 @@ from glmnet_nn.estimators._task import (
     scaled_inputs,
     units_of,
 )
-from glmnet_nn.network import Layout, Network
+from glmnet_nn.network import Layer, Layout, Network
 from glmnet_nn.training.balance import balanced
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.estimability import estimable, moves
@@ -73,9 +73,14 @@ class Fit:
 
 
 def fit_network(
-    X: Array, y: Array, weight: Array, offset: Array | None, spec: Specification
+    X: Array,
+    y: Array,
+    weight: Array,
+    offset: Array | None,
+    spec: Specification,
+    glm: Layer | None = None,
 ) -> Fit:
-    """Minimise the objective from the null model.
+    """Minimise the objective from the null model or, if given, from that GLM.
 
     The solver works on scaled inputs and, if it is a first-order one, on y in units
     of its spread; what is returned is for X and y as given.
@@ -91,6 +96,9 @@ def fit_network(
             found = _sampled(rows, intercept, null_loss, saturated, spec, n_threads)
         if found is not None:
             return found
+    if glm is None and spec.paired and spec.hidden:
+        nothing = np.zeros((y.shape[1], X.shape[1]))
+        glm = Layer(nothing, intercept if spec.fit_intercept else None)
     inputs = scaled_inputs(rows, spec)
     alpha = spec.alpha if spec.alpha is not None else prior(rows, inputs, spec, null_loss)
     is_mle = not spec.hidden and not any(alpha)
@@ -98,7 +106,7 @@ def fit_network(
     exact = spec.solver == "newton"
     working, units = (reduced, AS_GIVEN) if exact else (inputs, units_of(rows, spec))
     objective = objective_of(rows, working, alpha, units, spec)
-    solution = best_of(objective, working, intercept, units, null_loss, spec)
+    solution = best_of(objective, working, intercept, units, null_loss, spec, glm)
     w = units.given(objective.network.layout, solution.w)
     if working is not reduced or units is not AS_GIVEN:
         raw = folded(objective.network.layout, working, w)
@@ -118,17 +126,14 @@ def fit_network(
     n_parameters = 0 if spec.hidden else reduced.rank + spec.fit_intercept
     return Fit(
         solution=solution,
-        network=Network(
-            Layout((X.shape[1], *layout.sizes[1:]), layout.fit_intercept),
-            objective.network.activation,
-        ),
+        network=Network(layout.resized(n_features=X.shape[1]), objective.network.activation),
         weights=folded(layout, reduced, w),
         inputs=reduced,
         alpha=alpha,
         loss=mean_loss + objective.penalty.value(w),
         deviance=2.0 * mean_loss * total,
         null_deviance=2.0 * null_loss * total,
-        dispersion=_dispersion(objective, w, n_parameters),
+        dispersion=pearson_dispersion(objective, w, n_parameters),
         rank=reduced.rank,
         dependent=reduced.dependent_columns(X.shape[1]),
         separated_rows=separated.rows,
@@ -152,7 +157,9 @@ def _sampled(
     alpha = [0.0] if spec.alpha is None else spec.alpha
 
     def penalty_on(inputs: Inputs) -> ElasticNet:
-        return elastic_net(layout, alpha, spec.l1_ratio, inputs.scale)
+        return elastic_net(
+            layout, alpha, spec.l1_ratio, inputs.scale, group_inputs=spec.group_lasso
+        )
 
     def start(inputs: Inputs) -> Array:
         if spec.start is not None:
@@ -188,7 +195,7 @@ def _sampled(
         loss=mean_loss + given.penalty.value(weights),
         deviance=2.0 * mean_loss * total,
         null_deviance=2.0 * null_loss * total,
-        dispersion=_dispersion(given, weights, inputs.rank + spec.fit_intercept),
+        dispersion=pearson_dispersion(given, weights, inputs.rank + spec.fit_intercept),
         rank=inputs.rank,
         dependent=inputs.dependent_columns(rows.X.shape[1]),
         separated_rows=nothing.rows,
@@ -236,7 +243,7 @@ def _limit(
     return w, solution, _Separated(separation.rows, separation.direction, undetermined)
 
 
-def _dispersion(objective: Objective, w: Array, n_parameters: int) -> float:
+def pearson_dispersion(objective: Objective, w: Array, n_parameters: int) -> float:
     """Return Pearson chi^2 / (sum w - parameters) where the law has a dispersion, else 1."""
     family, rows = objective.family, objective.rows
     if not family.has_dispersion:

@@ -13,14 +13,14 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from families import Array
-from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._columns import known_columns
 from glmnet_nn.estimators._inference import dispersion
 from glmnet_nn.estimators._validation import check_offset, row_labels
 from glmnet_nn.exceptions import InferenceWarning
 from glmnet_nn.inference import Fitted, InferenceOptions, NetworkResults, ObservedInformation
 from glmnet_nn.inference.flags import find_flags, in_words
 from glmnet_nn.inference.weights import total_log_likelihood, weighting
-from glmnet_nn.network import Layout, Network
+from glmnet_nn.network import Network
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import unfolded
 from glmnet_nn.training.objective import Objective
@@ -43,11 +43,17 @@ def network_results(
             f"inference() needs an objective with second derivatives, but l1_ratio="
             f"{estimator.l1_ratio} sets weights to 0. Use fit_for_inference() with l1_ratio=0."
         )
+    if estimator.skip_connection == "fixed":
+        raise ValueError(
+            "inference() needs all parameters estimated together, but skip_connection='fixed' "
+            "held beta. Set skip_connection=True, or take the inference of the GLM "
+            "(hidden_layer_sizes=())."
+        )
     family, inputs = estimator.family_, estimator._inputs
     given = float(rows.weight.sum())
     weights = weighting(rows.weight, options.weight_type, rows.trials)
     rows = Rows(rows.X, rows.y, weights.total, rows.offset)
-    objective = fitted_objective(estimator, rows)
+    objective = objective_of_fit(estimator, rows)
     w = unfolded(objective.network.layout, inputs, estimator._weights)
     information = ObservedInformation.of(objective, w)
     fitted = Fitted(objective, w, information.root, weights)
@@ -84,19 +90,16 @@ def network_results(
     )
 
 
-def fitted_objective(estimator: BaseEstimator, rows: Rows) -> Objective:
-    """Return the objective of the fit, ridge included, on its standardised inputs.
-
-    Without hidden layers the penalty is that of X as given, unless ``standardize=True``.
-    """
+def objective_of_fit(estimator: BaseEstimator, rows: Rows) -> Objective:
+    """Return the objective of the fit, its penalty included, on its standardised inputs."""
     inputs, raw = estimator._inputs, estimator._network.layout
-    layout = Layout((inputs.rank, *raw.sizes[1:]), raw.fit_intercept)
+    layout = raw.resized(n_features=inputs.rank)
     scaled = Rows(inputs.transform(rows.X), rows.y, rows.weight, rows.offset)
-    raw_penalty = (
-        not estimator._network.depth and estimator.standardize is not True and inputs.basis is None
+    penalises_raw = not raw.skip and len(raw.sizes) == 2 and inputs.basis is None
+    scale = inputs.scale if penalises_raw and estimator.standardize is not True else None
+    penalty = elastic_net(
+        layout, estimator.alpha_, estimator.l1_ratio, scale, group_inputs=estimator.group_lasso
     )
-    scale = inputs.scale if raw_penalty else None
-    penalty = elastic_net(layout, estimator.alpha_, 0.0, scale)
     return Objective(
         scaled, estimator.family_, Network(layout, estimator._network.activation), penalty
     )
@@ -106,7 +109,7 @@ def _validated(
     estimator: BaseEstimator, X: Any, offset: Any, exposure: Any
 ) -> tuple[Array, Array | None, pd.Index]:
     """Return new rows as the fit had them, their offset, and their labels."""
-    X, offset, exposure = take_columns(estimator, X, offset, exposure)
+    X, offset, exposure = known_columns(estimator, X, offset, exposure)
     rows: Array = validate_data(estimator, X, reset=False, dtype=np.float64)
     known = check_offset(offset, exposure, estimator.family_, len(rows), estimator.n_outputs_)
     return rows, known, row_labels(X, len(rows))

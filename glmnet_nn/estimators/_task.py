@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from families import Array, ExponentialFamily
-from glmnet_nn.network import Layout, Network, get_activation
+from glmnet_nn.network import Layer, Layout, Network, get_activation
 from glmnet_nn.training.data import Rows, TransformedRows
 from glmnet_nn.training.inputs import Inputs, full_rank, standardized, unscaled
 from glmnet_nn.training.objective import Objective
@@ -26,9 +26,12 @@ class Specification:
 
     family: ExponentialFamily
     hidden: tuple[int, ...]
+    skip: bool | str
+    paired: bool
     activation: str
     alpha: list[float] | None
     l1_ratio: float
+    group_lasso: bool
     fit_intercept: bool
     standardize: str | bool
     solver: str
@@ -50,22 +53,32 @@ class Specification:
 
 def scaled_inputs(rows: Rows, spec: Specification) -> Inputs:
     """Return the scaled inputs; without hidden layers that is a matter of accuracy alone."""
-    if not spec.hidden:
-        return standardized(rows.X, rows.weight, center=spec.fit_intercept)
-    if spec.standardize is False:
+    if spec.hidden and spec.standardize is False:
         return unscaled(rows.X.shape[1])
-    return standardized(rows.X, rows.weight, keep_binary=True)
+    return standardized(
+        rows.X, rows.weight, center=can_be_centred(spec), keep_binary=bool(spec.hidden)
+    )
+
+
+def can_be_centred(spec: Specification) -> bool:
+    """Tell whether an intercept takes up the means of all columns.
+
+    Hidden layers have one each. The output layer, where it sees the columns itself, has one
+    with ``fit_intercept`` only.
+    """
+    return spec.fit_intercept or bool(spec.hidden and spec.skip is not True)
 
 
 def objective_of(
     rows: Rows, inputs: Inputs, alpha: list[float], units: Units, spec: Specification
 ) -> Objective:
     """Return the objective of (y - middle) / unit on scaled inputs."""
-    layout = Layout((inputs.rank, *spec.hidden, rows.y.shape[1]), spec.fit_intercept)
+    sizes = (inputs.rank, *spec.hidden, rows.y.shape[1])
+    layout = Layout(sizes, spec.fit_intercept, skip=spec.skip is True)
     network = Network(layout, get_activation(spec.activation))
     penalises_raw = not spec.hidden and spec.standardize is not True and inputs.basis is None
     scale = inputs.scale if penalises_raw else None
-    penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, units.unit)
+    penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, units.unit, spec.group_lasso)
     offset = None if rows.offset is None else rows.offset / units.unit
     y = rows.y if units is AS_GIVEN else (rows.y - units.middle) / units.unit
     if spec.solver in ("newton", "adam") and not spec.bias_reduction:
@@ -105,6 +118,12 @@ class Units:
 
 
 AS_GIVEN = Units(1.0, np.zeros(1))
+
+
+def glm_seen(glm: Layer, inputs: Inputs, units: Units) -> Layer:
+    """Return a GLM of X and y as given, for the inputs and the y that a solver sees."""
+    W, b = inputs.unfold(glm.W, glm.b)
+    return Layer(W / units.unit, None if b is None else (b - units.middle) / units.unit)
 
 
 def units_of(rows: Rows, spec: Specification) -> Units:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
+from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import (
     check_consistent_length,
@@ -17,7 +18,9 @@ from sklearn.utils.validation import (
 
 from families import Array, Bernoulli, ExponentialFamily, Multinoulli, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
+from glmnet_nn.estimators._base_model import base_offset
 from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._prediction import ClassPredictions
 from glmnet_nn.estimators._validation import FLOATING, check_weight
 
@@ -35,10 +38,10 @@ class DeepGLMClassifier(ClassifierMixin, ClassPredictions, BaseDeepGLM):
     ----------
     link : str or Link, default="auto"
         The link of a Bernoulli output; "auto" is the canonical one.
-    hidden_layer_sizes, activation, alpha, l1_ratio, bias_reduction, fit_intercept, offset, \
-exposure, standardize, solver, max_iter, tol, batch_size, learning_rate, learning_rate_init, \
-early_stopping, validation_fraction, n_iter_no_change, n_init, polish_output, balance, warm_start, \
-store_covariance, random_state, verbose
+    hidden_layer_sizes, skip_connection, base, activation, alpha, l1_ratio, group_lasso, \
+bias_reduction, fit_intercept, offset, exposure, standardize, solver, max_iter, tol, batch_size, \
+learning_rate, learning_rate_init, early_stopping, validation_fraction, n_iter_no_change, n_init, \
+n_estimators, n_jobs, polish_output, balance, warm_start, store_covariance, random_state, verbose
         As in :class:`DeepGLMRegressor`.
 
     Attributes
@@ -51,7 +54,8 @@ store_covariance, random_state, verbose
         rows sum to zero.
     coefs_, intercepts_, deviance_, null_deviance_, family_, link_, solver_, alpha_, \
 n_iter_, converged_, loss_, loss_curve_, validation_loss_curve_, rank_, separated_rows_, \
-estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
+estimable_coef_, estimators_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, \
+out_activation_
         As in :class:`DeepGLMRegressor`.
 
     Examples
@@ -66,6 +70,11 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
     >>> [f"{total:.6f}" for total in glm.predict_proba(X).sum(axis=0)]
     ['3.000000', '3.000000']
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseDeepGLM._parameter_constraints,
+        "base": [HasMethods("predict_proba"), None],
+    }
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -121,6 +130,8 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
         else:
             labels = column_or_1d(target, warn=True)
             columns = self._encode(labels, check_weight(sample_weight, rows) > 0)
+        labels = self._labels()
+        offset = base_offset(self.base, X, self._law(), offset, columns.shape[1], labels)
         return rows, columns, self._law(), sample_weight, offset, exposure
 
     def _encode(self, labels: NDArray[Any], present: NDArray[np.bool_]) -> Array:
@@ -161,7 +172,10 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
     def linear_predictor(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> Array:
-        """Return eta = network(x) + offset: (n,) for two classes, else (n, n_outputs)."""
+        """Return eta = network(x) + offset: (n,) for two classes, else (n, n_outputs).
+
+        Of an ensemble it is g of the mean probabilities.
+        """
         eta = self._linear_predictor(X, offset, exposure)
         return eta if self._multilabel or eta.shape[1] > 1 else eta[:, 0]
 
@@ -181,8 +195,8 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
         ValueError
             The link (identity, log) gives some row a number outside [0, 1].
         """
-        eta = self._linear_predictor(X, offset, exposure)
-        mu = self.family_.mean(eta)
+        eta = self._predictors_at(X, offset, exposure)
+        mu = over_members(self.family_.mean(eta))
         outside = ~((mu >= 0) & (mu <= 1)).all(axis=1)
         if outside.any():
             at = int(np.argmax(outside))
@@ -190,9 +204,7 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
                 f"probabilities lie in [0, 1], but link {self.family_.link_name!r} gives row {at} "
                 f"{mu[at].tolist()}. Use link='logit'; linear_predictor() gives eta as it is."
             )
-        if self._multilabel or mu.shape[1] > 1:
-            return mu
-        return np.hstack([cast(Bernoulli, self.family_).complement(eta), mu])
+        return over_members(self._by_row(eta))
 
     def predict_log_proba(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
@@ -206,8 +218,8 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> NDArray[Any]:
         """Return the most probable class of each row; 0/1 for each label if multilabel."""
-        eta = self._linear_predictor(X, offset, exposure)
-        mu = self.family_.mean(eta)
+        eta = self._predictors_at(X, offset, exposure)
+        mu = over_members(self.family_.mean(eta))
         if self._multilabel:
             return (mu > 0.5).astype(int)
         best = mu.argmax(axis=1) if mu.shape[1] > 1 else (mu[:, 0] > 0.5).astype(int)
@@ -225,11 +237,21 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
         predicted = self.predict(X, offset, exposure)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
+    def _by_row(self, eta: Array) -> Array:
+        """Return the probabilities of each network, (k, n, n_classes), or of each label."""
+        mu = self.family_.mean(eta)
+        if self._multilabel or mu.shape[-1] > 1:
+            return mu
+        return np.concatenate([cast(Bernoulli, self.family_).complement(eta), mu], axis=-1)
+
     def _response(self, y: ArrayLike, X: Array, sample_weight: ArrayLike | None) -> Array:
         check_consistent_length(X, y)
         if self._multilabel:
             return np.asarray(y, dtype=float)
         return self._indicators(column_or_1d(y), check_weight(sample_weight, X) > 0)
+
+    def _labels(self) -> NDArray[Any] | None:
+        return None if self._multilabel else self.classes_
 
     def _output_names(self) -> list[str]:
         return [str(label) for label in self.classes_]

@@ -27,6 +27,8 @@ _OWN = {
     "l1_ratio": 0.0,
     "fit_intercept": True,
     "bias_reduction": False,
+    "group_lasso": False,
+    "skip_connection": False,
     "offset": None,
     "exposure": None,
 }
@@ -242,6 +244,14 @@ class DoubleGLMRegressor(DoublePredictions, RegressorMixin, BaseEstimator):
                 "dispersion must be a Gamma model with log link, the law of unit deviances, but "
                 f"its law is {second!r}. Use DeepGLMRegressor('gamma', link='log', ...)."
             )
+        for name, model in (("mean", mean), ("dispersion", dispersion)):
+            if model.n_estimators > 1 or model.base is not None:
+                raise ValueError(
+                    f"{name} must be one model without a base, since it is fitted again and again, "
+                    f"but it has n_estimators={model.n_estimators} and base={model.base!r}. Give "
+                    "the linear predictor of a base as offset, and average double GLMs by "
+                    "sklearn.ensemble.BaggingRegressor."
+                )
         if self.random_state is not None:
             rng = check_random_state(self.random_state)
             for model in (mean, dispersion):

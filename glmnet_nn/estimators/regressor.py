@@ -11,7 +11,9 @@ from sklearn.utils.validation import check_array, validate_data
 
 from families import Array, ExponentialFamily, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
-from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._base_model import base_offset
+from glmnet_nn.estimators._columns import known_columns, take_columns
+from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._prediction import RegressionPredictions
 from glmnet_nn.estimators._validation import (
     FLOATING,
@@ -51,6 +53,17 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         The link; "auto" is the family's own (canonical by default).
     hidden_layer_sizes : tuple of int, default=(32, 16)
         Units of each hidden layer; () for the classical GLM.
+    skip_connection : bool or "fixed", default=False
+        eta = x beta + network(x) + offset (the combined actuarial neural network). beta has
+        no penalty and starts at the maximum likelihood GLM, the network at a function that
+        is 0 everywhere: iteration 0 is the GLM. "fixed" holds beta there. Without hidden
+        layers there is nothing to pass, and nothing changes.
+    base : fitted estimator, optional
+        Its linear predictor is an offset of every call: eta = g(base.predict(x)) +
+        network(x) + offset and null deviances have it too. Its predictions
+        are means of y, rates where there is an exposure. It is used as it is; scikit-learn's
+        ``clone`` would undo its fit: in cross-validation and searches wrap it in
+        ``sklearn.frozen.FrozenEstimator``.
     activation : {"identity", "logistic", "tanh", "relu", "softplus"}, default="tanh"
         Activation of the hidden layers.
     alpha : "auto", float or one float per layer, default="auto"
@@ -62,6 +75,11 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     l1_ratio : float, default=0.0
         Share of the absolute values in the penalty; weights become exactly 0 by a
         proximal step.
+    group_lasso : bool, default=False
+        With l1_ratio > 0: in the first layer sqrt(n_units) sum_j |W_0[:, j]|_2 takes the place
+        of the absolute values, so that all weights of a column of X become 0 together, and
+        the network does without that column (beta of a skip connection stays). Exactly so with
+        all rows in each step; the noise of mini-batches keeps small weights alive.
     bias_reduction : bool, default=False
         Firth's bias-reduced estimate of a model without hidden layers and penalty, for
         laws without a dispersion: finite where data are separated.
@@ -106,6 +124,12 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     n_iter_no_change : int, default=10
     n_init : int, default=1
         Random starts with hidden layers; the one of the lowest F is kept.
+    n_estimators : int, default=1
+        Networks of an ensemble, each from random starts and batches of its own, averaged on
+        the mean: mu = (1/k) sum_m mu_m, eta = g(mu). Without hidden layers all would be the
+        same, and one is fitted.
+    n_jobs : int or None, default=None
+        Members that are fitted at a time, by joblib; the result is the same to the bit.
     polish_output : bool, default=False
         End with Fisher scoring of the output layer, a GLM of the last hidden outputs, the
         hidden layers held: F on the training rows is never higher for it. On other rows it
@@ -116,12 +140,13 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         with a small ridge before. "auto" shifts under the log and identity links where
         adam has trained or the solver has not converged; ``balance_`` tells the choice.
     warm_start : bool, default=False
-        Start from the parameters of the previous fit.
+        Start from the parameters of the previous fit, those of the same member.
     store_covariance : bool, default=False
         Keep the covariance of the parameters, one pass over the data, so that
         ``predict_interval`` and its like need no ``inference=``.
     random_state : int, RandomState or None, default=None
-        Seed of the start, of the batches and of the held-out rows.
+        Seed of the start, of the batches and of the held-out rows. Of an ensemble an integer
+        is the seed of the first member, and the others' are drawn from it.
     verbose : int, default=0
         Print the chosen solver and F after every iteration.
 
@@ -129,7 +154,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     ----------
     coef_, intercept_
         Coefficients without a hidden layer, for X as given: (n_features,) and a
-        number for one output, (n_outputs, n_features) and (n_outputs,) else.
+        number for one output, (n_outputs, n_features) and (n_outputs,) else. With a skip
+        connection ``coef_`` is beta.
     coefs_, intercepts_ : list of arrays
         Weights (n_in, n_out) and offsets (n_out,) of every layer, for X as given.
     deviance_, null_deviance_ : float
@@ -145,14 +171,19 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     loss_, loss_curve_, validation_loss_curve_
         F at the end and after every iteration; mean held-out deviance per epoch.
     rank_ : int
-        Rank of X (with the intercept taken out) without hidden layers and penalty,
-        else the number of its columns.
+        Rank of X (with the intercept taken out) without hidden layers and penalty, or
+        with a skip connection; else the number of its columns.
     separated_rows_ : array of int
         Rows (of those with a positive weight) whose mean is at the end of its range.
     estimable_coef_ : array of bool, (n_outputs, n_features + 1)
         Without hidden layers: which coefficients, the intercept last, the data
         determine; not those that separation drives to infinity, nor those of linearly
         dependent columns.
+    estimators_ : list of estimators
+        The members of an ensemble, if ``n_estimators`` > 1 with hidden layers: each as its own
+        fit with its ``random_state`` gives it. Then deviance_ and dispersion_ are those of mu,
+        n_iter_ is the largest, converged_ tells whether all have, balance_ is None where they
+        differ, and coefs_, intercepts_ and the losses are those of the members alone.
     n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
 
     References
@@ -184,9 +215,12 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         *,
         link: Any = "auto",
         hidden_layer_sizes: tuple[int, ...] = (32, 16),
+        skip_connection: bool | str = False,
+        base: Any = None,
         activation: str = "tanh",
         alpha: Any = "auto",
         l1_ratio: float = 0.0,
+        group_lasso: bool = False,
         bias_reduction: bool = False,
         fit_intercept: bool = True,
         offset: str | None = None,
@@ -202,6 +236,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         n_init: int = 1,
+        n_estimators: int = 1,
+        n_jobs: int | None = None,
         polish_output: bool = False,
         balance: str | None = "auto",
         warm_start: bool = False,
@@ -212,9 +248,12 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         super().__init__(
             link=link,
             hidden_layer_sizes=hidden_layer_sizes,
+            skip_connection=skip_connection,
+            base=base,
             activation=activation,
             alpha=alpha,
             l1_ratio=l1_ratio,
+            group_lasso=group_lasso,
             bias_reduction=bias_reduction,
             fit_intercept=fit_intercept,
             offset=offset,
@@ -230,6 +269,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
             n_init=n_init,
+            n_estimators=n_estimators,
+            n_jobs=n_jobs,
             polish_output=polish_output,
             balance=balance,
             warm_start=warm_start,
@@ -298,21 +339,21 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             columns = columns / np.where(np.abs(totals - 1) <= 1e-6, totals, 1.0)
         columns, trials = family.response(columns)
         self._y_ndim = target.ndim if trials is None else 1
+        offset = base_offset(self.base, X, family.initial, offset, columns.shape[1])
         weight = with_trials(sample_weight, trials, rows)
         return rows, columns, family, weight, offset, exposure
 
     def linear_predictor(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> Array:
-        """Return eta = network(x) + offset, shaped as y was."""
+        """Return eta = network(x) + offset, shaped as y was; of an ensemble g(mu)."""
         return self._shaped(self._linear_predictor(X, offset, exposure))
 
     def predict(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> Array:
         """Return the mean mu: with ``exposure`` the expected count, without it the rate."""
-        eta = self._linear_predictor(X, offset, exposure)
-        return self._shaped(self.family_.mean(eta))
+        return over_members(self._by_row(self._predictors_at(X, offset, exposure)))
 
     def score(
         self,
@@ -327,7 +368,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         1 is perfect, 0 no better than the mean (with the offset), negative worse.
         """
         eta = self._linear_predictor(X, offset, exposure)
-        X, offset, exposure = take_columns(self, X, offset, exposure)
+        X, offset, exposure = known_columns(self, X, offset, exposure)
         observed, trials = self._columns(y, len(eta))
         weight = check_weight(with_trials(sample_weight, trials, eta), eta)
         known = check_offset(offset, exposure, self.family_, *observed.shape)
@@ -362,6 +403,11 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
 
     def _output_names(self) -> list[str]:
         return [str(k) for k in range(self.n_outputs_)]
+
+    def _by_row(self, eta: Array) -> Array:
+        """Return the means of each network, (k, n), or (k, n, n_outputs)."""
+        mu = self.family_.mean(eta)
+        return mu[..., 0] if self._y_ndim == 1 else mu
 
     def _shaped(self, values: Array) -> Array:
         return values[:, 0] if self._y_ndim == 1 else values
