@@ -69,7 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replicates", type=int, default=20)
     replicates = parser.parse_args().replicates
-    print("| law | models | rows | method | all | smallest phi | largest phi | s a fit |")
+    print("| law | models | rows | method | all | smallest phi | largest phi | s a sample |")
     print("|---|---|---|---|---|---|---|---|")
     for name, bent, n in product(LAWS, (False, True), (100, 400)):
         for method in ("ml", "reml"):

@@ -196,10 +196,10 @@ class DoubleGLMRegressor(DoublePredictions, RegressorMixin, BaseEstimator):
         self._named = clone(mean), clone(dispersion)
         self.family_ = get_family(mean.family, None if mean.link == "auto" else mean.link)
         data = self._observations(X, y, sample_weight, offset, exposure, reset=True)
-        nothing = dict.fromkeys(("offset", "exposure"))
+        own = {"offset": None, "exposure": None, "store_covariance": False}
         alternation = Alternation(
-            mean.set_params(**nothing),
-            dispersion.set_params(**nothing),
+            mean.set_params(**own),
+            dispersion.set_params(**own),
             data,
             residual=self.method == "reml",
             saddlepoint=self.likelihood == "saddlepoint",
