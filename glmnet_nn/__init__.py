@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         vuong_test,
     )
     from glmnet_nn.elastic_net import ElasticNetPath
-    from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
+    from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor, DoubleGLMRegressor
     from glmnet_nn.estimators.elastic_net import ElasticNetGLMClassifierCV, ElasticNetGLMCV
     from glmnet_nn.estimators.paths import elastic_net_path
     from glmnet_nn.nesting import glm_to_net_path
@@ -54,6 +54,7 @@ __all__ = [
     "DeepGLMClassifier",
     "DeepGLMRegressor",
     "DevianceScorer",
+    "DoubleGLMRegressor",
     "ElasticNetGLMCV",
     "ElasticNetGLMClassifierCV",
     "ElasticNetPath",
@@ -85,6 +86,7 @@ __all__ = [
 _LAZY = {
     "DeepGLMClassifier": "estimators",
     "DeepGLMRegressor": "estimators",
+    "DoubleGLMRegressor": "estimators",
     "DevianceScorer": "comparison",
     "ElasticNetGLMCV": "estimators.elastic_net",
     "ElasticNetGLMClassifierCV": "estimators.elastic_net",

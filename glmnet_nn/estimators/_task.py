@@ -17,7 +17,7 @@ from glmnet_nn.training.penalties import elastic_net
 from glmnet_nn.training.solvers import Newton
 from glmnet_nn.training.start import initial_weights, linear_objective, null_model
 
-_PRIOR_PRECISION = 10.0
+PRIOR_PRECISION = 10.0
 _REACH = 3.0  # standard deviations: an outlier is an input no larger than that
 _NO_RESIDUALS = 1e-4  # of the null dispersion: a prior this weak shrinks next to nothing
 
@@ -158,7 +158,7 @@ def prior(rows: Rows, inputs: Inputs, spec: Specification, null_loss: float) -> 
         phi = preliminary_dispersion(rows, inputs, spec, null_loss)
     else:
         phi = overdispersion(rows, inputs, spec.family)
-    alpha = _PRIOR_PRECISION * phi / float(rows.weight.sum())
+    alpha = PRIOR_PRECISION * phi / float(rows.weight.sum())
     return [alpha] * len(spec.hidden) + [alpha / units_of(rows, spec).unit ** 2]
 
 

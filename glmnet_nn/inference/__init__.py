@@ -3,6 +3,7 @@
 from glmnet_nn.inference.class_forecast import ClassForecast
 from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.covariance import Fitted
+from glmnet_nn.inference.double_glm import DoubleGLMResults, PartResults
 from glmnet_nn.inference.draws import generator
 from glmnet_nn.inference.estimate import Estimate, root_of
 from glmnet_nn.inference.flags import Search
@@ -17,6 +18,7 @@ __all__ = [
     "RIDGE",
     "ClassForecast",
     "Coefficients",
+    "DoubleGLMResults",
     "Estimate",
     "Fitted",
     "Forecast",
@@ -24,6 +26,7 @@ __all__ = [
     "InferenceOptions",
     "NetworkResults",
     "ObservedInformation",
+    "PartResults",
     "PredictiveDistribution",
     "Search",
     "generator",
