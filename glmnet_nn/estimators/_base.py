@@ -20,6 +20,7 @@ from glmnet_nn.estimators._bias_reduction import check_bias_reduction
 from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._fit import Fit
 from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
+from glmnet_nn.estimators._local import LocalCoefMixin
 from glmnet_nn.estimators._profile import fit_law
 from glmnet_nn.estimators._statistics import StatisticsMixin
 from glmnet_nn.estimators._task import Specification
@@ -35,7 +36,7 @@ from glmnet_nn.network import Network, known_activations
 from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
 
 
-class BaseDeepGLM(StatisticsMixin, InferenceFit, BaseEstimator):
+class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
     """Parameters, the common part of fit, and the linear predictor."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

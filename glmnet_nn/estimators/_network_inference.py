@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
-from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
 
-from families import Array
-from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._door import door_of
 from glmnet_nn.estimators._inference import dispersion
-from glmnet_nn.estimators._validation import check_offset, row_labels
 from glmnet_nn.exceptions import InferenceWarning
 from glmnet_nn.inference import Fitted, InferenceOptions, NetworkResults, ObservedInformation
 from glmnet_nn.inference.flags import find_flags, in_words
@@ -80,7 +74,7 @@ def network_results(
         names=estimator._column_names(),
         outputs=estimator._output_names() if family.event_ndim else None,
         index=index,
-        door=partial(_validated, copy.copy(estimator)),
+        door=door_of(estimator),
     )
 
 
@@ -93,13 +87,3 @@ def _objective(estimator: BaseEstimator, rows: Rows) -> Objective:
     return Objective(
         scaled, estimator.family_, Network(layout, estimator._network.activation), penalty
     )
-
-
-def _validated(
-    estimator: BaseEstimator, X: Any, offset: Any, exposure: Any
-) -> tuple[Array, Array | None, pd.Index]:
-    """Return new rows as the fit had them, their offset, and their labels."""
-    X, offset, exposure = take_columns(estimator, X, offset, exposure)
-    rows: Array = validate_data(estimator, X, reset=False, dtype=np.float64)
-    known = check_offset(offset, exposure, estimator.family_, len(rows), estimator.n_outputs_)
-    return rows, known, row_labels(X, len(rows))

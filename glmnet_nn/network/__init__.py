@@ -4,7 +4,13 @@ from glmnet_nn.network.activations import Activation, get_activation, known_acti
 from glmnet_nn.network.batches import BatchRecursion
 from glmnet_nn.network.layout import Layer, Layout
 from glmnet_nn.network.recursion import Network
-from glmnet_nn.network.second_order import gradient_tangent, hessian, hessian_vector, tangent
+from glmnet_nn.network.second_order import (
+    gradient_tangent,
+    hessian,
+    hessian_vector,
+    jacobian_tangent,
+    tangent,
+)
 
 __all__ = [
     "Activation",
@@ -16,6 +22,7 @@ __all__ = [
     "gradient_tangent",
     "hessian",
     "hessian_vector",
+    "jacobian_tangent",
     "known_activations",
     "tangent",
 ]

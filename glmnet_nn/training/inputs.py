@@ -48,6 +48,17 @@ class Inputs:
         Z /= self.scale
         return Z if self.basis is None else Z @ self.basis
 
+    def given(self, Z: Array) -> Array:
+        """Return X, from the Z of rows of the fit: :meth:`transform` undone."""
+        return (Z if self.basis is None else Z @ self.basis.T) * self.scale + self.center
+
+    def directions(self) -> Array:
+        """Return d z / d x_j, (p, r): d eta / d x is d eta / d z along them.
+
+        With a basis those of :meth:`fold`, so that slopes are of minimum norm too.
+        """
+        return self.fold(np.eye(self.rank), None)[0].T
+
     def fold(self, W: Array, b: Array | None) -> tuple[Array, Array | None]:
         """Return W and b of X, from those of Z; without an intercept nothing is centred."""
         if self.basis is None:
