@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from families import Array, ExponentialFamily
 from glmnet_nn.estimators._base import BaseDeepGLM
-from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._columns import known_columns
 from glmnet_nn.training.data import Rows
 
 
@@ -86,7 +86,7 @@ def to_statsmodels(
             f"GLM of statsmodels returns HC0 under the name {cov_type!r}. Use cov_type='HC0', or "
             "our inference()."
         )
-    X, offset, exposure = take_columns(estimator, X, offset, exposure)
+    X, offset, exposure = known_columns(estimator, X, offset, exposure)
     validated: Array = validate_data(estimator, X, reset=False, dtype=np.float64)
     rows = estimator._rows(validated, y, sample_weight, offset, exposure)
     fit = {"cov_type": cov_type} | ({} if cov_kwds is None else {"cov_kwds": cov_kwds})

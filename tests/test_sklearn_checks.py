@@ -25,6 +25,9 @@ def _estimators():
                 yield cls(**asked) if solver == "auto" else cls(**asked, solver=solver)
     yield DeepGLMClassifier(hidden_layer_sizes=(), bias_reduction=True)
     yield DeepGLMRegressor(hidden_layer_sizes=(5,), polish_output=True)
+    for cls in (DeepGLMRegressor, DeepGLMClassifier):
+        for how in (True, "fixed"):
+            yield cls(hidden_layer_sizes=(5,), skip_connection=how)
 
 
 @pytest.mark.filterwarnings("ignore::glmnet_nn.RankWarning")

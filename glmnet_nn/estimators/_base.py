@@ -11,13 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from families import Array, ExponentialFamily, Link, known_links
 from glmnet_nn.estimators import _choices
 from glmnet_nn.estimators._bias_reduction import check_bias_reduction
-from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._columns import known_columns
 from glmnet_nn.estimators._fit import Fit
 from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
 from glmnet_nn.estimators._local import LocalCoefMixin
@@ -32,7 +32,7 @@ from glmnet_nn.estimators._validation import (
 )
 from glmnet_nn.exceptions import RankWarning, SeparationWarning
 from glmnet_nn.inference import Search
-from glmnet_nn.network import Network, known_activations
+from glmnet_nn.network import Layout, Network, known_activations
 from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
 
 
@@ -42,6 +42,8 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "link": [StrOptions({"auto", *known_links()}), Link],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "skip_connection": ["boolean", StrOptions({"fixed"})],
+        "base": [HasMethods("predict"), None],
         "activation": [StrOptions(set(known_activations()))],
         "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), "array-like"],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
@@ -73,6 +75,8 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
         *,
         link: str | Link = "auto",
         hidden_layer_sizes: tuple[int, ...] = (32, 16),
+        skip_connection: bool | str = False,
+        base: Any = None,
         activation: str = "tanh",
         alpha: str | float | ArrayLike = "auto",
         l1_ratio: float = 0.0,
@@ -100,6 +104,8 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
     ) -> None:
         self.link = link
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.skip_connection = skip_connection
+        self.base = base
         self.activation = activation
         self.alpha = alpha
         self.l1_ratio = l1_ratio
@@ -163,6 +169,8 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
         specification = Specification(
             family=family,
             hidden=hidden,
+            skip=self.skip_connection if hidden else False,
+            paired=self.base is not None,
             activation=self.activation,
             alpha=alpha,
             l1_ratio=self.l1_ratio,
@@ -222,13 +230,12 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
         """Return the fitted parameters to start from, under ``warm_start``."""
         if not (self.warm_start and hasattr(self, "_weights")):
             return None
-        sizes = (n_features, *hidden, n_outputs)
-        layout = self._network.layout
-        if layout.sizes != sizes or layout.fit_intercept != self.fit_intercept:
+        sizes, skip = (n_features, *hidden, n_outputs), bool(hidden and self.skip_connection)
+        asked, layout = Layout(sizes, self.fit_intercept, skip), self._network.layout
+        if asked != layout:
             raise ValueError(
-                f"warm_start=True continues a network of sizes {layout.sizes} with "
-                f"fit_intercept={layout.fit_intercept}, but now they are {sizes} and "
-                f"{self.fit_intercept}. Set warm_start=False to start anew."
+                f"warm_start=True continues the network of the last fit, {layout}, but now it is "
+                f"{asked}. Set warm_start=False to start anew."
             )
         return self._weights
 
@@ -325,7 +332,7 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
         self, X: ArrayLike, offset: ArrayLike | None, exposure: ArrayLike | None
     ) -> Array:
         """Return eta = network(x) + offset, (n, K)."""
-        X, offset, exposure = take_columns(self, X, offset, exposure)
+        X, offset, exposure = known_columns(self, X, offset, exposure)
         rows = check_inputs(self, X)
         eta = self._network.linear_predictor(self._weights, rows)
         known = check_offset(offset, exposure, self.family_, len(rows), self.n_outputs_)
@@ -351,9 +358,14 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
 
     @property
     def coefs_(self) -> list[Array]:
-        """Weights of each layer for X as given, (n_in, n_out): views of one vector."""
+        """Weights of each layer for X as given, (n_in, n_out): views of one vector.
+
+        Those of a skip connection are ``coef_``.
+        """
         check_is_fitted(self)
-        return [layer.W.T for layer in self._network.layout.layers(self._weights)]
+        layout = self._network.layout
+        layers = zip(layout.layers(self._weights), layout.sizes, strict=False)
+        return [layer.W[:, :n_in].T for layer, n_in in layers]
 
     @property
     def intercepts_(self) -> list[Array]:
@@ -364,9 +376,16 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
 
     @property
     def coef_(self) -> Array:
-        """Coefficients without a hidden layer: (n_features,), or (n_outputs, n_features)."""
-        self._check_no_hidden("coef_")
-        W = self._network.layout.layers(self._weights)[0].W
+        """Coefficients without a hidden layer: (n_features,), or (n_outputs, n_features).
+
+        With a skip connection those of x in eta = x beta + network(x).
+        """
+        layout = self._network.layout if hasattr(self, "_network") else None
+        if layout is not None and layout.skip:
+            W = layout.skipping(self._weights)
+        else:
+            self._check_no_hidden("coef_")
+            W = self._network.layout.layers(self._weights)[0].W
         return W[0] if len(W) == 1 else W
 
     @property

@@ -9,8 +9,8 @@ from glmnet_nn.training.solvers import SOLVERS, Solution
 
 _SMALL = 5000  # rows up to which all of them are used in every step
 _WHOLE_BATCH = 256
-_DEFAULT_TOL = {"newton": 1e-9, "lbfgs": 1e-6, "newton_cg": 1e-6, "adam": 1e-4}
-_DEFAULT_MAX_ITER = {"newton": 100, "lbfgs": 2000, "newton_cg": 200, "adam": 30}
+DEFAULT_TOL = {"newton": 1e-9, "lbfgs": 1e-6, "newton_cg": 1e-6, "adam": 1e-4}
+DEFAULT_MAX_ITER = {"newton": 100, "lbfgs": 2000, "newton_cg": 200, "adam": 30}
 _LEAST_STEPS = 500
 
 
@@ -80,7 +80,7 @@ def choose_balance(spec: Specification, solution: Solution) -> str | None:
 
 def tolerance(estimator: BaseEstimator, solver: str) -> float:
     """Return tol, by default that of the solver."""
-    return _DEFAULT_TOL[solver] if estimator.tol == "auto" else float(estimator.tol)
+    return DEFAULT_TOL[solver] if estimator.tol == "auto" else float(estimator.tol)
 
 
 def batch_size(estimator: BaseEstimator, n_rows: int) -> int:
@@ -100,6 +100,6 @@ def iterations(estimator: BaseEstimator, solver: str, n_rows: int) -> int:
     if estimator.max_iter != "auto":
         return int(estimator.max_iter)
     if solver != "adam":
-        return _DEFAULT_MAX_ITER[solver]
+        return DEFAULT_MAX_ITER[solver]
     steps = -(-n_rows // batch_size(estimator, n_rows))
-    return max(_DEFAULT_MAX_ITER[solver], -(-_LEAST_STEPS // steps))
+    return max(DEFAULT_MAX_ITER[solver], -(-_LEAST_STEPS // steps))

@@ -6,6 +6,9 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from glmnet_nn.estimators._base_model import base_offset
 
 _NEUTRAL = {"offset": "0 for no offset", "exposure": "1 for rates"}
 
@@ -48,6 +51,15 @@ def take_columns(
         )
     features = [label for label in X.columns if label not in asked.values()]
     return X[features], given["offset"], given["exposure"]
+
+
+def known_columns(
+    estimator: BaseEstimator, X: Any, offset: ArrayLike | None, exposure: ArrayLike | None
+) -> tuple[Any, ArrayLike | None, ArrayLike | None]:
+    """Return what :func:`take_columns` does for a fitted estimator, its base in the offset."""
+    check_is_fitted(estimator)
+    X, offset, exposure = take_columns(estimator, X, offset, exposure)
+    return X, base_offset(estimator.base, X, estimator.family_, offset), exposure
 
 
 def _column(X: Any, name: str, column: str) -> Any:

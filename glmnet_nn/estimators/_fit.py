@@ -19,7 +19,7 @@ from glmnet_nn.estimators._task import (
     scaled_inputs,
     units_of,
 )
-from glmnet_nn.network import Layout, Network
+from glmnet_nn.network import Layer, Layout, Network
 from glmnet_nn.training.balance import balanced
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.estimability import estimable, moves
@@ -73,9 +73,14 @@ class Fit:
 
 
 def fit_network(
-    X: Array, y: Array, weight: Array, offset: Array | None, spec: Specification
+    X: Array,
+    y: Array,
+    weight: Array,
+    offset: Array | None,
+    spec: Specification,
+    glm: Layer | None = None,
 ) -> Fit:
-    """Minimise the objective from the null model.
+    """Minimise the objective from the null model or, if given, from that GLM.
 
     The solver works on scaled inputs and, if it is a first-order one, on y in units
     of its spread; what is returned is for X and y as given.
@@ -91,6 +96,9 @@ def fit_network(
             found = _sampled(rows, intercept, null_loss, saturated, spec, n_threads)
         if found is not None:
             return found
+    if glm is None and spec.paired and spec.hidden:
+        nothing = np.zeros((y.shape[1], X.shape[1]))
+        glm = Layer(nothing, intercept if spec.fit_intercept else None)
     inputs = scaled_inputs(rows, spec)
     alpha = spec.alpha if spec.alpha is not None else prior(rows, inputs, spec, null_loss)
     is_mle = not spec.hidden and not any(alpha)
@@ -98,7 +106,7 @@ def fit_network(
     exact = spec.solver == "newton"
     working, units = (reduced, AS_GIVEN) if exact else (inputs, units_of(rows, spec))
     objective = objective_of(rows, working, alpha, units, spec)
-    solution = best_of(objective, working, intercept, units, null_loss, spec)
+    solution = best_of(objective, working, intercept, units, null_loss, spec, glm)
     w = units.given(objective.network.layout, solution.w)
     if working is not reduced or units is not AS_GIVEN:
         raw = folded(objective.network.layout, working, w)
@@ -118,10 +126,7 @@ def fit_network(
     n_parameters = 0 if spec.hidden else reduced.rank + spec.fit_intercept
     return Fit(
         solution=solution,
-        network=Network(
-            Layout((X.shape[1], *layout.sizes[1:]), layout.fit_intercept),
-            objective.network.activation,
-        ),
+        network=Network(layout.resized(n_features=X.shape[1]), objective.network.activation),
         weights=folded(layout, reduced, w),
         inputs=reduced,
         alpha=alpha,

@@ -12,10 +12,12 @@ from sklearn.base import _fit_context
 
 from families import Array, ExponentialFamily
 from glmnet_nn.estimators._fit import Fit
+from glmnet_nn.estimators._nested import nested_glm
 from glmnet_nn.estimators._task import (
     AS_GIVEN,
     Specification,
     Units,
+    glm_seen,
     mean_curvature,
     objective_of,
     preliminary_dispersion,
@@ -28,7 +30,7 @@ from glmnet_nn.training.inputs import folded, standardized, unfolded
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.search import best_optimum, least_loss_of_a_unit
 from glmnet_nn.training.solvers import LBFGS, DampedNewton, Solution
-from glmnet_nn.training.start import initial_weights, null_model
+from glmnet_nn.training.start import initial_weights, null_model, paired_weights
 
 _LEAST_DISPERSION = 1e-8  # of the null model's: without residuals there would be no ridge
 _ROUNDS = 10  # of estimating phi, on which the ridge depends
@@ -98,6 +100,7 @@ class InferenceFit:
                 "of that fit as family."
             )
         wanted = {
+            "skip_connection": (False, True),
             "alpha": "auto",
             "l1_ratio": 0.0,
             "standardize": ("auto", True),
@@ -181,7 +184,14 @@ class _Task:
     def starts(self) -> list[Array]:
         """Return the random starts and, under ``warm_start``, the previous fit before them."""
         rngs = (np.random.default_rng([self.spec.seed, i]) for i in range(self.spec.n_init))
-        starts = [initial_weights(self.layout, self._seen_intercept, rng) for rng in rngs]
+        if self.layout.skip:
+            rows = self.rows
+            fit = nested_glm(rows.X, rows.y, rows.weight, rows.offset, self.spec)
+            glm = fit.network.layout.layers(fit.weights)[0]
+            seen = glm_seen(glm, self.inputs, self.units)
+            starts = [paired_weights(self.layout, seen, rng) for rng in rngs]
+        else:
+            starts = [initial_weights(self.layout, self._seen_intercept, rng) for rng in rngs]
         if self.spec.start is None:
             return starts
         warm = unfolded(self.layout, self.inputs, self.spec.start)

@@ -14,7 +14,7 @@ from glmnet_nn.exceptions import InferenceWarning
 from glmnet_nn.inference import Fitted, InferenceOptions, NetworkResults, ObservedInformation
 from glmnet_nn.inference.flags import find_flags, in_words
 from glmnet_nn.inference.weights import total_log_likelihood, weighting
-from glmnet_nn.network import Layout, Network
+from glmnet_nn.network import Network
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import unfolded
 from glmnet_nn.training.objective import Objective
@@ -36,6 +36,12 @@ def network_results(
         raise ValueError(
             f"inference() needs an objective with second derivatives, but l1_ratio="
             f"{estimator.l1_ratio} sets weights to 0. Use fit_for_inference() with l1_ratio=0."
+        )
+    if estimator.skip_connection == "fixed":
+        raise ValueError(
+            "inference() needs all parameters estimated together, but skip_connection='fixed' "
+            "held beta. Set skip_connection=True, or take the inference of the GLM "
+            "(hidden_layer_sizes=())."
         )
     family, inputs = estimator.family_, estimator._inputs
     given = float(rows.weight.sum())
@@ -81,7 +87,7 @@ def network_results(
 def _objective(estimator: BaseEstimator, rows: Rows) -> Objective:
     """Return the objective of the fit, ridge included, on its standardised inputs."""
     inputs, raw = estimator._inputs, estimator._network.layout
-    layout = Layout((inputs.rank, *raw.sizes[1:]), raw.fit_intercept)
+    layout = raw.resized(n_features=inputs.rank)
     scaled = Rows(inputs.transform(rows.X), rows.y, rows.weight, rows.offset)
     penalty = elastic_net(layout, estimator.alpha_, 0.0)
     return Objective(

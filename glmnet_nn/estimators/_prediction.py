@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from families import Array
-from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._columns import known_columns
 from glmnet_nn.estimators._validation import check_offset, row_labels
 from glmnet_nn.inference import (
     ClassForecast,
@@ -40,7 +40,7 @@ def _forecast_of(
         There is no inference, or it is that of another fit.
     """
     check_is_fitted(estimator)
-    X, offset, exposure = take_columns(estimator, X, offset, exposure)
+    X, offset, exposure = known_columns(estimator, X, offset, exposure)
     rows: Array = validate_data(estimator, X, reset=False, dtype=np.float64)
     labels = row_labels(X, len(rows))
     family, K = estimator.family_, estimator.n_outputs_

@@ -22,7 +22,8 @@ import numpy as np
 from scipy import linalg, optimize, special
 
 from families import Array, Estimable, ExponentialFamily
-from glmnet_nn.estimators._fit import Fit, fit_network
+from glmnet_nn.estimators._fit import Fit
+from glmnet_nn.estimators._nested import fit_nested
 from glmnet_nn.estimators._task import Specification
 from glmnet_nn.exceptions import BoundaryWarning
 
@@ -55,7 +56,7 @@ def fit_law(
 
     ``spec.family`` is ``law``, or the law at a usual value of its unknown parameter.
     """
-    fit = fit_network(X, y, weight, offset, spec)
+    fit = fit_nested(X, y, weight, offset, spec)
     if law.unknown is None:
         return fit, spec, None
     scale = _Scale(law.unknown)
@@ -71,7 +72,7 @@ def fit_law(
     for rounds in range(_ROUNDS[spec.solver] + 1):
         at_end = not scale.is_inside(point[0])
         spec = replace(spec, family=law.at(scale.value(point[0])))
-        fit = fit_network(X, y, weight, offset, replace(spec, start=fit.weights, n_init=1))
+        fit = fit_nested(X, y, weight, offset, replace(spec, start=fit.weights, n_init=1))
         if at_end or moved <= _TOL[spec.solver]:
             break
         if rounds == _ROUNDS[spec.solver]:

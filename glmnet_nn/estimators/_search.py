@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from families import Array
-from glmnet_nn.estimators._task import Specification, Units, mean_curvature
+from glmnet_nn.estimators._task import Specification, Units, glm_seen, mean_curvature
+from glmnet_nn.network import Layer
 from glmnet_nn.training.bias_reduction import reduce_bias
 from glmnet_nn.training.inputs import Inputs, unfolded
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.polish import polished
 from glmnet_nn.training.solvers import LBFGS, Adam, Newton, NewtonCG, Solution
-from glmnet_nn.training.start import feasible_start, initial_weights
+from glmnet_nn.training.start import feasible_start, initial_weights, paired_weights
 
 
 def best_of(
@@ -23,10 +24,12 @@ def best_of(
     units: Units,
     null_loss: float,
     spec: Specification,
+    glm: Layer | None = None,
 ) -> Solution:
     """Solve from ``n_init`` random starts (one, if there is no hidden layer); keep the best.
 
-    The best has the lowest F or, if rows are held out, the lowest deviance of these.
+    The best has the lowest F or, if rows are held out, the lowest deviance of these. Every
+    start is the null model with this intercept or, if given, ``glm``, for X and y as given.
     """
     layout = objective.network.layout
     training, validation = _split(objective, spec)
@@ -35,7 +38,10 @@ def best_of(
     solutions: list[Solution] = []
     for attempt in range(spec.n_init if spec.hidden else 1):
         rng = np.random.default_rng([spec.seed, attempt])
-        start = initial_weights(layout, seen, rng)
+        if glm is None:
+            start = initial_weights(layout, seen, rng)
+        else:
+            start = paired_weights(layout, glm_seen(glm, inputs, units), rng)
         if not spec.hidden:
             start = feasible_start(objective, start)
         if spec.start is not None and attempt == 0:

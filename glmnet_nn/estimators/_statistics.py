@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from families import Array
-from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._columns import known_columns
 from glmnet_nn.estimators._inference import glm_results
 from glmnet_nn.estimators._network_inference import network_results
 from glmnet_nn.estimators._validation import (
@@ -122,7 +122,7 @@ class StatisticsMixin:
         options = InferenceOptions(cov_type, groups, dispersion, hac_maxlags, weight_type, use_t)
         check_is_fitted(self)
         self._require_distinct_names()
-        X, offset, exposure = take_columns(self, X, offset, exposure)
+        X, offset, exposure = known_columns(self, X, offset, exposure)
         rows: Array = validate_data(self, X, reset=False, dtype=np.float64)
         weight = with_trials(sample_weight, self._trials(y, rows), rows)
         present = check_weight(weight, rows) > 0
@@ -163,7 +163,7 @@ class StatisticsMixin:
         """
         options = InferenceOptions(weight_type=weight_type)
         check_is_fitted(self)
-        X, offset, exposure = take_columns(self, X, offset, exposure)
+        X, offset, exposure = known_columns(self, X, offset, exposure)
         validated: Array = validate_data(self, X, reset=False, dtype=np.float64)
         rows = self._rows(validated, y, sample_weight, offset, exposure)
         eta = self._network.linear_predictor(self._weights, rows.X)

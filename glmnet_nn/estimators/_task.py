@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from families import Array, ExponentialFamily
-from glmnet_nn.network import Layout, Network, get_activation
+from glmnet_nn.network import Layer, Layout, Network, get_activation
 from glmnet_nn.training.data import Rows, TransformedRows
 from glmnet_nn.training.inputs import Inputs, full_rank, standardized, unscaled
 from glmnet_nn.training.objective import Objective
@@ -26,6 +26,8 @@ class Specification:
 
     family: ExponentialFamily
     hidden: tuple[int, ...]
+    skip: bool | str
+    paired: bool
     activation: str
     alpha: list[float] | None
     l1_ratio: float
@@ -61,7 +63,8 @@ def objective_of(
     rows: Rows, inputs: Inputs, alpha: list[float], units: Units, spec: Specification
 ) -> Objective:
     """Return the objective of (y - middle) / unit on scaled inputs."""
-    layout = Layout((inputs.rank, *spec.hidden, rows.y.shape[1]), spec.fit_intercept)
+    sizes = (inputs.rank, *spec.hidden, rows.y.shape[1])
+    layout = Layout(sizes, spec.fit_intercept, skip=spec.skip is True)
     network = Network(layout, get_activation(spec.activation))
     penalises_raw = not spec.hidden and spec.standardize is not True and inputs.basis is None
     scale = inputs.scale if penalises_raw else None
@@ -105,6 +108,12 @@ class Units:
 
 
 AS_GIVEN = Units(1.0, np.zeros(1))
+
+
+def glm_seen(glm: Layer, inputs: Inputs, units: Units) -> Layer:
+    """Return a GLM of X and y as given, for the inputs and the y that a solver sees."""
+    W, b = inputs.unfold(glm.W, glm.b)
+    return Layer(W / units.unit, None if b is None else (b - units.middle) / units.unit)
 
 
 def units_of(rows: Rows, spec: Specification) -> Units:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
+from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import (
     check_consistent_length,
@@ -17,6 +18,7 @@ from sklearn.utils.validation import (
 
 from families import Array, Bernoulli, ExponentialFamily, Multinoulli, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
+from glmnet_nn.estimators._base_model import base_offset
 from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._prediction import ClassPredictions
 from glmnet_nn.estimators._validation import FLOATING, check_weight
@@ -35,10 +37,10 @@ class DeepGLMClassifier(ClassifierMixin, ClassPredictions, BaseDeepGLM):
     ----------
     link : str or Link, default="auto"
         The link of a Bernoulli output; "auto" is the canonical one.
-    hidden_layer_sizes, activation, alpha, l1_ratio, bias_reduction, fit_intercept, offset, \
-exposure, standardize, solver, max_iter, tol, batch_size, learning_rate, learning_rate_init, \
-early_stopping, validation_fraction, n_iter_no_change, n_init, polish_output, balance, warm_start, \
-store_covariance, random_state, verbose
+    hidden_layer_sizes, skip_connection, base, activation, alpha, l1_ratio, bias_reduction, \
+fit_intercept, offset, exposure, standardize, solver, max_iter, tol, batch_size, learning_rate, \
+learning_rate_init, early_stopping, validation_fraction, n_iter_no_change, n_init, \
+polish_output, balance, warm_start, store_covariance, random_state, verbose
         As in :class:`DeepGLMRegressor`.
 
     Attributes
@@ -66,6 +68,11 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
     >>> [f"{total:.6f}" for total in glm.predict_proba(X).sum(axis=0)]
     ['3.000000', '3.000000']
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseDeepGLM._parameter_constraints,
+        "base": [HasMethods("predict_proba"), None],
+    }
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -121,6 +128,7 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
         else:
             labels = column_or_1d(target, warn=True)
             columns = self._encode(labels, check_weight(sample_weight, rows) > 0)
+        offset = base_offset(self.base, X, self._law(), offset)
         return rows, columns, self._law(), sample_weight, offset, exposure
 
     def _encode(self, labels: NDArray[Any], present: NDArray[np.bool_]) -> Array:

@@ -11,7 +11,8 @@ from sklearn.utils.validation import check_array, validate_data
 
 from families import Array, ExponentialFamily, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
-from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._base_model import base_offset
+from glmnet_nn.estimators._columns import known_columns, take_columns
 from glmnet_nn.estimators._prediction import RegressionPredictions
 from glmnet_nn.estimators._validation import (
     FLOATING,
@@ -51,6 +52,17 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         The link; "auto" is the family's own (canonical by default).
     hidden_layer_sizes : tuple of int, default=(32, 16)
         Units of each hidden layer; () for the classical GLM.
+    skip_connection : bool or "fixed", default=False
+        eta = x beta + network(x) + offset (the combined actuarial neural network). beta has
+        no penalty and starts at the maximum likelihood GLM, the network at a function that
+        is 0 everywhere: iteration 0 is the GLM. "fixed" holds beta there. Without hidden
+        layers there is nothing to pass, and nothing changes.
+    base : fitted estimator, optional
+        Its linear predictor is an offset of every call: eta = g(base.predict(x)) +
+        network(x) + offset and null deviances have it too. Its predictions
+        are means of y, rates where there is an exposure. It is used as it is; scikit-learn's
+        ``clone`` would undo its fit: in cross-validation and searches wrap it in
+        ``sklearn.frozen.FrozenEstimator``.
     activation : {"identity", "logistic", "tanh", "relu", "softplus"}, default="tanh"
         Activation of the hidden layers.
     alpha : "auto", float or one float per layer, default="auto"
@@ -129,7 +141,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     ----------
     coef_, intercept_
         Coefficients without a hidden layer, for X as given: (n_features,) and a
-        number for one output, (n_outputs, n_features) and (n_outputs,) else.
+        number for one output, (n_outputs, n_features) and (n_outputs,) else. With a skip
+        connection ``coef_`` is beta.
     coefs_, intercepts_ : list of arrays
         Weights (n_in, n_out) and offsets (n_out,) of every layer, for X as given.
     deviance_, null_deviance_ : float
@@ -145,8 +158,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     loss_, loss_curve_, validation_loss_curve_
         F at the end and after every iteration; mean held-out deviance per epoch.
     rank_ : int
-        Rank of X (with the intercept taken out) without hidden layers and penalty,
-        else the number of its columns.
+        Rank of X (with the intercept taken out) without hidden layers and penalty, or
+        with a skip connection; else the number of its columns.
     separated_rows_ : array of int
         Rows (of those with a positive weight) whose mean is at the end of its range.
     estimable_coef_ : array of bool, (n_outputs, n_features + 1)
@@ -184,6 +197,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         *,
         link: Any = "auto",
         hidden_layer_sizes: tuple[int, ...] = (32, 16),
+        skip_connection: bool | str = False,
+        base: Any = None,
         activation: str = "tanh",
         alpha: Any = "auto",
         l1_ratio: float = 0.0,
@@ -212,6 +227,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         super().__init__(
             link=link,
             hidden_layer_sizes=hidden_layer_sizes,
+            skip_connection=skip_connection,
+            base=base,
             activation=activation,
             alpha=alpha,
             l1_ratio=l1_ratio,
@@ -298,6 +315,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             columns = columns / np.where(np.abs(totals - 1) <= 1e-6, totals, 1.0)
         columns, trials = family.response(columns)
         self._y_ndim = target.ndim if trials is None else 1
+        offset = base_offset(self.base, X, family.initial, offset)
         weight = with_trials(sample_weight, trials, rows)
         return rows, columns, family, weight, offset, exposure
 
@@ -327,7 +345,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         1 is perfect, 0 no better than the mean (with the offset), negative worse.
         """
         eta = self._linear_predictor(X, offset, exposure)
-        X, offset, exposure = take_columns(self, X, offset, exposure)
+        X, offset, exposure = known_columns(self, X, offset, exposure)
         observed, trials = self._columns(y, len(eta))
         weight = check_weight(with_trials(sample_weight, trials, eta), eta)
         known = check_offset(offset, exposure, self.family_, *observed.shape)

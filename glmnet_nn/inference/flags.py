@@ -122,7 +122,8 @@ def _largest_weight(information: ObservedInformation) -> float:
     deviation = np.sqrt(share @ np.square(X - share @ X))
     sizes = [np.abs(layer.W).max(initial=0.0) for layer in layers[1:-1]]
     sizes.append(np.abs(layers[0].W * deviation).max(initial=0.0))
-    sizes.append(np.abs(layers[-1].W).max(initial=0.0) / _output_unit(information))
+    units = objective.network.layout.sizes[-2]  # a skip connection is a GLM's
+    sizes.append(np.abs(layers[-1].W[:, :units]).max(initial=0.0) / _output_unit(information))
     return float(max(sizes))
 
 

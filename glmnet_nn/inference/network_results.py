@@ -252,6 +252,36 @@ class NetworkResults(LocalInference):
         values, se = found.values.ravel(), found.se.ravel()
         return Differences(values, se, np.zeros(len(values)), self._df, labels, self._note(se))
 
+    def linear_coefficients(self) -> Differences:
+        """Return beta of eta = x beta + network(x), tested against 0.
+
+        For X as given, ``coef_`` of the fit. A network can take over a part of x beta: what a
+        column does is the average partial effect; beta is what is left of it when the
+        network, under its ridge, is taken away.
+
+        Raises
+        ------
+        ValueError
+            The model has no skip connection.
+        """
+        layout = self.network.layout
+        if not layout.skip:
+            raise ValueError(
+                "linear_coefficients() are those of a skip connection, but the model has none. "
+                "Set skip_connection=True, or see average_partial_effects()."
+            )
+        B = layout.skipping(np.arange(layout.size, dtype=float)).astype(int)
+        T = np.zeros((B.size, layout.size))
+        T[np.arange(B.size), B.ravel()] = np.tile(1.0 / self.inputs.scale, len(B))
+        labels = self.names
+        if self.outputs is not None:
+            T = (T.reshape(*B.shape, -1)[1:] - T.reshape(*B.shape, -1)[:1]).reshape(-1, layout.size)
+            labels = [f"{output}:{name}" for output in self.outputs[1:] for name in self.names]
+        se = np.sqrt(np.square(T @ self._root).sum(axis=1))
+        se = np.where(self.information.is_estimable(T), se, np.nan)
+        null = np.zeros(len(T))
+        return Differences(T @ self.parameters, se, null, self._df, labels, self._note(se))
+
     def average_partial_effects(
         self, target: str = "sample", which: str = "mean", dummy: bool = False
     ) -> AverageEffects:

@@ -79,11 +79,16 @@ class BatchRecursion:
 
     def __init__(self, network: Network, w: Buffer, gradient: Buffer, size: int) -> None:
         self._activation = network.activation
+        layout = network.layout
         self._layers = [
-            (layer.W, None if layer.b is None else layer.b[:, None])
-            for layer in network.layout.layers(w)
+            (layer.W[:, :n_in], None if layer.b is None else layer.b[:, None])
+            for layer, n_in in zip(layout.layers(w), layout.sizes, strict=False)
         ]
-        self._gradients = network.layout.layers(gradient)
+        self._gradients = [
+            (layer.W[:, :n_in], layer.b)
+            for layer, n_in in zip(layout.layers(gradient), layout.sizes, strict=False)
+        ]
+        self._skip = (layout.skipping(w), layout.skipping(gradient)) if layout.skip else None
         shapes = [(width, size) for width in network.layout.sizes[1:-1]]
         made = ([aligned(shape, w.dtype) for shape in shapes] for _ in range(3))
         outputs, errors, slopes = made
@@ -106,11 +111,15 @@ class BatchRecursion:
                 S[:] = below
                 below = S
         _sums(output, below, eta)
+        if self._skip is not None:
+            eta += self._skip[0] @ X
 
     def backward(self, X: Buffer, seed: Buffer) -> None:
         """Write the gradient of the batch of the last ``forward`` from P_L = seed, (K, m)."""
         outputs, errors, slopes, ones = self._views(X.shape[1])
         P = seed
+        if self._skip is not None:
+            np.matmul(P, X.T, out=self._skip[1])
         for at in reversed(range(len(self._layers))):
             below = outputs[at - 1] if at else X
             W, b = self._gradients[at]

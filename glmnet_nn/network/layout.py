@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -35,6 +35,9 @@ class Layout:
         (n_features, hidden sizes ..., n_outputs).
     fit_intercept : bool, default=True
         Whether the output layer has an intercept b_L. Hidden layers always do.
+    skip : bool, default=False
+        Whether the output layer sees the inputs beside the last hidden outputs,
+        I_L = [O_{L-1}, X]: then eta = X B' + network(X), and W_L = [W, B].
 
     Examples
     --------
@@ -45,10 +48,26 @@ class Layout:
     True
     >>> [layer.W.shape for layer in layout.layers(np.zeros(layout.size))]
     [(2, 3), (1, 2)]
+    >>> Layout((3, 2, 1), skip=True).size == layout.size + 3
+    True
     """
 
     sizes: tuple[int, ...]
     fit_intercept: bool = True
+    skip: bool = False
+
+    def __post_init__(self) -> None:
+        if self.skip and len(self.sizes) < 3:
+            raise ValueError("a skip connection passes hidden layers, but there are none.")
+
+    @property
+    def inputs_of_layers(self) -> tuple[int, ...]:
+        """The number of inputs of each layer."""
+        return (*self.sizes[:-2], self.sizes[-2] + self.sizes[0] * self.skip)
+
+    def resized(self, *, n_features: int) -> Layout:
+        """Return the layout for another number of features."""
+        return replace(self, sizes=(n_features, *self.sizes[1:]))
 
     @property
     def n_layers(self) -> int:
@@ -60,7 +79,7 @@ class Layout:
         """For each layer the places of W_l and of b_l in the flat vector."""
         places: list[tuple[slice, slice]] = []
         at = 0
-        for n_in, n_out in zip(self.sizes, self.sizes[1:], strict=False):
+        for n_in, n_out in zip(self.inputs_of_layers, self.sizes[1:], strict=True):
             output = len(places) == self.n_layers - 1
             W = slice(at, at + n_in * n_out)
             b = slice(W.stop, W.stop + (n_out if self.fit_intercept or not output else 0))
@@ -76,10 +95,22 @@ class Layout:
     def layers(self, flat: Array) -> list[Layer]:
         """Return the layers as views of the flat vector."""
         views = []
-        for (W, b), n_in, n_out in zip(self.slices, self.sizes, self.sizes[1:], strict=False):
+        shapes = zip(self.slices, self.inputs_of_layers, self.sizes[1:], strict=True)
+        for (W, b), n_in, n_out in shapes:
             offsets = flat[b] if b.stop > b.start else None
             views.append(Layer(flat[W].reshape(n_out, n_in), offsets))
         return views
+
+    def skipping(self, flat: Array) -> Array:
+        """Return the view B, (n_outputs, n_features), of the weights that pass the hidden layers.
+
+        (n_outputs, 0) if there are none.
+        """
+        return (
+            self.layers(flat)[-1].W[:, self.sizes[-2] :]
+            if self.skip
+            else np.empty((self.sizes[-1], 0))
+        )
 
     def flatten(self, layers: list[Layer]) -> Array:
         """Return the flat vector with these layers in it."""

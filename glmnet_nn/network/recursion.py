@@ -6,6 +6,8 @@ linear predictor is eta = I_L W_L' + b_L. Backwards from a seed P_L,
     P_l = (P_{l+1} W_{l+1}) o a_l'(O_l)
 
 and dF/dW_l = P_l' I_l, dF/db_l = sum of the rows of P_l. Rows are observations.
+With a skip connection I_L = [O_{L-1}, X] and W_L = [W, B]: P_{L-1} sees W alone, and
+d eta / d x has B beside what comes through the hidden layers.
 
 ========================  ======================================
 seed                      result
@@ -72,6 +74,8 @@ class Network:
         *hidden, output = self.layout.layers(w)
         for layer in hidden:
             inputs.append(self.activation.value(layer.sums(inputs[-1])))
+        if self.layout.skip:
+            inputs[-1] = np.concatenate([inputs[-1], X], axis=1)
         return inputs, output.sums(inputs[-1])
 
     def linear_predictor(self, w: Array, X: Array) -> Array:
@@ -94,7 +98,9 @@ class Network:
         P = seed
         yield self.depth, P
         for below in reversed(range(self.depth)):
-            P = (P @ layers[below + 1].W) * self.activation.slope(inputs[below + 1])
+            outputs = slice(self.layout.sizes[below + 1])  # X beside them has no proxy error
+            W, O = layers[below + 1].W[:, outputs], inputs[below + 1][:, outputs]
+            P = (P @ W) * self.activation.slope(O)
             yield below, P
 
     def gradient(self, w: Array, inputs: list[Array], seed: Array) -> Array:
@@ -120,13 +126,15 @@ class Network:
         return J
 
     def input_slopes(self, w: Array, inputs: list[Array]) -> Array:
-        """Return d eta / d x = P_0 W_0, (n, K, n_features)."""
+        """Return d eta / d x = P_0 W_0 (+ B), (n, K, n_features)."""
         W_0 = self.layout.layers(w)[0].W
         n, K = len(inputs[0]), self.layout.sizes[-1]
         slopes = np.empty((n, K, W_0.shape[1]))
         for k in range(K):
             *_, (_, P_0) = self.backward(w, inputs, self._unit_seed(n, k))
             slopes[:, k, :] = P_0 @ W_0
+        if self.layout.skip:
+            slopes += self.layout.skipping(w)
         return slopes
 
     def _unit_seed(self, n: int, k: int) -> Array:

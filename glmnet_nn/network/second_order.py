@@ -82,7 +82,10 @@ def tangent(
             RS += directions[at].sums(inputs[at])
         moved.sums.append(RS)
         if at < network.depth:
-            moved.inputs.append(RS * network.activation.slope(inputs[at + 1]))
+            O = inputs[at + 1][:, : RS.shape[1]]
+            moved.inputs.append(RS * network.activation.slope(O))
+        if at == network.depth - 1 and network.layout.skip:
+            moved.inputs[-1] = np.concatenate([moved.inputs[-1], moved.inputs[0]], axis=1)
     return moved
 
 
@@ -157,11 +160,13 @@ def backward_tangent(
     for at in reversed(range(layout.n_layers)):
         yield at, P, RP
         if at:
-            slope, bend = a.slope(inputs[at]), a.curvature(inputs[at]) * moved.sums[at - 1]
-            back = P @ layers[at].W
-            RP = RP @ layers[at].W
+            units = slice(layout.sizes[at])
+            O, W = inputs[at][:, units], layers[at].W[:, units]
+            slope, bend = a.slope(O), a.curvature(O) * moved.sums[at - 1]
+            back = P @ W
+            RP = RP @ W
             if directions is not None:
-                RP += P @ directions[at].W
+                RP += P @ directions[at].W[:, units]
             RP = RP * slope + back * bend
             P = back * slope
 
@@ -209,14 +214,17 @@ def hessian(network: Network, w: Array, inputs: list[Array], seed: Array) -> Arr
             H[W, :reach] = products.swapaxes(0, 1).reshape(-1, reach)
             H[b, :reach] = flat.sum(axis=0).reshape(width, reach)
         if at:
-            slope, bend = a.slope(inputs[at]), a.curvature(inputs[at])
+            units = slice(layout.sizes[at])
+            O, above = inputs[at][:, units], layers[at].W[:, units]
+            slope, bend = a.slope(O), a.curvature(O)
             reach = layout.slices[at - 1][1].stop  # parameters of the layers below
             RI = sums[at - 1] * slope[:, :, None]
-            H[W, :reach] += (P.T @ RI.reshape(len(RI), -1)).reshape(-1, reach)
-            back = P @ layers[at].W
+            places = np.arange(W.start, W.stop).reshape(layers[at].W.shape)[:, units].ravel()
+            H[places, :reach] += (P.T @ RI.reshape(len(RI), -1)).reshape(-1, reach)
+            back = P @ above
             following = sums[at - 1] * (back * bend)[:, :, None]
             if RP is not None:
-                following += (layers[at].W.T @ RP[:, :, :reach]) * slope[:, :, None]
+                following += (above.T @ RP[:, :, :reach]) * slope[:, :, None]
             P, RP = back * slope, following
     lower = np.tril(H)
     return lower + np.tril(H, -1).T

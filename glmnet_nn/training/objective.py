@@ -167,7 +167,7 @@ class Objective:
         shift = self.family.flat_direction(layout.sizes[-1])
         if shift is None:
             return np.zeros((0, layout.size))
-        n_in = layout.sizes[-2]
+        n_in = layout.inputs_of_layers[-1]
         W, b = layout.slices[-1]
         has_intercept = b.stop > b.start
         rows = np.zeros((n_in + has_intercept, layout.size))

@@ -66,6 +66,8 @@ def elastic_net(
 ) -> ElasticNet:
     """Return sum_l alpha_l [ l1_ratio |W_l|_1 + (1 - l1_ratio) / 2 |W_l|_2^2 ].
 
+    Weights that pass the hidden layers have none: they are those of a classical GLM.
+
     Parameters
     ----------
     layout : Layout
@@ -82,9 +84,11 @@ def elastic_net(
         its square, while the penalty falls on output_scale W_L, the weights for y.
     """
     l1, l2 = np.zeros(layout.size), np.zeros(layout.size)
+    alike = np.ones(layout.size)
+    layout.skipping(alike)[:] = 0.0  # the GLM beside the network
     for at, ((W, _), coefficient) in enumerate(zip(layout.slices, alpha, strict=True)):
-        l1[W] = coefficient * l1_ratio
-        l2[W] = coefficient * (1.0 - l1_ratio)
+        l1[W] = coefficient * l1_ratio * alike[W]
+        l2[W] = coefficient * (1.0 - l1_ratio) * alike[W]
         if at == 0 and input_scale is not None:
             per_weight = np.tile(input_scale, layout.sizes[1])
             l1[W] /= per_weight

@@ -61,7 +61,8 @@ def scored_output(objective: Objective, w: Array, ridge: float = 0.0) -> Array:
 def _of_outputs(objective: Objective, w: Array, at: slice) -> Objective:
     """Return the objective of the output layer, a function of w[at]."""
     rows, network = objective.rows, objective.network
-    layout = Layout(network.layout.sizes[-2:], network.layout.fit_intercept)
+    sizes = (network.layout.inputs_of_layers[-1], network.layout.sizes[-1])
+    layout = Layout(sizes, network.layout.fit_intercept)
 
     def outputs(X: Array) -> Array:
         given = rows.transform(X) if isinstance(rows, TransformedRows) else X

@@ -95,9 +95,10 @@ def _contributions(objective: Objective, w: Array) -> list[tuple[float, int, int
     layers = objective.network.layout.layers(w)
     found = []
     for layer in range(objective.network.depth):
-        O = inputs[layer + 1]
+        units = slice(len(layers[layer].W))  # an output layer may see the inputs beside them
+        O, W = inputs[layer + 1][:, units], layers[layer + 1].W[:, units]
         deviation = np.sqrt(share @ np.square(O - share @ O))
-        sizes = deviation * np.linalg.norm(layers[layer + 1].W, axis=0)
+        sizes = deviation * np.linalg.norm(W, axis=0)
         found += [(float(size), layer, j) for j, size in enumerate(sizes) if len(sizes) > 1]
     return found
 
@@ -110,7 +111,7 @@ def _without(objective: Objective, w: Array, layer: int, unit: int) -> tuple[Obj
     layout, network = objective.network.layout, objective.network
     sizes = list(layout.sizes)
     sizes[layer + 1] -= 1
-    smaller = Layout(tuple(sizes), layout.fit_intercept)
+    smaller = replace(layout, sizes=tuple(sizes))
     kept = _places(layout, layer, unit)
     start = w[kept]
     inputs, _ = objective.linear_predictor(w, objective.rows.take(slice(None)))

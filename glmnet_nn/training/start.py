@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from families import Array, ExponentialFamily, Normal
-from glmnet_nn.network import Layout, Network, get_activation
+from glmnet_nn.network import Layer, Layout, Network, get_activation
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import elastic_net
@@ -102,7 +102,7 @@ def _null_start(objective: Objective, target: Array) -> Array:
     return np.asarray(best)
 
 
-def initial_weights(layout: Layout, intercept: Array, rng: np.random.Generator) -> Array:
+def initial_weights(layout: Layout, intercept: Array | float, rng: np.random.Generator) -> Array:
     """Return parameters whose predictions are those of the null model.
 
     Hidden weights are uniform on +- sqrt(6 / (n_in + n_out)) (Glorot and Bengio
@@ -111,11 +111,60 @@ def initial_weights(layout: Layout, intercept: Array, rng: np.random.Generator) 
     flat = np.zeros(layout.size)
     *hidden, output = layout.layers(flat)
     for W, _ in hidden:
-        limit = np.sqrt(6.0 / sum(W.shape))
-        W[:] = rng.uniform(-limit, limit, W.shape)
+        W[:] = _glorot(W.shape, rng)
     if output.b is not None:
         output.b[:] = intercept
     return flat
+
+
+def paired_weights(layout: Layout, glm: Layer, rng: np.random.Generator) -> Array:
+    """Return parameters whose predictions are those of a GLM, and that can leave it.
+
+    At the maximum likelihood estimate of a GLM the residuals are orthogonal to the inputs,
+    and all but orthogonal to hidden outputs, which are nearly linear at first. From output
+    weights 0 a network with an L2 penalty never moves, therefore: the gradient reaches the
+    hidden weights through the output weights. So these are random, and the last hidden
+    units come in pairs (of the same weights; a unit may be left over) whose output weights
+    are v and -v: a pair adds nothing, but its units have gradients of opposite sign.
+
+    Parameters
+    ----------
+    layout : Layout
+    glm : Layer
+        W, (n_outputs, n_features), for a skip connection, and the output intercept b.
+    rng : Generator
+
+    Sources
+    -------
+    Chizat, Oyallon and Bach (2019), "On lazy training in differentiable programming",
+    section 1; Zhang, Xu, Luo and Ma (2020), "A type of generalization error induced by
+    initialization in deep neural networks".
+
+    Examples
+    --------
+    >>> layout = Layout((2, 4, 1), skip=True)
+    >>> network = Network(layout, get_activation("tanh"))
+    >>> glm = Layer(np.array([[3.0, -1.0]]), np.array([0.5]))
+    >>> w = paired_weights(layout, glm, np.random.default_rng(0))
+    >>> X = np.array([[1.0, 2.0], [0.0, 4.0]])
+    >>> bool(np.allclose(network.linear_predictor(w, X), glm.sums(X), rtol=1e-15))
+    True
+    """
+    flat = initial_weights(layout, 0.0 if glm.b is None else glm.b, rng)
+    *_, last, output = layout.layers(flat)
+    pairs = len(last.W) // 2
+    v = _glorot((len(output.W), pairs), rng)
+    first, second = slice(0, 2 * pairs, 2), slice(1, 2 * pairs, 2)
+    last.W[second] = last.W[first]
+    output.W[:, first], output.W[:, second] = v, -v
+    layout.skipping(flat)[:] = glm.W if layout.skip else 0.0
+    return flat
+
+
+def _glorot(shape: tuple[int, int], rng: np.random.Generator) -> Array:
+    """Return weights uniform on +- sqrt(6 / (n_in + n_out))."""
+    limit = np.sqrt(6.0 / sum(shape))
+    return rng.uniform(-limit, limit, shape)
 
 
 def feasible_start(objective: Objective, start: Array) -> Array:

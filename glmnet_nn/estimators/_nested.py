@@ -1,0 +1,106 @@
+"""A network around a GLM: eta = x beta + network(x), started at the GLM.
+
+Sources: Schelldorfer and Wuthrich (2019), "Nesting classical actuarial models into neural
+networks" (the combined actuarial neural network, CANN), section 3; He, Zhang, Ren and Sun
+(2016), "Deep residual learning for image recognition".
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from families import Array
+from glmnet_nn.estimators._choices import DEFAULT_MAX_ITER, DEFAULT_TOL
+from glmnet_nn.estimators._fit import Fit, fit_network
+from glmnet_nn.estimators._task import Specification
+from glmnet_nn.network import Layer, Layout, Network
+
+
+def fit_nested(X: Array, y: Array, weight: Array, offset: Array | None, spec: Specification) -> Fit:
+    """Return the fit of the network and, under ``spec.skip``, of the GLM it is started from.
+
+    With ``spec.skip`` "fixed" beta stays that of the GLM: X beta is part of the offset.
+
+    Warns
+    -----
+    ConvergenceWarning
+        The GLM did not converge.
+    """
+    if not spec.skip:
+        return fit_network(X, y, weight, offset, spec)
+    glm = nested_glm(X, y, weight, offset, spec)
+    linear = glm.network.layout.layers(glm.weights)[0]
+    if spec.skip == "fixed":
+        fit = _around(linear, X, y, weight, offset, spec)
+    else:
+        fit = fit_network(X, y, weight, offset, spec, linear)
+    return replace(
+        fit,
+        null_deviance=glm.null_deviance,
+        rank=glm.rank,
+        dependent=glm.dependent,
+        separated_rows=glm.separated_rows,
+        infinite=glm.infinite,
+    )
+
+
+def nested_glm(X: Array, y: Array, weight: Array, offset: Array | None, spec: Specification) -> Fit:
+    """Return the maximum likelihood fit of the GLM that the network has in it."""
+    classical = replace(
+        spec,
+        hidden=(),
+        skip=False,
+        alpha=[0.0],
+        l1_ratio=0.0,
+        standardize="auto",
+        solver="newton",
+        max_iter=DEFAULT_MAX_ITER["newton"],
+        tol=DEFAULT_TOL["newton"],
+        validation_fraction=0.0,
+        start=None,
+        report=None,
+        polish_output=False,
+        balance=None,
+    )
+    fit = fit_network(X.astype(float, copy=False), y, weight, offset, classical)
+    if not fit.solution.converged:
+        warnings.warn(
+            "the GLM that skip_connection starts from did not converge: "
+            f"{fit.solution.message}. Use another link, or skip_connection=False.",
+            ConvergenceWarning,
+            stacklevel=7,
+        )
+    return fit
+
+
+def _around(
+    glm: Layer, X: Array, y: Array, weight: Array, offset: Array | None, spec: Specification
+) -> Fit:
+    """Return the fit of the network beside X beta, with beta put into its skip connection."""
+    known = X @ glm.W.T
+    if offset is not None:
+        known += offset
+    start = spec.start
+    if start is not None:
+        sizes = (X.shape[1], *spec.hidden, y.shape[1])
+        start = _without_skip(Layout(sizes, spec.fit_intercept, skip=True), start)
+    alone = Layer(np.zeros_like(glm.W), glm.b)
+    fit = fit_network(X, y, weight, known, replace(spec, skip=False, start=start), alone)
+    layout = fit.network.layout
+    *below, last = layout.layers(fit.weights)
+    output = Layer(np.concatenate([last.W, glm.W], axis=1), last.b)
+    return replace(
+        fit,
+        network=Network(replace(layout, skip=True), fit.network.activation),
+        weights=layout.flatten([*below, output]),
+    )
+
+
+def _without_skip(layout: Layout, w: Array) -> Array:
+    """Return the parameters of the hidden layers and of the output layer above them."""
+    *below, last = layout.layers(w)
+    return layout.flatten([*below, Layer(last.W[:, : layout.sizes[-2]], last.b)])
