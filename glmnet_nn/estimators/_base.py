@@ -23,7 +23,7 @@ from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
 from glmnet_nn.estimators._local import LocalCoefMixin
 from glmnet_nn.estimators._profile import fit_law
 from glmnet_nn.estimators._statistics import StatisticsMixin
-from glmnet_nn.estimators._task import Specification
+from glmnet_nn.estimators._task import Specification, layout_of
 from glmnet_nn.estimators._validation import (
     check_estimable,
     check_inputs,
@@ -32,7 +32,7 @@ from glmnet_nn.estimators._validation import (
 )
 from glmnet_nn.exceptions import RankWarning, SeparationWarning
 from glmnet_nn.inference import Search
-from glmnet_nn.network import Layout, Network, known_activations
+from glmnet_nn.network import Network, known_activations
 from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
 
 
@@ -42,6 +42,7 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "link": [StrOptions({"auto", *known_links()}), Link],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "architecture": [StrOptions({"dense", "local"})],
         "skip_connection": ["boolean", StrOptions({"fixed"})],
         "base": [HasMethods("predict"), None],
         "activation": [StrOptions(set(known_activations()))],
@@ -75,6 +76,7 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
         *,
         link: str | Link = "auto",
         hidden_layer_sizes: tuple[int, ...] = (32, 16),
+        architecture: str = "dense",
         skip_connection: bool | str = False,
         base: Any = None,
         activation: str = "tanh",
@@ -104,6 +106,7 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
     ) -> None:
         self.link = link
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.architecture = architecture
         self.skip_connection = skip_connection
         self.base = base
         self.activation = activation
@@ -163,12 +166,14 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
         solver = _choices.choose_solver(self, hidden, len(X), penalised)
         if not hidden or solver != "adam" or for_inference:
             X = X.astype(float, copy=False)
+        _choices.check_architecture(self)
         _choices.check_balance(self, penalised)
         if self.bias_reduction:
             check_bias_reduction(self, law, hidden, alpha, solver)
         specification = Specification(
             family=family,
             hidden=hidden,
+            architecture=self.architecture if hidden else "dense",
             skip=self.skip_connection if hidden else False,
             paired=self.base is not None,
             activation=self.activation,
@@ -231,7 +236,8 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
         if not (self.warm_start and hasattr(self, "_weights")):
             return None
         sizes, skip = (n_features, *hidden, n_outputs), bool(hidden and self.skip_connection)
-        asked, layout = Layout(sizes, self.fit_intercept, skip), self._network.layout
+        asked = layout_of(self.architecture, sizes, self.fit_intercept, skip)
+        layout = self._network.layout
         if asked != layout:
             raise ValueError(
                 f"warm_start=True continues the network of the last fit, {layout}, but now it is "

@@ -47,6 +47,16 @@ def choose_solver(estimator: BaseEstimator, hidden: tuple[int, ...], n_rows: int
     return name
 
 
+def check_architecture(estimator: BaseEstimator) -> None:
+    """Raise if two ways of nesting the GLM are asked for."""
+    if estimator.architecture == "local" and estimator.skip_connection:
+        raise ValueError(
+            f"architecture='local' has a GLM in it, and skip_connection="
+            f"{estimator.skip_connection!r} would add the same one again. Set "
+            "skip_connection=False, or architecture='dense'."
+        )
+
+
 def check_balance(estimator: BaseEstimator, l1: bool) -> None:
     """Raise if the intercept cannot be moved, or the output layer not be scored."""
     asked = estimator.balance

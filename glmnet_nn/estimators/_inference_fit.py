@@ -24,7 +24,6 @@ from glmnet_nn.estimators._task import (
     units_of,
 )
 from glmnet_nn.inference import RIDGE, ObservedInformation, Search, recommended_starts
-from glmnet_nn.network import Network
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import folded, standardized, unfolded
 from glmnet_nn.training.objective import Objective
@@ -184,7 +183,7 @@ class _Task:
     def starts(self) -> list[Array]:
         """Return the random starts and, under ``warm_start``, the previous fit before them."""
         rngs = (np.random.default_rng([self.spec.seed, i]) for i in range(self.spec.n_init))
-        if self.layout.skip:
+        if self.layout.nests_glm:
             rows = self.rows
             fit = nested_glm(rows.X, rows.y, rows.weight, rows.offset, self.spec)
             glm = fit.network.layout.layers(fit.weights)[0]
@@ -217,7 +216,7 @@ class _Task:
         w = self.units.given(self.layout, solution.w)
         return Fit(
             solution=solution,
-            network=Network(self.layout, objective.network.activation),
+            network=objective.network.on_inputs(self.rows.X.shape[1], self.inputs.center),
             weights=folded(self.layout, self.inputs, w),
             inputs=self.inputs,
             alpha=self._alpha(phi),

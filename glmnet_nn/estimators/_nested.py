@@ -21,7 +21,7 @@ from glmnet_nn.network import Layer, Layout, Network
 
 
 def fit_nested(X: Array, y: Array, weight: Array, offset: Array | None, spec: Specification) -> Fit:
-    """Return the fit of the network and, under ``spec.skip``, of the GLM it is started from.
+    """Return the fit of the network and, where it nests one, of the GLM it is started from.
 
     With ``spec.skip`` "fixed" beta stays that of the GLM: X beta is part of the offset.
 
@@ -30,7 +30,7 @@ def fit_nested(X: Array, y: Array, weight: Array, offset: Array | None, spec: Sp
     ConvergenceWarning
         The GLM did not converge.
     """
-    if not spec.skip:
+    if not spec.skip and spec.architecture != "local":
         return fit_network(X, y, weight, offset, spec)
     glm = nested_glm(X, y, weight, offset, spec)
     linear = glm.network.layout.layers(glm.weights)[0]
@@ -69,8 +69,9 @@ def nested_glm(X: Array, y: Array, weight: Array, offset: Array | None, spec: Sp
     fit = fit_network(X.astype(float, copy=False), y, weight, offset, classical)
     if not fit.solution.converged:
         warnings.warn(
-            "the GLM that skip_connection starts from did not converge: "
-            f"{fit.solution.message}. Use another link, or skip_connection=False.",
+            "the GLM that the network starts from did not converge: "
+            f"{fit.solution.message}. Use another link, or a network without a GLM in it "
+            "(architecture='dense', skip_connection=False).",
             ConvergenceWarning,
             stacklevel=7,
         )

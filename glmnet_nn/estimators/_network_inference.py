@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from glmnet_nn.estimators._door import door_of
+from glmnet_nn.estimators._door import Door
 from glmnet_nn.estimators._inference import dispersion
 from glmnet_nn.exceptions import InferenceWarning
 from glmnet_nn.inference import Fitted, InferenceOptions, NetworkResults, ObservedInformation
 from glmnet_nn.inference.flags import find_flags, in_words
 from glmnet_nn.inference.weights import total_log_likelihood, weighting
-from glmnet_nn.network import Network
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import unfolded
 from glmnet_nn.training.objective import Objective
@@ -80,16 +79,14 @@ def network_results(
         names=estimator._column_names(),
         outputs=estimator._output_names() if family.event_ndim else None,
         index=index,
-        door=door_of(estimator),
+        door=Door.of(estimator),
     )
 
 
 def _objective(estimator: BaseEstimator, rows: Rows) -> Objective:
     """Return the objective of the fit, ridge included, on its standardised inputs."""
-    inputs, raw = estimator._inputs, estimator._network.layout
-    layout = raw.resized(n_features=inputs.rank)
+    inputs = estimator._inputs
+    network = estimator._network.on_inputs(inputs.rank)
     scaled = Rows(inputs.transform(rows.X), rows.y, rows.weight, rows.offset)
-    penalty = elastic_net(layout, estimator.alpha_, 0.0)
-    return Objective(
-        scaled, estimator.family_, Network(layout, estimator._network.activation), penalty
-    )
+    penalty = elastic_net(network.layout, estimator.alpha_, 0.0)
+    return Objective(scaled, estimator.family_, network, penalty)

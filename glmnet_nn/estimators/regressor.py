@@ -52,6 +52,11 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         The link; "auto" is the family's own (canonical by default).
     hidden_layer_sizes : tuple of int, default=(32, 16)
         Units of each hidden layer; () for the classical GLM.
+    architecture : {"dense", "local"}, default="dense"
+        "local" is the LocalGLMnet: eta = b + sum_j beta_j(x) (x_j - c_j) + offset, a GLM whose
+        coefficients are the outputs of the network. It starts at the maximum likelihood GLM,
+        and the penalty, on weights alone, leaves constant coefficients free.
+        ``regression_attention`` gives beta(x). Without hidden layers it is the GLM.
     skip_connection : bool or "fixed", default=False
         eta = x beta + network(x) + offset (the combined actuarial neural network). beta has
         no penalty and starts at the maximum likelihood GLM, the network at a function that
@@ -197,6 +202,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         *,
         link: Any = "auto",
         hidden_layer_sizes: tuple[int, ...] = (32, 16),
+        architecture: str = "dense",
         skip_connection: bool | str = False,
         base: Any = None,
         activation: str = "tanh",
@@ -227,6 +233,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         super().__init__(
             link=link,
             hidden_layer_sizes=hidden_layer_sizes,
+            architecture=architecture,
             skip_connection=skip_connection,
             base=base,
             activation=activation,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -18,10 +18,18 @@ from glmnet_nn.inference.estimate import Estimate
 from glmnet_nn.inference.hypotheses import coefficient_table, critical_value
 from glmnet_nn.network import jacobian_tangent, tangent
 
-# X, offset and exposure of new rows -> X validated, the offset, labels of the rows
-Door = Callable[[Any, Any, Any], tuple[Array, Array | None, pd.Index]]
 _BLOCK_BYTES = 2**25
 _RATIOS = {"log": "relativity", "logit": "odds ratio", "softmax": "odds ratio"}
+
+
+class Door(Protocol):
+    """What the results of a fit ask of the estimator."""
+
+    def __call__(self, X: Any, offset: Any, exposure: Any) -> tuple[Array, Array | None, pd.Index]:
+        """Return X of new rows as the fit had it, their offset, and their labels."""
+
+    def base_slopes(self, rows: Array) -> Array | None:
+        """Return the slopes of a model that eta has as an offset, (n, K, p), if there is one."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +175,8 @@ class LocalInference:
     def local_coef(self, X: ArrayLike | None = None) -> LocalCoefficients:
         """Return d eta / d x at rows, with standard errors and intervals by the delta method.
 
+        The slopes of a ``base`` are part of them, taken as known.
+
         Parameters
         ----------
         X : array-like of shape (m, p), optional
@@ -186,6 +196,9 @@ class LocalInference:
             rows, _, index = self.door(X, None, None)
             Z = estimate.inputs.transform(rows)
         coef, se = slopes_with_errors(estimate, Z)
+        known = self.door.base_slopes(rows)
+        if known is not None:
+            coef += known[:, 1:] - known[:, :1] if estimate.family.event_ndim else known
         names, outputs, note = self._labels
         missing = int(np.isnan(se).sum())
         if missing:

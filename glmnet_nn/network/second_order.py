@@ -24,6 +24,7 @@ Computation 6.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import singledispatch
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +45,7 @@ class Tangent(NamedTuple):
         return self.sums[-1]
 
 
+@singledispatch
 def tangent(
     network: Network,
     w: Array,
@@ -89,6 +91,7 @@ def tangent(
     return moved
 
 
+@singledispatch
 def gradient_tangent(
     network: Network,
     w: Array,
@@ -143,6 +146,7 @@ def jacobian_tangent(network: Network, w: Array, inputs: list[Array], moved: Tan
     return J
 
 
+@singledispatch
 def backward_tangent(
     network: Network,
     w: Array,
@@ -177,6 +181,7 @@ def hessian_vector(network: Network, w: Array, inputs: list[Array], seed: Array,
     return gradient_tangent(network, w, inputs, moved, seed, v=v)
 
 
+@singledispatch
 def hessian(network: Network, w: Array, inputs: list[Array], seed: Array) -> Array:
     """Return d^2 / dw dw' of sum_i seed_i . eta_i(w), (q, q).
 
