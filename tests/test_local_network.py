@@ -5,6 +5,7 @@ import pytest
 from test_second_order import close
 from test_training_reference import slope
 
+from families import Normal
 from glmnet_nn.network import (
     BatchRecursion,
     Layout,
@@ -21,7 +22,11 @@ from glmnet_nn.network import (
     network_on,
     tangent,
 )
+from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import folded, standardized, unfolded
+from glmnet_nn.training.objective import Objective
+from glmnet_nn.training.penalties import elastic_net
+from glmnet_nn.training.search import _without
 
 SIZES = [(3, 4, 1), (2, 3, 4, 1), (3, 2, 2)]
 shapes = pytest.mark.parametrize("sizes", SIZES)
@@ -181,6 +186,22 @@ def test_shifts_move_eta_by_one_vector(sizes, intercept):
     close(J, np.broadcast_to(J[:, :1], J.shape), rtol=1e-12)
     rank = np.linalg.matrix_rank(np.concatenate([rows, w[None]]))
     assert rank == len(rows) + 1
+
+
+@pytest.mark.parametrize("layout", [LocalLayout((3, 3, 4, 1)), Layout((3, 3, 4, 1))])
+def test_a_unit_without_output_weights_can_go(layout):
+    rng = np.random.default_rng(0)
+    network, w = network_on(layout, get_activation("tanh")), rng.normal(size=layout.size)
+    X = rng.normal(size=(9, 3))
+    rows = Rows(X, np.ones((9, 1)), np.ones(9))
+    for layer, unit in ((0, 2), (1, 1)):
+        given = w.copy()
+        layout.layers(given)[layer + 1].W[:, unit] = 0.0
+        objective = Objective(rows, Normal(), network, elastic_net(layout, [0.1] * 3, 0.0))
+        smaller, start = _without(objective, given, layer, unit)
+        assert type(smaller.network) is type(network)
+        _, eta = smaller.linear_predictor(start, rows)
+        close(eta, objective.linear_predictor(given, rows)[1], rtol=1e-12)
 
 
 @shapes

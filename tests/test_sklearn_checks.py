@@ -28,6 +28,7 @@ def _estimators():
     for cls in (DeepGLMRegressor, DeepGLMClassifier):
         for how in (True, "fixed"):
             yield cls(hidden_layer_sizes=(5,), skip_connection=how)
+        yield cls(hidden_layer_sizes=(5,), architecture="local")
 
 
 @pytest.mark.filterwarnings("ignore::glmnet_nn.RankWarning")
