@@ -6,8 +6,8 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ TABLES = {
     "predict": "one row over plain numpy, and a million rows",
 }
 _STUDY = "coverage"
+_WITH_PEERS = ("glm", "nets")  # several, of which some may be left out
 _MODULES = {"import": "imports"}  # a keyword is no name for a module
 
 
@@ -35,6 +36,8 @@ class Options:
     threads: tuple[int, ...]
     only: str
     data: Path | None
+    without: str = ""
+    keep: Callable[[dict[str, Any]], None] = field(default=lambda found: None)
 
     def matching(self, names: Iterable[str]) -> list[str]:
         """Return the names that match ``only``."""
@@ -43,6 +46,14 @@ class Options:
     def chosen(self, works: Iterable[Any]) -> list[Any]:
         """Return the works whose name matches ``only``."""
         return [work for work in works if self.matching([work.name])]
+
+    def invited(self, contenders: Iterable[Any]) -> list[Any]:
+        """Return the contenders whose name does not match ``without``."""
+        return [
+            contender
+            for contender in contenders
+            if not (self.without and re.search(self.without, contender.name, re.IGNORECASE))
+        ]
 
     def tell(self, what: str) -> None:
         """Say on stderr what is being measured."""
@@ -61,8 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="tiny data: does it run? (seconds)")
     parser.add_argument("--repeats", type=int, help="timings, seeds (default 5; 1 with --quick)")
     parser.add_argument("--only", default="", help="only rows whose name matches this pattern")
+    parser.add_argument("--without", default="", help="glm, nets: no peers of this name")
     parser.add_argument("--threads", default="1,2", help="numbers tried for each library (1,2)")
-    parser.add_argument("--json", type=Path, help="write everything measured to this file")
+    parser.add_argument("--json", type=Path, help="keep what is measured here, row by row")
     parser.add_argument("--data", type=Path, help="folder with freMTPL2.parquet, for quality")
     return parser
 
@@ -73,23 +85,33 @@ def main(arguments: list[str] | None = None) -> None:
     if given[:1] == [_STUDY]:
         import_module(f"benchmarks.{_STUDY}").main(given[1:])
         return
-    asked = _parser().parse_args(arguments)
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    if asked.without and asked.table not in _WITH_PEERS:
+        parser.error(f"--without is for the tables {', '.join(_WITH_PEERS)}")
+    module = import_module(f"benchmarks.{_MODULES.get(asked.table, asked.table)}")
+    described = machine.describe()
+    repeats = asked.repeats or (1 if asked.quick else 5)
+
+    def keep(found: dict[str, Any]) -> None:
+        if asked.json is not None:
+            report = {"table": asked.table, "quick": asked.quick, "repeats": repeats}
+            report |= {"machine": described, **found}
+            asked.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
     options = Options(
         quick=asked.quick,
-        repeats=asked.repeats or (1 if asked.quick else 5),
+        repeats=repeats,
         threads=(1,) if asked.quick else tuple(int(k) for k in asked.threads.split(",")),
         only=asked.only,
         data=asked.data,
+        without=asked.without,
+        keep=keep,
     )
-    module = import_module(f"benchmarks.{_MODULES.get(asked.table, asked.table)}")
-    described = machine.describe()
     found = module.run(options)
     print(f"### {asked.table}: {TABLES[asked.table]}\n\n{machine.sentence(described)}\n")
     print(module.table(found))
-    if asked.json is not None:
-        report = {"table": asked.table, "quick": asked.quick, "repeats": options.repeats}
-        report |= {"machine": described, **found}
-        asked.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    keep(found)
 
 
 if __name__ == "__main__":

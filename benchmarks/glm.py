@@ -126,7 +126,7 @@ def _with_tolerance(workers: Crew, directory: str, contender: Contender) -> Cont
     return replace(contender, settings={**contender.settings, "tol": 10.0**-low})
 
 
-def measure(workers: Crew, work: Work, threads: tuple[int, ...], repeats: int) -> list[Any]:
+def measure(workers: Crew, work: Work, options: Any) -> list[Any]:
     """Return a row for each contender at one work."""
     drawn = data.glm(work.law, work.n, work.p, work.n_outputs, work.independent)
     size = drawn["X"].nbytes
@@ -134,15 +134,14 @@ def measure(workers: Crew, work: Work, threads: tuple[int, ...], repeats: int) -
     with stored(drawn) as directory:
         del drawn
         ready = []
-        for contender in [_OURS, *peers(work.law)]:
-            asked = replace(
-                contender, threads=threads, settings={**contender.settings, "law": work.law}
-            )
+        for contender in [_OURS, *options.invited(peers(work.law))]:
+            settings = {**contender.settings, "law": work.law}
+            asked = replace(contender, threads=options.threads, settings=settings)
             try:
                 ready.append(_with_tolerance(workers, directory, asked))
             except ContenderError as error:
                 failed.append({"contender": contender.name, "error": str(error)})
-        rows = race(workers, ready, directory, "gradient", repeats) + failed
+        rows = race(workers, ready, directory, "gradient", options.repeats) + failed
     tolerances = {contender.name: contender.settings.get("tol") for contender in ready}
     for row in rows:
         row |= {"work": work.name, "tol": tolerances.get(row["contender"]), "size": size}
@@ -158,9 +157,10 @@ def run(options: Any) -> dict[str, Any]:
     with crew() as workers:
         for work in options.chosen(QUICK if options.quick else WORKS):
             options.tell(work.name)
-            measured = measure(workers, work, options.threads, options.repeats)
+            measured = measure(workers, work, options)
             rows += measured
             lines += tables.compare(work.name, measured, work.goals, "seconds")
+            options.keep({"rows": rows, "goals": lines})
     return {"rows": rows, "goals": lines}
 
 

@@ -103,7 +103,7 @@ def contenders(work: Work, threads: tuple[int, ...]) -> list[Contender]:
     ]
 
 
-def measure(workers: Crew, work: Work, threads: tuple[int, ...], repeats: int) -> list[Any]:
+def measure(workers: Crew, work: Work, options: Any) -> list[Any]:
     """Return a row for each contender, with samples per second.
 
     ``rate`` is that of the epochs after the first ones, from the median difference of
@@ -111,7 +111,9 @@ def measure(workers: Crew, work: Work, threads: tuple[int, ...], repeats: int) -
     the longer fit.
     """
     with stored(work.draw()) as directory:
-        rows = race(workers, contenders(work, threads), directory, "deviance", repeats)
+        ours, *others = contenders(work, options.threads)
+        racing = [ours, *options.invited(others)]
+        rows = race(workers, racing, directory, "deviance", options.repeats)
     first, second = work.epochs
     for row in rows:
         row["work"] = work.name
@@ -132,9 +134,10 @@ def run(options: Any) -> dict[str, Any]:
     with crew() as workers:
         for work in options.chosen(QUICK if options.quick else WORKS):
             options.tell(work.name)
-            measured = measure(workers, work, options.threads, options.repeats)
+            measured = measure(workers, work, options)
             rows += measured
             lines += tables.compare(work.name, measured, work.goals, "rate", larger=True)
+            options.keep({"rows": rows, "goals": lines})
     return {"rows": rows, "goals": lines}
 
 

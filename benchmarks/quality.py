@@ -227,6 +227,7 @@ def run(options: Any) -> dict[str, Any]:
                 continue
             rows += measured
             lines += _summary(work.name, measured)
+            options.keep({"rows": rows, "goals": lines, "notes": notes})
     return {"rows": rows, "goals": lines, "notes": notes}
 
 

@@ -65,6 +65,7 @@ def run(options: Any) -> dict[str, Any]:
                 row["exponent"] = log(row["seconds"] / last["seconds"]) / log(n / last["n"])
             before[row["contender"]] = row
         rows += measured
+        options.keep({"rows": rows})
     return {"rows": rows}
 
 

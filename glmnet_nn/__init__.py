@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         vuong_test,
     )
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
+    from glmnet_nn.nesting import glm_to_net_path
 
 __version__ = "0.1.0"
 
@@ -64,6 +65,7 @@ __all__ = [
     "configuration",
     "deviance_scorer",
     "get_family",
+    "glm_to_net_path",
     "nonlinearity_test",
     "show_config",
     "to_statsmodels",
@@ -78,6 +80,7 @@ _LAZY = {
     "deviance_scorer": "comparison",
     "nonlinearity_test": "comparison",
     "vuong_test": "comparison",
+    "glm_to_net_path": "nesting",
     "configuration": "_config",
     "show_config": "_config",
     "to_statsmodels": "bridges",

@@ -82,6 +82,18 @@ FLOORS = (
         ),
         STATISTICS | {"sklearn"},
     ),
+    Floor("glmnet_nn._plotting", (), frozenset({"matplotlib"})),
+    Floor(
+        "glmnet_nn.nesting",
+        (
+            "families",
+            "glmnet_nn._plotting",
+            "glmnet_nn.estimators",
+            "glmnet_nn.comparison",
+            "glmnet_nn.nesting",
+        ),
+        STATISTICS | {"sklearn", "joblib"},
+    ),
 )
 
 

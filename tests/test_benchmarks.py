@@ -73,6 +73,22 @@ def test_glm_reaches_the_gradient_and_says_who_is_absent(
     assert f"numpy {np.__version__}" in printed
 
 
+def test_each_row_is_kept_when_it_is_done_and_peers_can_be_left_out(
+    run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(found: dict[str, Any]) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(glm, "table", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run("glm", "--only", "normal", "--without", "glum|statsmodels|Linear")
+    found = json.loads((tmp_path / "found.json").read_text())
+    names = [row["contender"] for row in found["rows"]]
+    assert names == ["glmnet_nn", "scikit-learn Ridge(cholesky)"]
+    with pytest.raises(SystemExit):
+        run("scale", "--without", "torch")
+
+
 def test_nets_train_alike(run: Any) -> None:
     found, printed = run("nets", "--only", "poisson")
     rows = {row["contender"]: row for row in found["rows"]}

@@ -13,7 +13,13 @@ from test_local_coef import numeric_errors
 from test_skip_connection import poisson, unmoved
 
 from families import known_pairs
-from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor, NegativeBinomial, RankWarning
+from glmnet_nn import (
+    DeepGLMClassifier,
+    DeepGLMRegressor,
+    NegativeBinomial,
+    RankWarning,
+    glm_to_net_path,
+)
 
 LOCAL = {"architecture": "local", "random_state": 0}
 GLM = {"hidden_layer_sizes": ()}
@@ -328,3 +334,30 @@ def test_a_base_without_slopes_is_refused():
     net = DeepGLMRegressor("poisson", base=identity, **GLM).fit(X, y)
     with pytest.raises(ValueError, match="link 'log'"):
         net.local_coef(X)
+
+
+# -------------------------------------------------------- from the GLM onwards
+
+
+def test_a_path_leads_from_the_glm_to_local_coefficients():
+    X, y, *_ = poisson(n=200)
+    net = DeepGLMRegressor("poisson", hidden_layer_sizes=(3,), **LOCAL)
+    path = glm_to_net_path(net, X, y, strengths=[1e3, 0.1], cv=2)
+    glm = DeepGLMRegressor("poisson", **GLM).fit(X, y)
+    assert list(path.table["is_glm"]) == [True, True, False]
+    assert_allclose(path.table["train_deviance"].iloc[0], glm.deviance_ / 200, rtol=1e-9)
+    assert path.models[-1].regression_attention(X).std(axis=0).min() > 0
+    assert 5 < path.table["df"].iloc[-1] < path.models[-1]._network.layout.size
+
+
+def test_a_group_lasso_takes_columns_out_of_the_coefficients():
+    X, y, *_ = poisson(n=300)
+    X = np.column_stack([X, np.random.default_rng(5).normal(size=(300, 2))])
+    net = DeepGLMRegressor(
+        "poisson", hidden_layer_sizes=(3,), alpha=0.02, l1_ratio=1.0, group_lasso=True, **LOCAL
+    ).fit(X, y)
+    gone = ~net.coefs_[0].any(axis=1)
+    assert gone.any()
+    assert not gone.all()
+    moved = X + gone * np.random.default_rng(1).normal(size=X.shape)
+    assert_array_equal(net.regression_attention(moved), net.regression_attention(X))

@@ -48,6 +48,7 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
         "activation": [StrOptions(set(known_activations()))],
         "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), "array-like"],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "group_lasso": ["boolean"],
         "bias_reduction": ["boolean"],
         "fit_intercept": ["boolean"],
         "offset": [str, None],
@@ -82,6 +83,7 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
         activation: str = "tanh",
         alpha: str | float | ArrayLike = "auto",
         l1_ratio: float = 0.0,
+        group_lasso: bool = False,
         bias_reduction: bool = False,
         fit_intercept: bool = True,
         offset: str | None = None,
@@ -112,6 +114,7 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
         self.activation = activation
         self.alpha = alpha
         self.l1_ratio = l1_ratio
+        self.group_lasso = group_lasso
         self.bias_reduction = bias_reduction
         self.fit_intercept = fit_intercept
         self.offset = offset
@@ -175,10 +178,11 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
             hidden=hidden,
             architecture=self.architecture if hidden else "dense",
             skip=self.skip_connection if hidden else False,
-            paired=self.base is not None,
+            paired=self.base is not None or penalised,
             activation=self.activation,
             alpha=alpha,
             l1_ratio=self.l1_ratio,
+            group_lasso=self.group_lasso,
             fit_intercept=self.fit_intercept,
             standardize=self.standardize,
             solver=solver,

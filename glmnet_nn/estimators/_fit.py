@@ -157,7 +157,9 @@ def _sampled(
     alpha = [0.0] if spec.alpha is None else spec.alpha
 
     def penalty_on(inputs: Inputs) -> ElasticNet:
-        return elastic_net(layout, alpha, spec.l1_ratio, inputs.scale)
+        return elastic_net(
+            layout, alpha, spec.l1_ratio, inputs.scale, group_inputs=spec.group_lasso
+        )
 
     def start(inputs: Inputs) -> Array:
         if spec.start is not None:

@@ -46,7 +46,7 @@ def network_results(
     given = float(rows.weight.sum())
     weights = weighting(rows.weight, options.weight_type, rows.trials)
     rows = Rows(rows.X, rows.y, weights.total, rows.offset)
-    objective = _objective(estimator, rows)
+    objective = objective_of_fit(estimator, rows)
     w = unfolded(objective.network.layout, inputs, estimator._weights)
     information = ObservedInformation.of(objective, w)
     fitted = Fitted(objective, w, information.root, weights)
@@ -83,10 +83,18 @@ def network_results(
     )
 
 
-def _objective(estimator: BaseEstimator, rows: Rows) -> Objective:
-    """Return the objective of the fit, ridge included, on its standardised inputs."""
+def objective_of_fit(estimator: BaseEstimator, rows: Rows) -> Objective:
+    """Return the objective of the fit, its penalty included, on its standardised inputs."""
     inputs = estimator._inputs
     network = estimator._network.on_inputs(inputs.rank)
     scaled = Rows(inputs.transform(rows.X), rows.y, rows.weight, rows.offset)
-    penalty = elastic_net(network.layout, estimator.alpha_, 0.0)
+    penalises_raw = not network.depth and inputs.basis is None
+    scale = inputs.scale if penalises_raw and estimator.standardize is not True else None
+    penalty = elastic_net(
+        network.layout,
+        estimator.alpha_,
+        estimator.l1_ratio,
+        scale,
+        group_inputs=estimator.group_lasso,
+    )
     return Objective(scaled, estimator.family_, network, penalty)

@@ -32,6 +32,7 @@ class Specification:
     activation: str
     alpha: list[float] | None
     l1_ratio: float
+    group_lasso: bool
     fit_intercept: bool
     standardize: str | bool
     solver: str
@@ -78,7 +79,7 @@ def objective_of(
     network = network_on(layout, get_activation(spec.activation))
     penalises_raw = not spec.hidden and spec.standardize is not True and inputs.basis is None
     scale = inputs.scale if penalises_raw else None
-    penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, units.unit)
+    penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, units.unit, spec.group_lasso)
     offset = None if rows.offset is None else rows.offset / units.unit
     y = rows.y if units is AS_GIVEN else (rows.y - units.middle) / units.unit
     if spec.solver in ("newton", "adam") and not spec.bias_reduction:

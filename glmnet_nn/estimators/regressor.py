@@ -79,6 +79,11 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     l1_ratio : float, default=0.0
         Share of the absolute values in the penalty; weights become exactly 0 by a
         proximal step.
+    group_lasso : bool, default=False
+        With l1_ratio > 0: in the first layer sqrt(n_units) sum_j |W_0[:, j]|_2 takes the place
+        of the absolute values, so that all weights of a column of X become 0 together, and
+        the network does without that column (beta of a skip connection stays). Exactly so with
+        all rows in each step; the noise of mini-batches keeps small weights alive.
     bias_reduction : bool, default=False
         Firth's bias-reduced estimate of a model without hidden layers and penalty, for
         laws without a dispersion: finite where data are separated.
@@ -208,6 +213,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         activation: str = "tanh",
         alpha: Any = "auto",
         l1_ratio: float = 0.0,
+        group_lasso: bool = False,
         bias_reduction: bool = False,
         fit_intercept: bool = True,
         offset: str | None = None,
@@ -239,6 +245,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             activation=activation,
             alpha=alpha,
             l1_ratio=l1_ratio,
+            group_lasso=group_lasso,
             bias_reduction=bias_reduction,
             fit_intercept=fit_intercept,
             offset=offset,

@@ -123,7 +123,8 @@ def paired_weights(layout: Layout, glm: Layer, rng: np.random.Generator) -> Arra
     At the maximum likelihood estimate of a GLM the residuals are orthogonal to the inputs,
     and all but orthogonal to hidden outputs, which are nearly linear at first. From output
     weights 0 a network with an L2 penalty never moves, therefore: the gradient reaches the
-    hidden weights through the output weights. So these are random, and the last hidden
+    hidden weights through the output weights. (An L1 penalty sets them to 0 before that, at
+    the null model too.) So these are random, and the last hidden
     units come in pairs (of the same weights; a unit may be left over) whose output weights
     are v and -v: a pair adds nothing, but its units have gradients of opposite sign.
 
