@@ -39,6 +39,16 @@ if TYPE_CHECKING:
         vuong_test,
     )
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
+    from glmnet_nn.explanation import (
+        InteractionProfileDisplay,
+        LocalCoefDisplay,
+        LocalImportanceDisplay,
+        LocalInteractionsDisplay,
+        interaction_profile,
+        local_importance,
+        local_interactions,
+        local_profile,
+    )
     from glmnet_nn.nesting import glm_to_net_path
 
 __version__ = "0.1.0"
@@ -53,7 +63,11 @@ __all__ = [
     "ExponentialFamily",
     "Gamma",
     "InferenceWarning",
+    "InteractionProfileDisplay",
     "InverseGaussian",
+    "LocalCoefDisplay",
+    "LocalImportanceDisplay",
+    "LocalInteractionsDisplay",
     "Multinoulli",
     "NegativeBinomial",
     "Normal",
@@ -66,6 +80,10 @@ __all__ = [
     "deviance_scorer",
     "get_family",
     "glm_to_net_path",
+    "interaction_profile",
+    "local_importance",
+    "local_interactions",
+    "local_profile",
     "nonlinearity_test",
     "show_config",
     "to_statsmodels",
@@ -81,6 +99,14 @@ _LAZY = {
     "nonlinearity_test": "comparison",
     "vuong_test": "comparison",
     "glm_to_net_path": "nesting",
+    "InteractionProfileDisplay": "explanation",
+    "LocalCoefDisplay": "explanation",
+    "LocalImportanceDisplay": "explanation",
+    "LocalInteractionsDisplay": "explanation",
+    "interaction_profile": "explanation",
+    "local_importance": "explanation",
+    "local_interactions": "explanation",
+    "local_profile": "explanation",
     "configuration": "_config",
     "show_config": "_config",
     "to_statsmodels": "bridges",

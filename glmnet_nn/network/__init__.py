@@ -10,6 +10,7 @@ from glmnet_nn.network.second_order import (
     gradient_tangent,
     hessian,
     hessian_vector,
+    input_slopes_tangent,
     jacobian_tangent,
     tangent,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "gradient_tangent",
     "hessian",
     "hessian_vector",
+    "input_slopes_tangent",
     "jacobian_tangent",
     "known_activations",
     "network_on",

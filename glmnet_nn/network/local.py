@@ -35,6 +35,7 @@ from glmnet_nn.network.second_order import (
     backward_tangent,
     gradient_tangent,
     hessian,
+    input_slopes_tangent,
     tangent,
 )
 
@@ -184,6 +185,18 @@ class LocalNetwork(Network):
         """Return beta(x), (n, K, p)."""
         return self.by_output(self.coefficients.linear_predictor(w, X))
 
+    def attention_slopes(self, w: Array, inputs: list[Array], feature: int) -> Array:
+        """Return d beta_j / d x for one j, (n, K, p)."""
+        (p, *_, K), below = self.layout.sizes, self.coefficients
+        W_0 = below.layout.layers(w)[0].W
+        slopes = np.empty((len(inputs[0]), K, p))
+        for k in range(K):
+            seed = np.zeros((len(inputs[0]), K * p))
+            seed[:, k * p + feature] = 1.0
+            *_, (_, P_0) = below.backward(w, inputs[:-1], seed)
+            slopes[:, k] = P_0 @ W_0
+        return slopes
+
     def output_inputs(self, w: Array, X: Array) -> Array:
         """Return what eta is a GLM of, given the hidden layers: (x_j - c_j) O_h and x_j - c_j."""
         O = self.coefficients.forward(w, X)[0][-1]
@@ -281,6 +294,13 @@ def _(
     if b is not None:
         b[:] = 0.0 if seed_tangent is None else seed_tangent.sum(axis=0)
     return flat
+
+
+@input_slopes_tangent.register
+def _(network: LocalNetwork, w: Array, inputs: list[Array], moved: Tangent) -> Array:
+    below = input_slopes_tangent.dispatch(Network)(network, w, inputs, moved)
+    R_beta = network.by_output(moved.sums[-2])
+    return np.asarray(below + R_beta)
 
 
 @hessian.register

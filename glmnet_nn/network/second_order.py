@@ -147,6 +147,34 @@ def jacobian_tangent(network: Network, w: Array, inputs: list[Array], moved: Tan
 
 
 @singledispatch
+def input_slopes_tangent(network: Network, w: Array, inputs: list[Array], moved: Tangent) -> Array:
+    """Return R of d eta / d x with w fixed, R P_0 W_0, (n, K, n_features).
+
+    ``moved`` is what :func:`tangent` returned without a v. Along an input e_j it is
+    d^2 eta / d x_j d x, how the slope in x_j changes with each input.
+
+    Examples
+    --------
+    Without hidden layers slopes are constant:
+
+    >>> from glmnet_nn.network import Layout, get_activation
+    >>> network = Network(Layout((2, 1)), get_activation("tanh"))
+    >>> X, along = np.array([[1.0, 2.0]]), np.array([[0.0, 1.0]])
+    >>> moved = tangent(network, np.ones(3), [X], input_tangent=along)
+    >>> input_slopes_tangent(network, np.ones(3), [X], moved)
+    array([[[0., 0.]]])
+    """
+    n, K = moved.eta.shape
+    W_0 = network.layout.layers(w)[0].W[:, : network.layout.sizes[0]]
+    slopes = np.empty((n, K, W_0.shape[1]))
+    for k, e in enumerate(np.eye(K)):
+        seed = np.broadcast_to(e, (n, K))
+        *_, (_, _, RP_0) = backward_tangent(network, w, inputs, moved, seed)
+        slopes[:, k] = RP_0 @ W_0
+    return slopes
+
+
+@singledispatch
 def backward_tangent(
     network: Network,
     w: Array,
