@@ -73,6 +73,20 @@ class Link(ABC):
         """The same link under its shortest name: Inverse() for Power(-1)."""
         return self
 
+    def average(self, eta: Array) -> Array:
+        """Return g((1/k) sum_m g^-1(eta_m)) over the first axis: eta of the mean of k means.
+
+        It is the quasi-arithmetic mean that belongs to the link, and (1/k) sum_m eta_m for the
+        identity alone. Links override it where mu overflows, underflows or rounds to 1. An
+        eta_m outside the image has no mean, and neither has the average.
+        """
+        mu = self.inverse(eta)
+        lost = np.isneginf(mu)
+        if not lost.any():
+            return self.link(mu.mean(axis=0))
+        outside = np.take_along_axis(np.asarray(eta), lost.argmax(axis=0)[None], axis=0)[0]
+        return np.where(lost.any(axis=0), outside, self.link(np.where(lost, 1.0, mu).mean(axis=0)))
+
     def complement(self, eta: Array) -> Array:
         """Return 1 - mu."""
         return 1.0 - self.inverse(eta)
@@ -116,6 +130,9 @@ class Identity(Link):
 
     def relative_curvature(self, eta: Array) -> Array:
         return np.zeros_like(eta, dtype=float)
+
+    def average(self, eta: Array) -> Array:
+        return np.asarray(np.mean(eta, axis=0))
 
 
 def get_link(link: str | Link) -> Link:

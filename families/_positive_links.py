@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from families._links import Identity, Link
-from families._special import log1mexp
+from families._special import log1mexp, log_mean_exp
 from families._support import POSITIVE, Array, Interval
 
 
@@ -32,6 +32,9 @@ class Log(Link):
 
     def relative_curvature(self, eta: Array) -> Array:
         return np.ones_like(eta, dtype=float)
+
+    def average(self, eta: Array) -> Array:
+        return log_mean_exp(eta)
 
     def complement(self, eta: Array) -> Array:
         with np.errstate(over="ignore"):

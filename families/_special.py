@@ -25,6 +25,18 @@ def x_log_x(x: ArrayLike) -> Array:
     return np.asarray(x * np.log(np.maximum(x, _TINY)) + 0.0)  # + 0: not -0
 
 
+def log_mean_exp(x: ArrayLike) -> Array:
+    """Return log of the mean of e^x over the first axis, without forming e^x.
+
+    Examples
+    --------
+    >>> print(f"{log_mean_exp([-800.0, -800.0]):.1f}")
+    -800.0
+    """
+    x = np.asarray(x, dtype=float)
+    return np.asarray(np.logaddexp.reduce(x, axis=0) - np.log(len(x)))
+
+
 def log1p_gap(x: ArrayLike) -> Array:
     """Return ``x - log(1 + x)`` for \\|x\\| <= 1/2, with all its digits near 0.
 

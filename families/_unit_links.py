@@ -9,7 +9,7 @@ import numpy as np
 from scipy import special
 
 from families._links import Link
-from families._special import log1pexp, times
+from families._special import log1pexp, log_mean_exp, times
 from families._support import UNIT, Array, Interval, Simplex
 
 
@@ -38,6 +38,10 @@ class Logit(Link):
     def relative_curvature(self, eta: Array) -> Array:
         """1 - 2 mu = -tanh(eta / 2)."""
         return np.asarray(-np.tanh(0.5 * np.asarray(eta)))
+
+    def average(self, eta: Array) -> Array:
+        low, high = log_mean_exp(self.log_inverse(eta)), log_mean_exp(self.log_complement(eta))
+        return np.asarray(low - high)
 
     def complement(self, eta: Array) -> Array:
         return self.inverse(-np.asarray(eta))
@@ -74,6 +78,12 @@ class Probit(Link):
 
     def relative_curvature(self, eta: Array) -> Array:
         return -np.asarray(eta, dtype=float)
+
+    def average(self, eta: Array) -> Array:
+        """By the logarithm of the smaller tail."""
+        low, high = log_mean_exp(self.log_inverse(eta)), log_mean_exp(self.log_complement(eta))
+        quantile = special.ndtri_exp(np.minimum(low, high))
+        return np.asarray(np.where(low <= high, quantile, -quantile))
 
     def complement(self, eta: Array) -> Array:
         return self.inverse(-np.asarray(eta))
@@ -119,6 +129,13 @@ class CLogLog(Link):
     def relative_curvature(self, eta: Array) -> Array:
         """1 - h."""
         return np.asarray(1.0 - self.log_complement_slope(eta))
+
+    def average(self, eta: Array) -> Array:
+        """By mu below 1/2 (there h = mu in the limit), else by 1 - mu."""
+        low, high = log_mean_exp(self.log_inverse(eta)), log_mean_exp(self.log_complement(eta))
+        tiny, upper = low < -37.0, low > -0.7
+        hazard = np.where(upper, -high, -np.log1p(-np.exp(np.where(upper | tiny, -1.0, low))))
+        return np.where(tiny, low, np.log(hazard))
 
     def complement(self, eta: Array) -> Array:
         return np.exp(self.log_complement(eta))
@@ -174,6 +191,9 @@ class LogLog(Link):
     def relative_curvature(self, eta: Array) -> Array:
         return -CLogLog().relative_curvature(-np.asarray(eta))
 
+    def average(self, eta: Array) -> Array:
+        return -CLogLog().average(-np.asarray(eta))
+
     def complement(self, eta: Array) -> Array:
         return CLogLog().inverse(-np.asarray(eta))
 
@@ -225,6 +245,12 @@ class Cauchit(Link):
         radius = np.hypot(1.0, eta)
         return np.asarray(-2.0 * (np.asarray(eta) / radius) / radius)
 
+    def average(self, eta: Array) -> Array:
+        """By the smaller tail."""
+        low, high = self.inverse(eta).mean(axis=0), self.complement(eta).mean(axis=0)
+        quantile = self.link(np.minimum(low, high))
+        return np.where(low <= high, quantile, -quantile)
+
     def complement(self, eta: Array) -> Array:
         return self.inverse(-np.asarray(eta))
 
@@ -273,3 +299,8 @@ class Softmax(Link):
         """Return the (..., K, K) Jacobian diag(mu) - mu mu'."""
         mu = self.inverse(eta)
         return mu[..., :, None] * (np.eye(mu.shape[-1]) - mu[..., None, :])
+
+    def average(self, eta: Array) -> Array:
+        """log of the mean mu, which is finite where mu underflows, its mean over k zero."""
+        logs = log_mean_exp(eta - special.logsumexp(eta, axis=-1, keepdims=True))
+        return np.asarray(logs - logs.mean(axis=-1, keepdims=True))

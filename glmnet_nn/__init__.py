@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         local_profile,
     )
     from glmnet_nn.nesting import glm_to_net_path
+    from glmnet_nn.persistence import load_model, save_model
 
 __version__ = "0.1.0"
 
@@ -81,10 +82,12 @@ __all__ = [
     "get_family",
     "glm_to_net_path",
     "interaction_profile",
+    "load_model",
     "local_importance",
     "local_interactions",
     "local_profile",
     "nonlinearity_test",
+    "save_model",
     "show_config",
     "to_statsmodels",
     "vuong_test",
@@ -107,6 +110,8 @@ _LAZY = {
     "local_importance": "explanation",
     "local_interactions": "explanation",
     "local_profile": "explanation",
+    "load_model": "persistence",
+    "save_model": "persistence",
     "configuration": "_config",
     "show_config": "_config",
     "to_statsmodels": "bridges",

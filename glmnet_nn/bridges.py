@@ -97,7 +97,7 @@ def to_statsmodels(
 
 def _require_glm(estimator: BaseDeepGLM) -> None:
     several = estimator.n_outputs_ > 1 and not estimator.family_.event_ndim
-    if estimator._network.depth or any(estimator.alpha_) or several:
+    if estimator.n_layers_ > 2 or any(estimator.alpha_) or several:
         raise ValueError(
             "to_statsmodels() needs a model with hidden_layer_sizes=(), alpha=0 and one output, "
             f"but this one has hidden_layer_sizes={estimator.hidden_layer_sizes!r}, "

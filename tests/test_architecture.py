@@ -84,6 +84,19 @@ FLOORS = (
     ),
     Floor("glmnet_nn._plotting", (), frozenset({"matplotlib"})),
     Floor(
+        "glmnet_nn.persistence",
+        (
+            "families",
+            "glmnet_nn:__version__",
+            "glmnet_nn.network",
+            "glmnet_nn.training",
+            "glmnet_nn.inference",
+            "glmnet_nn.estimators",
+            "glmnet_nn.persistence",
+        ),
+        frozenset({"sklearn"}),
+    ),
+    Floor(
         "glmnet_nn.nesting",
         (
             "families",

@@ -137,7 +137,7 @@ class EstimatorContender(Contender):
         with sklearn.config_context(enable_metadata_routing=False):
             model, X = unwrapped(fit, X)
         ours = isinstance(model, BaseDeepGLM) and not self._by_rates(sample, known)
-        if not ours or model._network.layout.size > _MOST_WEIGHTS:
+        if not ours or model._is_ensemble or model._network.layout.size > _MOST_WEIGHTS:
             return None
         try:
             with warnings.catch_warnings():  # of standard errors, which are not asked for

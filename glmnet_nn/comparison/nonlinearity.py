@@ -118,10 +118,10 @@ def nonlinearity_test(
             f"but got a {type(estimator).__name__}. Fit DeepGLMRegressor or DeepGLMClassifier with "
             "hidden_layer_sizes=()."
         )
-    if estimator._network.depth or any(estimator.alpha_):
+    if estimator.n_layers_ > 2 or any(estimator.alpha_):
         raise ValueError(
             "the test is that of a GLM at its maximum likelihood estimate, but this model has "
-            f"{estimator._network.depth} hidden layers and alpha={estimator.alpha!r}. Fit one "
+            f"{estimator.n_layers_ - 2} hidden layers and alpha={estimator.alpha!r}. Fit one "
             "with hidden_layer_sizes=() and alpha=0."
         )
     results = estimator.inference(

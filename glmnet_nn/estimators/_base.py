@@ -2,42 +2,45 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from families import Array, ExponentialFamily, Link, known_links
 from glmnet_nn.estimators import _choices
 from glmnet_nn.estimators._bias_reduction import check_bias_reduction
-from glmnet_nn.estimators._columns import known_columns
+from glmnet_nn.estimators._ensemble import (
+    EnsembleMixin,
+    check_ensemble,
+    reporter,
+    seed_of,
+)
 from glmnet_nn.estimators._fit import Fit
 from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
 from glmnet_nn.estimators._local import LocalCoefMixin
-from glmnet_nn.estimators._profile import fit_law
+from glmnet_nn.estimators._notices import warn_if_unconverged, warn_of_data
+from glmnet_nn.estimators._profile import LawEstimate, fit_law
 from glmnet_nn.estimators._statistics import StatisticsMixin
 from glmnet_nn.estimators._task import Specification, layout_of
 from glmnet_nn.estimators._validation import (
     check_estimable,
-    check_inputs,
     check_offset,
     check_weight,
 )
-from glmnet_nn.exceptions import RankWarning, SeparationWarning
-from glmnet_nn.inference import Search
+from glmnet_nn.inference import Estimate, Search
 from glmnet_nn.network import Network, known_activations
 from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
 
 
-class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
+class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
     """Parameters, the common part of fit, and the linear predictor."""
+
+    _estimate: Estimate | None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "link": [StrOptions({"auto", *known_links()}), Link],
@@ -64,6 +67,8 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "n_init": [Interval(Integral, 1, None, closed="left")],
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": [Integral, None],
         "polish_output": ["boolean"],
         "balance": [StrOptions({"auto", "shift", "refit"}), None],
         "warm_start": ["boolean"],
@@ -99,6 +104,8 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         n_init: int = 1,
+        n_estimators: int = 1,
+        n_jobs: int | None = None,
         polish_output: bool = False,
         balance: str | None = "auto",
         warm_start: bool = False,
@@ -130,6 +137,8 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.n_init = n_init
+        self.n_estimators = n_estimators
+        self.n_jobs = n_jobs
         self.polish_output = polish_output
         self.balance = balance
         self.warm_start = warm_start
@@ -173,6 +182,10 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
         _choices.check_balance(self, penalised)
         if self.bias_reduction:
             check_bias_reduction(self, law, hidden, alpha, solver)
+        several = bool(hidden) and self.n_estimators > 1 and not for_inference
+        if several:
+            check_ensemble(self, law)
+        previous = self._previous_weights(X.shape[1], hidden, y.shape[1])
         specification = Specification(
             family=family,
             hidden=hidden,
@@ -194,22 +207,32 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
             validation_fraction=self.validation_fraction if self.early_stopping else 0.0,
             patience=self.n_iter_no_change,
             n_init=self.n_init,
-            start=self._previous_weights(X.shape[1], hidden, y.shape[1]),
-            seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
-            report=self._report(solver),
+            start=previous[0] if previous else None,
+            seed=seed_of(self.random_state),
+            report=reporter(self),
             bias_reduction=self.bias_reduction,
             polish_output=self.polish_output,
             balance=self.balance,
         )
+        if self.verbose:
+            print(f"[{type(self).__name__}] solver={solver}")
+        if several:
+            fits = self._fit_ensemble(X, y, weight, known, specification, previous)
+            warn_of_data(self, fits[0])
+            warn_if_unconverged(self, fits)
+            return
+        search, estimate = None, None
         if for_inference and hidden:
-            specification, self.law_estimate_ = self._for_inference(specification, law), None
-            fit, self._search = polished_network(X, y, weight, known, specification)
+            specification = self._for_inference(specification, law)
+            fit, search = polished_network(X, y, weight, known, specification)
         else:
             found = fit_law(X, y, weight, known, specification, law)
-            fit, specification, self.law_estimate_ = found
-            self._search = Search(self.n_init)
-        self._store(fit, specification)
-        self._estimate = self._own_estimate(*given) if self.store_covariance else None
+            fit, specification, estimate = found
+        self._store(fit, specification, estimate, search)
+        warn_of_data(self, fit)
+        warn_if_unconverged(self, [fit])
+        if self.store_covariance:
+            self._estimate = self._own_estimate(*given)
 
     def _hidden_sizes(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes
@@ -235,31 +258,34 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
 
     def _previous_weights(
         self, n_features: int, hidden: tuple[int, ...], n_outputs: int
-    ) -> Array | None:
-        """Return the fitted parameters to start from, under ``warm_start``."""
-        if not (self.warm_start and hasattr(self, "_weights")):
-            return None
+    ) -> list[Array]:
+        """Return the fitted parameters to start from, under ``warm_start``, of each member."""
+        if not (self.warm_start and hasattr(self, "family_")):
+            return []
+        fitted = self.estimators_ if self._is_ensemble else [self]
         sizes, skip = (n_features, *hidden, n_outputs), bool(hidden and self.skip_connection)
         asked = layout_of(self.architecture, sizes, self.fit_intercept, skip)
-        layout = self._network.layout
+        layout = fitted[0]._network.layout
         if asked != layout:
             raise ValueError(
                 f"warm_start=True continues the network of the last fit, {layout}, but now it is "
                 f"{asked}. Set warm_start=False to start anew."
             )
-        return self._weights
+        return [member._weights for member in fitted]
 
-    def _report(self, solver: str) -> Any:
-        if not self.verbose:
-            return None
-        print(f"[{type(self).__name__}] solver={solver}")
-        return lambda n_iter, value: print(
-            f"[{type(self).__name__}] iteration {n_iter}: objective {value:.10g}"
-        )
-
-    def _store(self, fit: Fit, specification: Specification) -> None:
-        """Keep what was learned, and warn of what was found."""
+    def _store(
+        self,
+        fit: Fit,
+        specification: Specification,
+        law_estimate: LawEstimate | None = None,
+        search: Search | None = None,
+    ) -> None:
+        """Keep what was learned of one network."""
+        self.__dict__.pop("estimators_", None)
         solution = fit.solution
+        self.law_estimate_ = law_estimate
+        self._search = Search(self.n_init) if search is None else search
+        self._estimate = None
         self.family_ = specification.family
         self.link_ = self.family_.link
         self.solver_ = specification.solver
@@ -284,44 +310,6 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
         self._free_directions = fit.free
         if fit.estimable is not None:
             self.estimable_coef_ = fit.estimable
-        self._warn(fit)
-
-    def _warn(self, fit: Fit) -> None:
-        if len(fit.dependent):
-            warnings.warn(
-                f"X has rank {fit.rank} but {self.n_features_in_} columns: the columns "
-                f"{self._names(fit.dependent)} are linearly dependent"
-                f"{' (with the intercept)' if self.fit_intercept else ''}. The coefficients of "
-                "minimum norm are reported; predictions do not depend on that choice. Drop "
-                "columns, or set alpha > 0, for a unique solution.",
-                RankWarning,
-                stacklevel=6,
-            )
-        if fit.infinite is not None and fit.infinite.any():
-            infinite = np.flatnonzero(fit.infinite.any(axis=0))
-            warnings.warn(
-                f"The data are separated: the means of {len(fit.separated_rows)} rows (the "
-                f"first: {fit.separated_rows[:5].tolist()}) tend to the end of their range, and "
-                f"the coefficients of {self._names(infinite)} have no finite maximum likelihood "
-                "estimate. They are reported where those means are at their end to rounding; "
-                "all other coefficients, the predictions and the deviance are those of the "
-                "limit. Set bias_reduction=True or alpha > 0 for finite estimates.",
-                SeparationWarning,
-                stacklevel=6,
-            )
-        if not fit.solution.converged:
-            remedy = "Raise max_iter or tol, or change solver."
-            if not self.family_.has_safe_link:
-                remedy += (
-                    f" With link {self.family_.link_name!r} the optimum may also lie where the "
-                    "mean of some row is at the end of its range: then use another link."
-                )
-            warnings.warn(
-                f"{self.solver_} did not converge after {self.n_iter_} iterations: "
-                f"{fit.solution.message}. {remedy}",
-                ConvergenceWarning,
-                stacklevel=6,
-            )
 
     def _column_names(self) -> list[str]:
         """Return the names of the columns of X, x0, x1, ... if it had none."""
@@ -330,25 +318,13 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
             return [f"x{j}" for j in range(self.n_features_in_)]
         return [str(name) for name in known]
 
-    def _names(self, columns: NDArray[np.intp]) -> str:
-        """Return the names of columns in words; number p is the intercept."""
-        labels = [*map(repr, self._column_names()), "the intercept"]
-        more = f" and {len(columns) - 10} more" if len(columns) > 10 else ""
-        return ", ".join(labels[j] for j in columns[:10]) + more
-
     # -------------------------------------------------------------- predict
 
     def _linear_predictor(
         self, X: ArrayLike, offset: ArrayLike | None, exposure: ArrayLike | None
     ) -> Array:
-        """Return eta = network(x) + offset, (n, K)."""
-        X, offset, exposure = known_columns(self, X, offset, exposure)
-        rows = check_inputs(self, X)
-        eta = self._network.linear_predictor(self._weights, rows)
-        known = check_offset(offset, exposure, self.family_, len(rows), self.n_outputs_)
-        if known is not None:
-            eta += known
-        return eta
+        """Return eta = network(x) + offset, (n, K); of an ensemble g(mu)."""
+        return self._mean_predictor(self._predictors_at(X, offset, exposure))
 
     # -------------------------------------------------------------- for both
 
@@ -373,6 +349,7 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
         Those of a skip connection are ``coef_``.
         """
         check_is_fitted(self)
+        self._refuse_of_ensemble("coefs_")
         layout = self._network.layout
         layers = zip(layout.layers(self._weights), layout.sizes, strict=False)
         return [layer.W[:, :n_in].T for layer, n_in in layers]
@@ -381,6 +358,7 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
     def intercepts_(self) -> list[Array]:
         """Offsets of each layer for X as given, (n_out,)."""
         check_is_fitted(self)
+        self._refuse_of_ensemble("intercepts_")
         layers = self._network.layout.layers(self._weights)
         return [np.zeros(len(layer.W)) if layer.b is None else layer.b for layer in layers]
 
@@ -390,6 +368,8 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
 
         With a skip connection those of x in eta = x beta + network(x).
         """
+        if self._is_ensemble and self.skip_connection:
+            self._refuse_of_ensemble("coef_")
         layout = self._network.layout if hasattr(self, "_network") else None
         if layout is not None and layout.skip:
             W = layout.skipping(self._weights)
@@ -406,10 +386,10 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, BaseEstimator):
         return float(b[0]) if len(b) == 1 else b
 
     def _check_no_hidden(self, name: str) -> None:
-        if not hasattr(self, "_network"):
+        if not hasattr(self, "n_layers_"):
             raise AttributeError(f"{name} is there after fit.")
-        if self._network.depth:
+        if self.n_layers_ > 2:
             raise AttributeError(
                 f"{name} belongs to a model without hidden layers; this one has "
-                f"{self._network.depth}. See coefs_ and intercepts_."
+                f"{self.n_layers_ - 2}. See coefs_ and intercepts_."
             )

@@ -133,7 +133,7 @@ def fit_network(
         loss=mean_loss + objective.penalty.value(w),
         deviance=2.0 * mean_loss * total,
         null_deviance=2.0 * null_loss * total,
-        dispersion=_dispersion(objective, w, n_parameters),
+        dispersion=pearson_dispersion(objective, w, n_parameters),
         rank=reduced.rank,
         dependent=reduced.dependent_columns(X.shape[1]),
         separated_rows=separated.rows,
@@ -195,7 +195,7 @@ def _sampled(
         loss=mean_loss + given.penalty.value(weights),
         deviance=2.0 * mean_loss * total,
         null_deviance=2.0 * null_loss * total,
-        dispersion=_dispersion(given, weights, inputs.rank + spec.fit_intercept),
+        dispersion=pearson_dispersion(given, weights, inputs.rank + spec.fit_intercept),
         rank=inputs.rank,
         dependent=inputs.dependent_columns(rows.X.shape[1]),
         separated_rows=nothing.rows,
@@ -243,7 +243,7 @@ def _limit(
     return w, solution, _Separated(separation.rows, separation.direction, undetermined)
 
 
-def _dispersion(objective: Objective, w: Array, n_parameters: int) -> float:
+def pearson_dispersion(objective: Objective, w: Array, n_parameters: int) -> float:
     """Return Pearson chi^2 / (sum w - parameters) where the law has a dispersion, else 1."""
     family, rows = objective.family, objective.rows
     if not family.has_dispersion:

@@ -84,8 +84,8 @@ class InferenceFit:
         ------
         ValueError
             As ``fit``; and where the constructor asks for another objective or solver: alpha,
-            l1_ratio, standardize, solver, early_stopping must have their defaults, and the law
-            no parameter to be estimated.
+            l1_ratio, standardize, solver, early_stopping, n_estimators must have their defaults,
+            and the law no parameter to be estimated.
         """
         self._fit(*self._entered(X, y, sample_weight, offset, exposure), for_inference=True)
         return self
@@ -107,6 +107,7 @@ class InferenceFit:
             "early_stopping": False,
             "polish_output": False,
             "balance": ("auto", None),
+            "n_estimators": 1,
         }
         for name, known in wanted.items():
             given = getattr(self, name)

@@ -20,19 +20,27 @@ from glmnet_nn.estimators._task import Specification
 from glmnet_nn.network import Layer, Layout, Network
 
 
-def fit_nested(X: Array, y: Array, weight: Array, offset: Array | None, spec: Specification) -> Fit:
+def fit_nested(
+    X: Array,
+    y: Array,
+    weight: Array,
+    offset: Array | None,
+    spec: Specification,
+    glm: Fit | None = None,
+) -> Fit:
     """Return the fit of the network and, where it nests one, of the GLM it is started from.
 
     With ``spec.skip`` "fixed" beta stays that of the GLM: X beta is part of the offset.
+    ``glm`` is :func:`nested_glm`, if it is known already.
 
     Warns
     -----
     ConvergenceWarning
         The GLM did not converge.
     """
-    if not spec.skip and spec.architecture != "local":
+    if not spec.nests_glm:
         return fit_network(X, y, weight, offset, spec)
-    glm = nested_glm(X, y, weight, offset, spec)
+    glm = nested_glm(X, y, weight, offset, spec) if glm is None else glm
     linear = glm.network.layout.layers(glm.weights)[0]
     if spec.skip == "fixed":
         fit = _around(linear, X, y, weight, offset, spec)
@@ -53,6 +61,7 @@ def nested_glm(X: Array, y: Array, weight: Array, offset: Array | None, spec: Sp
     classical = replace(
         spec,
         hidden=(),
+        architecture="dense",
         skip=False,
         alpha=[0.0],
         l1_ratio=0.0,

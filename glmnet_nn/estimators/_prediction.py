@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from families import Array
 from glmnet_nn.estimators._columns import known_columns
+from glmnet_nn.estimators._ensemble import require_one_network
 from glmnet_nn.estimators._validation import check_offset, row_labels
 from glmnet_nn.inference import (
     ClassForecast,
@@ -37,9 +38,15 @@ def _forecast_of(
     Raises
     ------
     ValueError
-        There is no inference, or it is that of another fit.
+        There is no inference, it is that of another fit, or the model is an ensemble.
     """
     check_is_fitted(estimator)
+    require_one_network(
+        estimator,
+        "a forecast with the uncertainty of its parameters",
+        "With means taken as known, the law is model.family_.distribution(model.predict(X), "
+        "model.dispersion_); for the forecast fit with n_estimators=1.",
+    )
     X, offset, exposure = known_columns(estimator, X, offset, exposure)
     rows: Array = validate_data(estimator, X, reset=False, dtype=np.float64)
     labels = row_labels(X, len(rows))

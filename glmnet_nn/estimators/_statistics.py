@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from families import Array
 from glmnet_nn.estimators._columns import known_columns
+from glmnet_nn.estimators._ensemble import require_one_network
 from glmnet_nn.estimators._inference import glm_results
 from glmnet_nn.estimators._network_inference import network_results
 from glmnet_nn.estimators._validation import (
@@ -42,9 +43,10 @@ class StatisticsMixin:
         fit_intercept: bool
         n_outputs_: int
         _network: Any
-        _weights: Array
 
         def _column_names(self) -> list[str]: ...
+        def _predictors(self, rows: Array, known: Array | None) -> Array: ...
+        def _mean_predictor(self, eta: Array) -> Array: ...
         def _response(self, y: ArrayLike, X: Array, sample_weight: ArrayLike | None) -> Array: ...
         def _trials(self, y: ArrayLike, X: Array) -> Array | None: ...
 
@@ -116,11 +118,18 @@ class StatisticsMixin:
         Raises
         ------
         ValueError
-            The model has several outputs, l1_ratio > 0 or, without hidden layers, a penalty;
+            The model has several outputs or members, l1_ratio > 0 or, without hidden layers, a
+            penalty;
             options that do not go together; names of columns that are not distinct.
         """
         options = InferenceOptions(cov_type, groups, dispersion, hac_maxlags, weight_type, use_t)
         check_is_fitted(self)
+        require_one_network(
+            self,
+            "inference()",
+            "Fit one by fit_for_inference() with n_estimators=1; coefficient_of_variation(X) "
+            "tells how predictions vary over the members.",
+        )
         self._require_distinct_names()
         X, offset, exposure = known_columns(self, X, offset, exposure)
         rows: Array = validate_data(self, X, reset=False, dtype=np.float64)
@@ -166,11 +175,10 @@ class StatisticsMixin:
         X, offset, exposure = known_columns(self, X, offset, exposure)
         validated: Array = validate_data(self, X, reset=False, dtype=np.float64)
         rows = self._rows(validated, y, sample_weight, offset, exposure)
-        eta = self._network.linear_predictor(self._weights, rows.X)
         values = residuals(
             self.family_,
             rows.y,
-            eta if rows.offset is None else eta + rows.offset,
+            self._mean_predictor(self._predictors(rows.X, rows.offset)),
             kind,
             precision=weighting(rows.weight, options.weight_type, rows.trials).precision,
             phi=self.dispersion_,

@@ -51,6 +51,11 @@ class Specification:
     polish_output: bool = False
     balance: str | None = None
 
+    @property
+    def nests_glm(self) -> bool:
+        """Whether the network has a GLM in it, to start from."""
+        return bool(self.skip) or self.architecture == "local"
+
 
 def scaled_inputs(rows: Rows, spec: Specification) -> Inputs:
     """Return the scaled inputs; without hidden layers that is a matter of accuracy alone."""

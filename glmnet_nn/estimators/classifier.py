@@ -20,6 +20,7 @@ from families import Array, Bernoulli, ExponentialFamily, Multinoulli, get_famil
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._base_model import base_offset
 from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._prediction import ClassPredictions
 from glmnet_nn.estimators._validation import FLOATING, check_weight
 
@@ -40,8 +41,8 @@ class DeepGLMClassifier(ClassifierMixin, ClassPredictions, BaseDeepGLM):
     hidden_layer_sizes, architecture, skip_connection, base, activation, alpha, l1_ratio, \
 group_lasso, bias_reduction, fit_intercept, offset, exposure, standardize, solver, max_iter, \
 tol, batch_size, learning_rate, learning_rate_init, early_stopping, validation_fraction, \
-n_iter_no_change, n_init, polish_output, balance, warm_start, store_covariance, \
-random_state, verbose
+n_iter_no_change, n_init, n_estimators, n_jobs, polish_output, balance, warm_start, \
+store_covariance, random_state, verbose
         As in :class:`DeepGLMRegressor`.
 
     Attributes
@@ -54,7 +55,8 @@ random_state, verbose
         rows sum to zero.
     coefs_, intercepts_, deviance_, null_deviance_, family_, link_, solver_, alpha_, \
 n_iter_, converged_, loss_, loss_curve_, validation_loss_curve_, rank_, separated_rows_, \
-estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
+estimable_coef_, estimators_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, \
+out_activation_
         As in :class:`DeepGLMRegressor`.
 
     Examples
@@ -170,7 +172,10 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
     def linear_predictor(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> Array:
-        """Return eta = network(x) + offset: (n,) for two classes, else (n, n_outputs)."""
+        """Return eta = network(x) + offset: (n,) for two classes, else (n, n_outputs).
+
+        Of an ensemble it is g of the mean probabilities.
+        """
         eta = self._linear_predictor(X, offset, exposure)
         return eta if self._multilabel or eta.shape[1] > 1 else eta[:, 0]
 
@@ -190,8 +195,8 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
         ValueError
             The link (identity, log) gives some row a number outside [0, 1].
         """
-        eta = self._linear_predictor(X, offset, exposure)
-        mu = self.family_.mean(eta)
+        eta = self._predictors_at(X, offset, exposure)
+        mu = over_members(self.family_.mean(eta))
         outside = ~((mu >= 0) & (mu <= 1)).all(axis=1)
         if outside.any():
             at = int(np.argmax(outside))
@@ -199,9 +204,7 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
                 f"probabilities lie in [0, 1], but link {self.family_.link_name!r} gives row {at} "
                 f"{mu[at].tolist()}. Use link='logit'; linear_predictor() gives eta as it is."
             )
-        if self._multilabel or mu.shape[1] > 1:
-            return mu
-        return np.hstack([cast(Bernoulli, self.family_).complement(eta), mu])
+        return over_members(self._by_row(eta))
 
     def predict_log_proba(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
@@ -215,8 +218,8 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> NDArray[Any]:
         """Return the most probable class of each row; 0/1 for each label if multilabel."""
-        eta = self._linear_predictor(X, offset, exposure)
-        mu = self.family_.mean(eta)
+        eta = self._predictors_at(X, offset, exposure)
+        mu = over_members(self.family_.mean(eta))
         if self._multilabel:
             return (mu > 0.5).astype(int)
         best = mu.argmax(axis=1) if mu.shape[1] > 1 else (mu[:, 0] > 0.5).astype(int)
@@ -233,6 +236,13 @@ estimable_coef_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_a
         """Return the accuracy: the share of rows (all labels right, if multilabel)."""
         predicted = self.predict(X, offset, exposure)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
+    def _by_row(self, eta: Array) -> Array:
+        """Return the probabilities of each network, (k, n, n_classes), or of each label."""
+        mu = self.family_.mean(eta)
+        if self._multilabel or mu.shape[-1] > 1:
+            return mu
+        return np.concatenate([cast(Bernoulli, self.family_).complement(eta), mu], axis=-1)
 
     def _response(self, y: ArrayLike, X: Array, sample_weight: ArrayLike | None) -> Array:
         check_consistent_length(X, y)

@@ -13,6 +13,7 @@ from families import Array, ExponentialFamily, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._base_model import base_offset
 from glmnet_nn.estimators._columns import known_columns, take_columns
+from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._prediction import RegressionPredictions
 from glmnet_nn.estimators._validation import (
     FLOATING,
@@ -128,6 +129,12 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     n_iter_no_change : int, default=10
     n_init : int, default=1
         Random starts with hidden layers; the one of the lowest F is kept.
+    n_estimators : int, default=1
+        Networks of an ensemble, each from random starts and batches of its own, averaged on
+        the mean: mu = (1/k) sum_m mu_m, eta = g(mu). Without hidden layers all would be the
+        same, and one is fitted.
+    n_jobs : int or None, default=None
+        Members that are fitted at a time, by joblib; the result is the same to the bit.
     polish_output : bool, default=False
         End with Fisher scoring of the output layer, a GLM of the last hidden outputs, the
         hidden layers held: F on the training rows is never higher for it. On other rows it
@@ -138,12 +145,13 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         with a small ridge before. "auto" shifts under the log and identity links where
         adam has trained or the solver has not converged; ``balance_`` tells the choice.
     warm_start : bool, default=False
-        Start from the parameters of the previous fit.
+        Start from the parameters of the previous fit, those of the same member.
     store_covariance : bool, default=False
         Keep the covariance of the parameters, one pass over the data, so that
         ``predict_interval`` and its like need no ``inference=``.
     random_state : int, RandomState or None, default=None
-        Seed of the start, of the batches and of the held-out rows.
+        Seed of the start, of the batches and of the held-out rows. Of an ensemble an integer
+        is the seed of the first member, and the others' are drawn from it.
     verbose : int, default=0
         Print the chosen solver and F after every iteration.
 
@@ -176,6 +184,11 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         Without hidden layers: which coefficients, the intercept last, the data
         determine; not those that separation drives to infinity, nor those of linearly
         dependent columns.
+    estimators_ : list of estimators
+        The members of an ensemble, if ``n_estimators`` > 1 with hidden layers: each as its own
+        fit with its ``random_state`` gives it. Then deviance_ and dispersion_ are those of mu,
+        n_iter_ is the largest, converged_ tells whether all have, balance_ is None where they
+        differ, and coefs_, intercepts_ and the losses are those of the members alone.
     n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
 
     References
@@ -229,6 +242,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         n_init: int = 1,
+        n_estimators: int = 1,
+        n_jobs: int | None = None,
         polish_output: bool = False,
         balance: str | None = "auto",
         warm_start: bool = False,
@@ -261,6 +276,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
             n_init=n_init,
+            n_estimators=n_estimators,
+            n_jobs=n_jobs,
             polish_output=polish_output,
             balance=balance,
             warm_start=warm_start,
@@ -336,15 +353,14 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     def linear_predictor(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> Array:
-        """Return eta = network(x) + offset, shaped as y was."""
+        """Return eta = network(x) + offset, shaped as y was; of an ensemble g(mu)."""
         return self._shaped(self._linear_predictor(X, offset, exposure))
 
     def predict(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> Array:
         """Return the mean mu: with ``exposure`` the expected count, without it the rate."""
-        eta = self._linear_predictor(X, offset, exposure)
-        return self._shaped(self.family_.mean(eta))
+        return over_members(self._by_row(self._predictors_at(X, offset, exposure)))
 
     def score(
         self,
@@ -394,6 +410,11 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
 
     def _output_names(self) -> list[str]:
         return [str(k) for k in range(self.n_outputs_)]
+
+    def _by_row(self, eta: Array) -> Array:
+        """Return the means of each network, (k, n), or (k, n, n_outputs)."""
+        mu = self.family_.mean(eta)
+        return mu[..., 0] if self._y_ndim == 1 else mu
 
     def _shaped(self, values: Array) -> Array:
         return values[:, 0] if self._y_ndim == 1 else values

@@ -91,7 +91,8 @@ def glm_to_net_path(
     Raises
     ------
     ValueError
-        The estimator has no hidden layer; strengths are not positive; as ``fit``.
+        The estimator has no hidden layer, or several members; strengths are not positive; as
+        ``fit``.
     """
     template = _template(estimator)
     weight = check_weight(sample_weight, np.asarray(y))
@@ -137,6 +138,12 @@ def _template(estimator: BaseDeepGLM) -> BaseDeepGLM:
         raise ValueError(
             "glm_to_net_path() goes from a GLM to a network, but hidden_layer_sizes=() has none. "
             "Set hidden_layer_sizes."
+        )
+    if estimator.n_estimators > 1:
+        raise ValueError(
+            "glm_to_net_path() keeps the network of the lowest F at each strength, but with "
+            f"n_estimators={estimator.n_estimators} there is none. Set n_estimators=1, and fit the "
+            "ensemble at the alpha that the path has chosen."
         )
     seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
     nests = estimator.architecture == "local"  # the GLM, without a skip connection
