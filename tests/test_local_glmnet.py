@@ -19,6 +19,10 @@ from glmnet_nn import (
     NegativeBinomial,
     RankWarning,
     glm_to_net_path,
+    load_model,
+    local_importance,
+    local_interactions,
+    save_model,
 )
 
 LOCAL = {"architecture": "local", "random_state": 0}
@@ -361,3 +365,54 @@ def test_a_group_lasso_takes_columns_out_of_the_coefficients():
     assert not gone.all()
     moved = X + gone * np.random.default_rng(1).normal(size=X.shape)
     assert_array_equal(net.regression_attention(moved), net.regression_attention(X))
+
+
+# -------------------------------------------------------------------- ensembles
+
+
+@pytest.mark.parametrize("pair", CANONICAL, ids=lambda pair: pair.name)
+def test_averages_move_as_their_differences_say(pair):
+    rng = np.random.default_rng(0)
+    K = 3 if pair.event_ndim else 1
+    mu = rng.dirichlet(np.ones(3), size=(4, 6)) if K == 3 else rng.uniform(0.1, 0.9, (4, 6, 1))
+    eta, v = pair.link_of(mu), rng.normal(size=mu.shape)
+    h, link = 1e-6, pair.link
+    expected = (link.average(eta + h * v) - link.average(eta - h * v)) / (2 * h)
+    assert_allclose(link.average_tangent(eta, v), expected, rtol=1e-6, atol=1e-8)
+    if pair.has_safe_link:
+        far = np.full((2, 1, 3), -1e4) * [1.0, 2.0, 3.0]  # where means underflow
+        assert np.isfinite(link.average_tangent(far, np.ones_like(far))).all()
+
+
+def test_local_coefficients_of_an_ensemble_are_slopes_of_its_linear_predictor():
+    X, y, *_ = poisson(n=150)
+    asked = {"hidden_layer_sizes": (3,), "solver": "adam", "n_estimators": 3, **LOCAL}
+    net = DeepGLMRegressor("poisson", **asked).fit(X, y)
+    assert_allclose(net.local_coef(X)[:9], numeric_slopes(net, X)[:9], rtol=1e-5, atol=1e-7)
+    with pytest.raises(ValueError, match="ensemble of 3"):
+        net.regression_attention(X)
+    with pytest.raises(ValueError, match="ensemble of 3"):
+        local_interactions(net, X)
+    assert list(local_importance(net, X).columns) == ["importance", "share", "mean", "std"]
+    offset = np.linspace(-2, 2, 150)
+    many = DeepGLMClassifier(**asked).fit(X, y > 1)
+    h = 1e-5 * np.eye(4)[0]
+    ends = (many.linear_predictor(X + s * h, offset) for s in (1, -1))
+    found = many.local_coef(X, offset)[:, 0]
+    assert_allclose(found, np.subtract(*ends) / 2e-5, rtol=1e-4, atol=1e-6)
+    assert not np.allclose(found, many.local_coef(X)[:, 0])
+
+
+def test_members_start_at_the_glm_and_are_kept_in_files(tmp_path):
+    X, y, *_ = poisson(n=150)
+    asked = {"hidden_layer_sizes": (3,), **LOCAL}
+    glm = DeepGLMRegressor("poisson", **GLM).fit(X, y)
+    start = unmoved(DeepGLMRegressor("poisson", n_estimators=2, **asked)).fit(X, y)
+    assert_allclose(start.predict(X), glm.predict(X), rtol=1e-9)
+    for k in (1, 2):
+        net = DeepGLMRegressor("poisson", n_estimators=k, solver="adam", **asked).fit(X, y)
+        save_model(net, tmp_path / "model")
+        again = load_model(tmp_path / "model")
+        assert_array_equal(again.predict(X), net.predict(X))
+        assert_array_equal(again.local_coef(X), net.local_coef(X))
+    assert_allclose(again.estimators_[0].attention_center_, X.mean(axis=0), rtol=1e-12)

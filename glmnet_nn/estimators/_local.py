@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from families import Array
 from glmnet_nn.estimators._base_model import base_slopes
 from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._ensemble import require_one_network
 from glmnet_nn.estimators._validation import check_inputs
 from glmnet_nn.network import LocalNetwork
 
@@ -24,10 +25,17 @@ class LocalCoefMixin:
     if TYPE_CHECKING:  # what BaseDeepGLM has
         base: Any
         family_: Any
+        link_: Any
+        estimators_: list[Any]
+        _is_ensemble: bool
         _network: Any
         _weights: Array
 
-    def local_coef(self, X: ArrayLike) -> Array:
+        def _predictors_at(self, X: Any, offset: Any, exposure: Any) -> Array: ...
+
+    def local_coef(
+        self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
+    ) -> Array:
         """Return d eta / d x at each row, the coefficients of the GLM that is the model there.
 
         The recursion, started from unit vectors and carried to the input. Without hidden
@@ -39,7 +47,9 @@ class LocalCoefMixin:
         Parameters
         ----------
         X : array-like of shape (n, p)
-            An offset or exposure among its columns changes no slope.
+        offset, exposure : array-like of shape (n,), optional
+            As of ``predict``. They change the slopes of an ensemble alone, whose eta is g of a
+            mean of means, and not under the links identity and log.
 
         Returns
         -------
@@ -61,13 +71,23 @@ class LocalCoefMixin:
          [2.]]
         """
         check_is_fitted(self)
-        X, _, _ = take_columns(self, X, None, None)
-        network, w = self._network, self._weights
-        slopes = self._by_rows(X, lambda rows: network.input_slopes(w, network.forward(w, rows)[0]))
-        known = base_slopes(self.base, X, self.family_)
+        features, _, _ = take_columns(self, X, None, None)
+        known = base_slopes(self.base, features, self.family_)
+        members = self.estimators_ if self._is_ensemble else [self]
+        slopes = np.stack([member._network_slopes(features) for member in members])
         if known is not None:
             slopes += known
-        return slopes[:, 0] if slopes.shape[1] == 1 else slopes
+        found = slopes[0]
+        if self._is_ensemble:
+            eta = self._predictors_at(X, offset, exposure)
+            for j in range(slopes.shape[-1]):
+                found[..., j] = self.link_.average_tangent(eta, slopes[..., j])
+        return found[:, 0] if found.shape[1] == 1 else found
+
+    def _network_slopes(self, X: ArrayLike) -> Array:
+        """Return d network(x) / d x, (n, K, p)."""
+        network, w = self._network, self._weights
+        return self._by_rows(X, lambda rows: network.input_slopes(w, network.forward(w, rows)[0]))
 
     def regression_attention(self, X: ArrayLike) -> Array:
         """Return beta(x) of ``architecture="local"``, for X as given.
@@ -89,7 +109,8 @@ class LocalCoefMixin:
         Raises
         ------
         ValueError
-            The model has hidden layers and another architecture.
+            The model has hidden layers and another architecture, or is an ensemble, whose
+            eta is not linear in the attentions of its members.
 
         References
         ----------
@@ -124,6 +145,9 @@ class LocalCoefMixin:
     def _attending(self) -> Any:
         """Return the network, if it has attentions."""
         check_is_fitted(self)
+        require_one_network(
+            self, "regression_attention()", "Ask each of estimators_, or see local_coef()."
+        )
         network = self._network
         if network.depth and not isinstance(network, LocalNetwork):
             raise ValueError(

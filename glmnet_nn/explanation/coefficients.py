@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from families import Array
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._ensemble import require_one_network
 from glmnet_nn.estimators._validation import check_inputs, check_weight
 from glmnet_nn.network import LocalNetwork, Network, input_slopes_tangent, tangent
 
@@ -73,6 +74,7 @@ class Explained:
 
     def slopes(self, j: int) -> Array:
         """Return d beta_j / d x_k, (n, K, p), per scale_k."""
+        _require_slopes(self.estimator)
         found = np.concatenate(list(_slopes(self.estimator, self.of, self.X, self.frame, j)))
         return self._determined(found) * self.scale * self.scale[j]
 
@@ -135,6 +137,15 @@ def explained(
     found = Explained(estimator, rows[present], shares, of, standardize, index[present])
     getattr(estimator, of)(found.frame[:1])  # which says so if there are none
     return found
+
+
+def _require_slopes(estimator: Any) -> None:
+    """Raise if a model, or its base, is an ensemble: of its slopes the slopes are not taken."""
+    while estimator is not None:
+        require_one_network(
+            estimator, "the slope of a local coefficient", "Ask each of estimators_."
+        )
+        estimator = getattr(estimator, "base", None)
 
 
 def _slopes(estimator: Any, of: str, X: Array, frame: Any, j: int) -> Iterator[Array]:
