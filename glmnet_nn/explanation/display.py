@@ -228,14 +228,18 @@ class LocalCoefDisplay:
         table, names = self.table, self.table.attrs
         x, coef, weight = (table[name].to_numpy() for name in ("x", "coef", "weight"))
         shown = table.iloc[:: -(-len(table) // _MOST_POINTS)]
+        low, high = np.quantile(shown["by"], (0.02, 0.98))  # outliers would take all colours
         self.points_ = self.ax_.scatter(
-            shown["x"], shown["coef"], c=shown["by"], s=8, alpha=0.6, cmap="viridis", lw=0
-        )
+            shown["x"], shown["coef"], c=shown["by"], s=8, alpha=0.6, cmap="viridis", lw=0,
+            vmin=low, vmax=high,
+        )  # fmt: skip
         at = quantiles(x, weight, 60)
         curve = local_lines(x, coef[:, None], weight, at, span)[:, 0]
         (self.line_,) = self.ax_.plot(at, curve, color="C3", lw=2, label="local mean")
         self.ax_.axhline(weight @ coef, color="0.3", ls="--", lw=1, label="mean")
-        bar = self.figure_.colorbar(self.points_, ax=self.ax_, label=str(names["by"]))
+        bar = self.figure_.colorbar(
+            self.points_, ax=self.ax_, label=str(names["by"]), extend="both"
+        )
         bar.solids.set_alpha(1.0)
         what = _LABELS.get(names.get("of", ""), "coefficient")
         self.ax_.set(xlabel=str(names["x"]), ylabel=f"{what} of {names['x']}")

@@ -171,11 +171,11 @@ class LocalNetwork(Network):
         return X if self.center is None else X - self.center
 
     def forward(self, w: Array, X: Array) -> tuple[list[Array], Array]:
-        """Return [I_0, ..., I_L, beta], beta of shape (n, K p), and eta, (n, K)."""
+        """Return [I_0, ..., I_L, beta, x - c], beta of shape (n, K p), and eta, (n, K)."""
         inputs, beta = self.coefficients.forward(w, X)
-        eta = np.einsum("nkj,nj->nk", self.by_output(beta), self.deviations(X))
-        b = self.layout.intercept(w)
-        return [*inputs, beta], eta if b is None else eta + b
+        D, b = self.deviations(X), self.layout.intercept(w)
+        eta = np.einsum("nkj,nj->nk", self.by_output(beta), D)
+        return [*inputs, beta, D], eta if b is None else eta + b
 
     def by_output(self, beta: Array) -> Array:
         """Return beta as (n, K, p)."""
@@ -193,7 +193,7 @@ class LocalNetwork(Network):
         for k in range(K):
             seed = np.zeros((len(inputs[0]), K * p))
             seed[:, k * p + feature] = 1.0
-            *_, (_, P_0) = below.backward(w, inputs[:-1], seed)
+            *_, (_, P_0) = below.backward(w, inputs[:-2], seed)
             slopes[:, k] = P_0 @ W_0
         return slopes
 
@@ -205,11 +205,11 @@ class LocalNetwork(Network):
 
     def seed(self, inputs: list[Array], seed: Array) -> Array:
         """Return S, (n, K p), from P = ``seed``, (n, K)."""
-        return _products(seed, self.deviations(inputs[0]))
+        return _products(seed, inputs[-1])
 
     def backward(self, w: Array, inputs: list[Array], seed: Array) -> Iterator[tuple[int, Array]]:
         """Yield l, P_l of the network of the coefficients for l = L, ..., 0."""
-        yield from self.coefficients.backward(w, inputs[:-1], self.seed(inputs, seed))
+        yield from self.coefficients.backward(w, inputs[:-2], self.seed(inputs, seed))
 
     def gradient(self, w: Array, inputs: list[Array], seed: Array) -> Array:
         """Return the flat gradient."""
@@ -229,7 +229,7 @@ class LocalNetwork(Network):
 
     def input_slopes(self, w: Array, inputs: list[Array]) -> Array:
         """Return d eta / d x = beta + (x - c) d beta / d x, (n, K, n_features)."""
-        return super().input_slopes(w, inputs) + self.by_output(inputs[-1])
+        return super().input_slopes(w, inputs) + self.by_output(inputs[-2])
 
 
 def network_on(layout: Layout, activation: Activation) -> Network:
@@ -252,13 +252,13 @@ def _(
     v: Array | None = None,
     input_tangent: Array | None = None,
 ) -> Tangent:
-    moved = tangent(network.coefficients, w, inputs[:-1], v, input_tangent)
-    D, R_beta = network.deviations(inputs[0]), network.by_output(moved.eta)
-    R_eta = np.einsum("nkj,nj->nk", R_beta, D)
-    if input_tangent is not None:
-        R_eta += np.einsum("nkj,nj->nk", network.by_output(inputs[-1]), input_tangent)
+    *below, beta, D = inputs
+    moved = tangent(network.coefficients, w, below, v, input_tangent)
+    t = np.zeros_like(D) if input_tangent is None else input_tangent
+    R_eta = np.einsum("nkj,nj->nk", network.by_output(moved.eta), D)
+    R_eta += np.einsum("nkj,nj->nk", network.by_output(beta), t)
     b = None if v is None else network.layout.intercept(v)
-    return Tangent(moved.inputs, [*moved.sums, R_eta if b is None else R_eta + b])
+    return Tangent([*moved.inputs, t], [*moved.sums, R_eta if b is None else R_eta + b])
 
 
 @backward_tangent.register
@@ -271,12 +271,12 @@ def _(
     seed_tangent: Array | None = None,
     v: Array | None = None,
 ) -> Iterator[tuple[int, Array, Array]]:
-    R_seed = _products(seed, moved.inputs[0])
+    *inputs_of_moved, t = moved.inputs
+    below, R_seed = Tangent(inputs_of_moved, moved.sums[:-1]), _products(seed, t)
     if seed_tangent is not None:
         R_seed += network.seed(inputs, seed_tangent)
-    below = Tangent(moved.inputs, moved.sums[:-1])
     S = network.seed(inputs, seed)
-    return backward_tangent(network.coefficients, w, inputs[:-1], below, S, R_seed, v)
+    return backward_tangent(network.coefficients, w, inputs[:-2], below, S, R_seed, v)
 
 
 @gradient_tangent.register
@@ -306,5 +306,5 @@ def _(network: LocalNetwork, w: Array, inputs: list[Array], moved: Tangent) -> A
 @hessian.register
 def _(network: LocalNetwork, w: Array, inputs: list[Array], seed: Array) -> Array:
     H, q = np.zeros((w.size, w.size)), network.coefficients.layout.size
-    H[:q, :q] = hessian(network.coefficients, w, inputs[:-1], network.seed(inputs, seed))
+    H[:q, :q] = hessian(network.coefficients, w, inputs[:-2], network.seed(inputs, seed))
     return H
