@@ -80,6 +80,19 @@ def test_iteration_0_is_the_glm(pair):
     assert np.all(np.abs(last[:4]).max(axis=1) > 1e-6)  # four of the five units are at work
 
 
+@pytest.mark.parametrize("how", [{"architecture": "local"}, {"skip_connection": True}])
+def test_without_an_intercept_columns_are_not_centred(how):
+    X, y, *_ = poisson(n=300)
+    glm = DeepGLMRegressor("poisson", fit_intercept=False, **GLM).fit(X, y)
+    net = DeepGLMRegressor("poisson", fit_intercept=False, hidden_layer_sizes=(4,), **how)
+    net = unmoved(net).fit(X, y)
+    assert_allclose(net.linear_predictor(X), glm.linear_predictor(X), rtol=1e-9, atol=1e-9)
+    assert_allclose(net.local_coef(X), [glm.coef_] * 300, rtol=1e-7)
+    if "architecture" in how:
+        assert not net.attention_center_.any()
+        assert net.attention_intercept_ == 0.0
+
+
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
 def test_it_leaves_the_glm(solver):
     """With the default L2 it learns what a dense network learns."""
