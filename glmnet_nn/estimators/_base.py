@@ -6,7 +6,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -190,7 +190,7 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, EnsembleMixin, 
             family=family,
             hidden=hidden,
             architecture=self.architecture if hidden else "dense",
-            skip=self.skip_connection if hidden else False,
+            skip=self._skip() if hidden else False,
             paired=self.base is not None or penalised,
             activation=self.activation,
             alpha=alpha,
@@ -243,6 +243,12 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, EnsembleMixin, 
                 "Use () for the classical GLM."
             )
         return tuple(int(size) for size in hidden)
+
+    def _skip(self) -> bool | str:
+        """Return skip_connection, a bool of numpy's as one of Python's."""
+        return (
+            self.skip_connection if self.skip_connection == "fixed" else bool(self.skip_connection)
+        )
 
     def _alpha(self, n_layers: int) -> list[float] | None:
         """Return one coefficient per layer, or None for "auto"."""
@@ -334,6 +340,10 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, EnsembleMixin, 
 
     def _trials(self, y: ArrayLike, X: Array) -> Array | None:
         """Return the trials of each row, (n,), if y tells them."""
+        return None
+
+    def _labels(self) -> NDArray[Any] | None:
+        """Return the classes that y tells apart, if it does."""
         return None
 
     def _output_names(self) -> list[str]:

@@ -17,25 +17,31 @@ _FIT_OF_THE_USER = 5  # from here: _fit, fit and its wrapper lie between
 
 def warn_of_data(estimator: Any, fit: Fit) -> None:
     """Warn of linearly dependent columns and of separated data."""
+    nests = fit.network.layout.nests_glm  # of which alpha and bias_reduction change nothing
     if len(fit.dependent):
+        remedy = "Drop columns" if nests else "Drop columns, or set alpha > 0,"
         warnings.warn(
             f"X has rank {fit.rank} but {estimator.n_features_in_} columns: the columns "
             f"{_names(estimator, fit.dependent)} are linearly dependent"
             f"{' (with the intercept)' if estimator.fit_intercept else ''}. The coefficients of "
-            "minimum norm are reported; predictions do not depend on that choice. Drop "
-            "columns, or set alpha > 0, for a unique solution.",
+            "minimum norm are reported; predictions do not depend on that choice. "
+            f"{remedy} for a unique solution.",
             RankWarning,
             stacklevel=_FIT_OF_THE_USER,
         )
     if fit.infinite is not None and fit.infinite.any():
         infinite = np.flatnonzero(fit.infinite.any(axis=0))
+        if nests:
+            remedy = "The network starts there. Use a dense one without skip_connection, or drop columns,"
+        else:
+            remedy = "Set bias_reduction=True or alpha > 0"
         warnings.warn(
             f"The data are separated: the means of {len(fit.separated_rows)} rows (the "
             f"first: {fit.separated_rows[:5].tolist()}) tend to the end of their range, and "
             f"the coefficients of {_names(estimator, infinite)} have no finite maximum likelihood "
             "estimate. They are reported where those means are at their end to rounding; "
             "all other coefficients, the predictions and the deviance are those of the "
-            "limit. Set bias_reduction=True or alpha > 0 for finite estimates.",
+            f"limit. {remedy} for finite estimates.",
             SeparationWarning,
             stacklevel=_FIT_OF_THE_USER,
         )

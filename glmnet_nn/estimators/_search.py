@@ -16,6 +16,9 @@ from glmnet_nn.training.polish import polished
 from glmnet_nn.training.solvers import LBFGS, Adam, Newton, NewtonCG, Solution
 from glmnet_nn.training.start import feasible_start, initial_weights, paired_weights
 
+_ANEW = 4
+_NO_GAIN = 1e-6  # of F
+
 
 def best_of(
     objective: Objective,
@@ -30,18 +33,26 @@ def best_of(
 
     The best has the lowest F or, if rows are held out, the lowest deviance of these. Every
     start is the null model with this intercept or, if given, ``glm``, for X and y as given.
+    With few rows the penalty may draw a network back to that GLM before it has found what
+    there is: where all rows are used in each step and no end is below the GLM, up to four more
+    starts are tried, each with output weights twice as large.
     """
     layout = objective.network.layout
     training, validation = _split(objective, spec)
     seen = (intercept - units.middle) / units.unit
     scale = _Scale(mean_curvature(objective, seen), null_loss / units.unit**2)
     solutions: list[Solution] = []
-    for attempt in range(spec.n_init if spec.hidden else 1):
+    n_init = spec.n_init if spec.hidden else 1
+    again = _ANEW if glm is not None and spec.solver != "adam" and spec.start is None else 0
+    for attempt in range(n_init + again):
         rng = np.random.default_rng([spec.seed, attempt])
         if glm is None:
             start = initial_weights(layout, seen, rng)
         else:
-            start = paired_weights(layout, glm_seen(glm, inputs, units), rng)
+            size = 2.0 ** max(attempt - n_init + 1, 0)
+            start = paired_weights(layout, glm_seen(glm, inputs, units), rng, size)
+        if attempt >= n_init and _left(training.mean_loss(start), solutions):
+            break
         if not spec.hidden:
             start = feasible_start(objective, start)
         if spec.start is not None and attempt == 0:
@@ -52,6 +63,11 @@ def best_of(
         solutions.append(_solve(training, validation, start, rng, scale, spec))
     best = min(solutions, key=lambda found: min(found.validation_curve, default=found.value))
     return polished(training, best) if spec.polish_output else best
+
+
+def _left(level: float, solutions: list[Solution]) -> bool:
+    """Tell whether some F is below that of the GLM, whose network has no penalty."""
+    return min(found.value for found in solutions) < level - _NO_GAIN * abs(level)
 
 
 @dataclass(frozen=True)
