@@ -18,6 +18,7 @@ from glmnet_nn import (
     DeepGLMRegressor,
     NegativeBinomial,
     RankWarning,
+    SeparationWarning,
     glm_to_net_path,
     load_model,
     local_importance,
@@ -165,6 +166,8 @@ def test_of_classes_and_labels():
     X, y = load_iris(return_X_y=True)
     labels = np.array(["a", "b", "c"])[y[np.random.default_rng(0).permutation(150)]]
     net = DeepGLMClassifier(hidden_layer_sizes=(4,), **LOCAL).fit(X, labels)
+    with pytest.warns(SeparationWarning, match="Set architecture='dense', or drop columns"):
+        clone(net).fit(X, X[:, 0] > 6)
     assert_allclose(rebuilt(net, X), net.decision_function(X), rtol=1e-9, atol=1e-9)
     assert_allclose(net.local_coef(X[:5]), numeric_slopes(net, X)[:5], rtol=1e-6, atol=1e-7)
     glm = unmoved(clone(net)).fit(X, labels)

@@ -17,7 +17,7 @@ _FIT_OF_THE_USER = 5  # from here: _fit, fit and its wrapper lie between
 
 def warn_of_data(estimator: Any, fit: Fit) -> None:
     """Warn of linearly dependent columns and of separated data."""
-    nests = fit.network.layout.nests_glm  # of which alpha and bias_reduction change nothing
+    nests = fit.network.layout.nests_glm  # which alpha and bias_reduction leave alone
     if len(fit.dependent):
         remedy = "Drop columns" if nests else "Drop columns, or set alpha > 0,"
         warnings.warn(
@@ -32,7 +32,9 @@ def warn_of_data(estimator: Any, fit: Fit) -> None:
     if fit.infinite is not None and fit.infinite.any():
         infinite = np.flatnonzero(fit.infinite.any(axis=0))
         if nests:
-            remedy = "The network starts there. Use a dense one without skip_connection, or drop columns,"
+            local = estimator.architecture == "local"
+            without = "architecture='dense'" if local else "skip_connection=False"
+            remedy = f"The network starts there. Set {without}, or drop columns,"
         else:
             remedy = "Set bias_reduction=True or alpha > 0"
         warnings.warn(
