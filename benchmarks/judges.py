@@ -66,6 +66,17 @@ def deviance(mean: Mean, data: Data, law: str) -> dict[str, Any]:
     return {"deviance": value, **mean.__dict__}
 
 
+def portfolio(mean: Mean, data: Data, law: str) -> dict[str, Any]:
+    """Return the mean deviances of rates on both parts, and sum e mu / sum y - 1 on the first."""
+    found = {}
+    for part, suffix in (("learn", ""), ("test", "_test")):
+        weight, y = data["exposure" + suffix], data["y" + suffix]
+        mu = np.asarray(mean(data["X" + suffix]), dtype=np.float64)
+        found[part] = float(np.average(_deviances(mu, y / weight, law), weights=weight))
+        found.setdefault("imbalance", float(weight @ mu / y.sum() - 1.0))
+    return {**found, **mean.__dict__}
+
+
 def _deviances(mu: Numbers, y: Numbers, law: str) -> Numbers:
     if law == "normal":
         return np.square(y - mu)

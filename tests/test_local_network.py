@@ -8,6 +8,7 @@ from test_training_reference import slope
 from families import Normal
 from glmnet_nn.network import (
     BatchRecursion,
+    Bounds,
     Layout,
     LocalBatchRecursion,
     LocalLayout,
@@ -37,7 +38,8 @@ def drawn(sizes, intercept=True, centred=False, seed=0):
     rng = np.random.default_rng(seed)
     layout = LocalLayout(sizes, intercept)
     center = rng.normal(size=sizes[0]) if centred else None
-    network = LocalNetwork(layout, get_activation("tanh"), center)
+    bounds = Bounds(np.full(sizes[0], -0.7), np.full(sizes[0], 0.9)) if centred else None
+    network = LocalNetwork(layout, get_activation("tanh"), bounds, center)
     w = 0.7 * rng.normal(size=layout.size)
     return network, w, rng.normal(size=(6, sizes[0])), rng.normal(size=(6, sizes[-1]))
 
@@ -49,7 +51,7 @@ def by_hand(network, w, X):
     b = w[network.layout.coefficients.size :] if network.layout.fit_intercept else np.zeros(K)
     etas, betas = [], []
     for x in X:
-        out = x
+        out = x if network.bounds is None else np.clip(x, network.bounds.low, network.bounds.high)
         for layer in layers[:-1]:
             out = np.tanh(layer.W @ out + layer.b)
         beta = (layers[-1].W @ out + layers[-1].b).reshape(K, p)
@@ -140,10 +142,13 @@ def test_batches_in_place_are_the_recursion(sizes, intercept, dtype):
     rtol = 1e-12 if dtype == np.float64 else 1e-4
     for m in (6, 4):  # a last batch is smaller
         w *= dtype(0.9)
-        columns, seed = X[:m].T.astype(dtype), np.ascontiguousarray(P[:m].T.astype(dtype))
+        columns, seed = (
+            network.packed(X[:m]).T.astype(dtype),
+            np.ascontiguousarray(P[:m].T.astype(dtype)),
+        )
         recursion.forward(columns, eta[:, :m])
         recursion.backward(columns, seed)
-        inputs, expected = network.forward(w.astype(float), columns.T.astype(float))
+        inputs, expected = network.forward(w.astype(float), X[:m])
         close(eta[:, :m].T, expected, rtol=rtol, atol=1e-5 if rtol > 1e-9 else 1e-12)
         expected = network.gradient(w.astype(float), inputs, seed.T.astype(float))
         close(gradient, expected, rtol=rtol, atol=1e-5 if rtol > 1e-9 else 1e-12)
@@ -164,9 +169,10 @@ def test_a_layout_knows_its_network():
 def test_scales_are_folded_and_the_centre_stays(sizes, intercept):
     network, w, X, _ = drawn(sizes, intercept)
     X = X * [3.0, 0.1, 40.0][: sizes[0]] + 5.0
-    inputs = standardized(X, np.linspace(1.0, 2.0, len(X)))
+    inputs = standardized(X, np.linspace(1.0, 2.0, len(X)), reach=0.8)
+    network = network.on_inputs(sizes[0], inputs.bounds)
     raw = folded(network.layout, inputs, w)
-    given = network.on_inputs(sizes[0], inputs.center)
+    given = network.on_inputs(sizes[0], inputs.raw_bounds, inputs.center)
     close(
         given.linear_predictor(raw, X), network.linear_predictor(w, inputs.transform(X)), rtol=1e-10
     )

@@ -24,7 +24,7 @@ def data(n=240, seed=0):
     return X, rng.poisson(mean * exposure).astype(float), rng.uniform(0.5, 2, n), exposure
 
 
-NET = DeepGLMRegressor("poisson", hidden_layer_sizes=(4,), random_state=0)
+NET = DeepGLMRegressor("poisson", hidden_layer_sizes=(4,), solver="lbfgs", random_state=0)
 
 
 @pytest.fixture(scope="module")

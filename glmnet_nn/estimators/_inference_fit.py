@@ -219,7 +219,9 @@ class _Task:
         w = self.units.given(self.layout, solution.w)
         return Fit(
             solution=solution,
-            network=objective.network.on_inputs(self.rows.X.shape[1], self.inputs.center),
+            network=objective.network.on_inputs(
+                self.rows.X.shape[1], self.inputs.raw_bounds, self.inputs.center
+            ),
             weights=folded(self.layout, self.inputs, w),
             inputs=self.inputs,
             alpha=self._alpha(phi),

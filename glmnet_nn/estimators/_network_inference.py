@@ -86,7 +86,7 @@ def network_results(
 def objective_of_fit(estimator: BaseEstimator, rows: Rows) -> Objective:
     """Return the objective of the fit, its penalty included, on its standardised inputs."""
     inputs = estimator._inputs
-    network = estimator._network.on_inputs(inputs.rank)
+    network = estimator._network.on_inputs(inputs.rank, inputs.bounds)
     scaled = Rows(inputs.transform(rows.X), rows.y, rows.weight, rows.offset)
     penalises_raw = not network.depth and inputs.basis is None
     scale = inputs.scale if penalises_raw and estimator.standardize is not True else None

@@ -97,10 +97,11 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         only X and y (``cross_validate``, ``GridSearchCV``, a pipeline).
     standardize : "auto" or bool, default="auto"
         Whether the penalty and the random start see columns of mean 0 and variance
-        1 (columns of 0 and 1 stay as they are with hidden layers). "auto" is True
-        with hidden layers and False without, as in scikit-learn's GLMs. Without
-        hidden layers the solver always scales inside, which changes no estimate.
-        All fitted parameters are for X as given.
+        1. "auto" is True with hidden layers and False without, as in scikit-learn's GLMs.
+        With hidden layers columns of 0 and 1 stay as they are, and the others are clipped
+        at 3 standard deviations from their mean, in prediction too (``input_bounds_``).
+        Without, nothing is clipped, and the solver always scales inside, which changes no
+        estimate. All fitted parameters are for X as given.
     solver : {"auto", "newton", "lbfgs", "newton_cg", "adam"}, default="auto"
         "newton" is Fisher scoring (IRLS), without hidden layers; "lbfgs" uses all
         rows in each step; so does "newton_cg", Newton's method by conjugate gradients,
@@ -163,6 +164,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         connection ``coef_`` is beta.
     coefs_, intercepts_ : list of arrays
         Weights (n_in, n_out) and offsets (n_out,) of every layer, for X as given.
+    input_bounds_ : array, (2, n_features)
+        The ends to which columns of X are clipped; infinite where they are not.
     deviance_, null_deviance_ : float
         sum w d(y, mu) of the fit and of the model with an intercept (and offset).
     dispersion_ : float
@@ -348,7 +351,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         self._y_ndim = target.ndim if trials is None else 1
         offset = base_offset(self.base, X, family.initial, offset, columns.shape[1])
         weight = with_trials(sample_weight, trials, rows)
-        return rows, columns, family, weight, offset, exposure
+        return rows, columns, family, weight, offset, exposure, trials
 
     def linear_predictor(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None

@@ -5,7 +5,7 @@ from glmnet_nn.network.batches import BatchRecursion, batch_recursion
 from glmnet_nn.network.layout import Layer, Layout
 from glmnet_nn.network.local import LocalLayout, LocalNetwork, network_on
 from glmnet_nn.network.local_batches import LocalBatchRecursion
-from glmnet_nn.network.recursion import Network
+from glmnet_nn.network.recursion import Bounds, Network
 from glmnet_nn.network.second_order import (
     gradient_tangent,
     hessian,
@@ -18,6 +18,7 @@ from glmnet_nn.network.second_order import (
 __all__ = [
     "Activation",
     "BatchRecursion",
+    "Bounds",
     "Layer",
     "Layout",
     "LocalBatchRecursion",

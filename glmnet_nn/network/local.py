@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from families import Array
 from glmnet_nn.network.activations import Activation
 from glmnet_nn.network.layout import Conversion, Layer, Layout
-from glmnet_nn.network.recursion import Network
+from glmnet_nn.network.recursion import Bounds, Network
 from glmnet_nn.network.second_order import (
     Tangent,
     backward_tangent,
@@ -132,6 +132,8 @@ class LocalNetwork(Network):
     layout : LocalLayout
     activation : Activation
         The activation of every hidden layer.
+    bounds : Bounds, optional
+        The range of the inputs of the coefficients; x - c is not clipped.
     center : array of shape (p,), optional
         c; 0 if absent. Of scaled inputs (x - c) / s the weights can be turned into
         weights for x, but c stays, for it multiplies the coefficients.
@@ -155,16 +157,27 @@ class LocalNetwork(Network):
     layout: LocalLayout
 
     def __init__(
-        self, layout: LocalLayout, activation: Activation, center: Array | None = None
+        self,
+        layout: LocalLayout,
+        activation: Activation,
+        bounds: Bounds | None = None,
+        center: Array | None = None,
     ) -> None:
-        super().__init__(layout, activation)
+        super().__init__(layout, activation, bounds)
         self.center = center
-        self.coefficients = Network(layout.coefficients, activation)
+        self.coefficients = Network(layout.coefficients, activation, bounds)
 
-    def on_inputs(self, n_features: int, center: Array | None = None) -> LocalNetwork:
-        """Return the network on other inputs, measured from ``center``."""
+    def on_inputs(
+        self, n_features: int, bounds: Bounds | None = None, center: Array | None = None
+    ) -> LocalNetwork:
+        """Return the network on other inputs, with their bounds, measured from ``center``."""
         layout = self.layout.resized(n_features=n_features)
-        return LocalNetwork(layout, self.activation, center)
+        return LocalNetwork(layout, self.activation, bounds, center)
+
+    def packed(self, X: Array) -> Array:
+        """Return I_0 and, beside it, X where they differ."""
+        I_0 = self.clipped(X)
+        return I_0 if self.bounds is None else np.concatenate([I_0, X], axis=1)
 
     def deviations(self, X: Array) -> Array:
         """Return x - c, (n, p)."""
@@ -194,7 +207,7 @@ class LocalNetwork(Network):
             seed = np.zeros((len(inputs[0]), K * p))
             seed[:, k * p + feature] = 1.0
             *_, (_, P_0) = below.backward(w, inputs[:-2], seed)
-            slopes[:, k] = P_0 @ W_0
+            slopes[:, k] = self.input_tangent(inputs, P_0 @ W_0)
         return slopes
 
     def output_inputs(self, w: Array, X: Array) -> Array:
@@ -232,11 +245,11 @@ class LocalNetwork(Network):
         return super().input_slopes(w, inputs) + self.by_output(inputs[-2])
 
 
-def network_on(layout: Layout, activation: Activation) -> Network:
+def network_on(layout: Layout, activation: Activation, bounds: Bounds | None = None) -> Network:
     """Return the network that a layout is of."""
     if isinstance(layout, LocalLayout):
-        return LocalNetwork(layout, activation)
-    return Network(layout, activation)
+        return LocalNetwork(layout, activation, bounds)
+    return Network(layout, activation, bounds)
 
 
 def _products(one: Array, other: Array) -> Array:

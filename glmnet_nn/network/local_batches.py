@@ -33,7 +33,10 @@ class LocalBatchRecursion:
         self._shape = (K, p)
 
     def forward(self, X: Buffer, eta: Buffer) -> None:
-        """Write the linear predictors of the columns of X, (p, m), to ``eta``, (K, m)."""
+        """Write the linear predictors of the columns of X to ``eta``, (K, m).
+
+        X as :meth:`LocalNetwork.packed` returns it, transposed.
+        """
         m = X.shape[1]
         beta, products = self._beta[:, :m], self._products[:, :m]
         self._below.forward(X, beta)
@@ -53,6 +56,7 @@ class LocalBatchRecursion:
             np.add.reduce(seed, axis=1, out=self._gradient_b)
 
     def _deviations(self, X: Buffer) -> Buffer:
+        X = X[-self._shape[1] :]  # beside what is clipped of it
         return X if self._center is None else X - self._center
 
 

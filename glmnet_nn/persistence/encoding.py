@@ -27,6 +27,7 @@ from glmnet_nn.estimators._profile import LawEstimate
 from glmnet_nn.inference import Estimate, Search
 from glmnet_nn.network import (
     Activation,
+    Bounds,
     Layout,
     LocalLayout,
     LocalNetwork,
@@ -36,7 +37,7 @@ from glmnet_nn.network import (
 from glmnet_nn.training.inputs import Inputs
 
 _ESTIMATORS = {cls.__name__: cls for cls in (DeepGLMRegressor, DeepGLMClassifier)}
-_PLAIN = (Layout, LocalLayout, Inputs, Search, LawEstimate, Estimate)  # made from their fields
+_PLAIN = (Layout, LocalLayout, Bounds, Inputs, Search, LawEstimate, Estimate)  # from their fields
 _OWN_PACKAGES = ("families", "glmnet_nn")
 
 
@@ -116,7 +117,9 @@ class Encoder:
         if cls is Network:
             return {"network": self._fields(vars(value), where)}
         if cls is LocalNetwork:
-            held = {name: getattr(value, name) for name in ("layout", "activation", "center")}
+            held = {
+                name: getattr(value, name) for name in ("layout", "activation", "bounds", "center")
+            }
             return {"local_network": self._fields(held, where)}
         if self._known.get(cls.__name__) is cls and is_dataclass(value):
             held = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
