@@ -178,7 +178,7 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, EnsembleMixin, 
         hidden = self._hidden_sizes()
         alpha = self._alpha(len(hidden) + 1)
         penalised = bool(self.l1_ratio > 0 and (hidden if alpha is None else np.any(alpha)))
-        solver = _choices.choose_solver(self, hidden, penalised)
+        solver = _choices.choose_solver(self, hidden, penalised, family.has_safe_link)
         if not hidden or solver != "adam" or for_inference:
             X = X.astype(float, copy=False)
         _choices.check_architecture(self)

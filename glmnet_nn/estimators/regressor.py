@@ -106,7 +106,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         "newton" is Fisher scoring (IRLS), without hidden layers; "lbfgs" uses all
         rows in each step; so does "newton_cg", Newton's method by conjugate gradients,
         with few but costly steps; "adam" mini-batches on a one-cycle schedule. "auto": newton
-        without hidden layers (lbfgs if l1_ratio > 0), lbfgs up to 5,000 rows, else adam.
+        without hidden layers (lbfgs if l1_ratio > 0), else adam, but lbfgs for
+        architecture="local" under links that have an end (inverse, or identity for counts).
         ``solver_`` tells the choice.
     max_iter : "auto" or int, default="auto"
         Iterations, epochs for adam: 100 (newton), 2000 (lbfgs), 200 (newton_cg), 30 or
