@@ -42,6 +42,7 @@ class LocalCoefMixin:
         layers it is ``coef_`` in every row. Under the log link exp of it is a relativity:
         the factor on the mean per unit of x. It is the slope of ``linear_predictor``, that
         of ``base`` included; of Multinoulli only differences between classes mean anything.
+        Of a column that is clipped in a row (``input_bounds_``) a dense network has slope 0.
         Standard errors: ``inference(X, y).local_coef(X)``.
 
         Parameters

@@ -95,7 +95,7 @@ def interaction_profile(
     span : float, default=0.3
         Share of the weight in each neighbourhood, in (0, 1].
     n_points : int, default=50
-        Points, at values of x_j that part the weight into equal shares.
+        Points, at the values of x_j in the middle of as many equal shares of the weight.
 
     Returns
     -------

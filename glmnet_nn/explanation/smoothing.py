@@ -10,10 +10,14 @@ _EPS = np.finfo(float).eps
 
 
 def quantiles(x: Array, weight: Array, n_points: int) -> Array:
-    """Return values of x that part the weight into equal shares, the ends included."""
+    """Return the values of x in the middle of ``n_points`` equal shares of the weight.
+
+    So the outermost are no outliers, where a local line has next to no neighbours.
+    """
     order = np.argsort(x, kind="stable")
     share = np.cumsum(weight[order]) / weight.sum()
-    places = np.searchsorted(share, np.linspace(0.0, 1.0, n_points) * (1.0 - n_points * _EPS))
+    wanted = (np.arange(n_points) + 0.5) / n_points * (1.0 - len(x) * _EPS)
+    places = np.searchsorted(share, wanted)
     return np.unique(x[order][np.minimum(places, len(x) - 1)])
 
 
