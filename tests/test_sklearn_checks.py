@@ -29,6 +29,7 @@ def _estimators():
         yield cls(hidden_layer_sizes=(5,), n_estimators=3, max_iter=5)
         for how in (True, "fixed"):
             yield cls(hidden_layer_sizes=(5,), skip_connection=how)
+        yield cls(hidden_layer_sizes=(5,), architecture="local")
     for hidden, alpha in (((), "auto"), ((5,), 0.1)):  # two rounds show as much as all
         mean = DeepGLMRegressor(hidden_layer_sizes=hidden, alpha=alpha)
         yield DoubleGLMRegressor(mean, max_iter=2)

@@ -25,7 +25,6 @@ from glmnet_nn.estimators._task import (
     units_of,
 )
 from glmnet_nn.inference import RIDGE, ObservedInformation, Search, recommended_starts
-from glmnet_nn.network import Network
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import folded, standardized, unfolded
 from glmnet_nn.training.objective import Objective
@@ -165,7 +164,7 @@ class _Task:
         self.total = float(rows.weight.sum())
         self.layout = self.objective(1.0).network.layout
         known = (rows.X, rows.y, rows.weight, rows.offset)
-        self.glm = nested_glm(*known, spec) if self.layout.skip else None
+        self.glm = nested_glm(*known, spec) if self.layout.nests_glm else None
 
     def _alpha(self, phi: float) -> list[float]:
         """Return one alpha a layer: that of the output weights is for weights in units of y."""
@@ -221,7 +220,9 @@ class _Task:
         glm, nothing = self.glm, np.zeros(0, dtype=np.intp)
         return Fit(
             solution=solution,
-            network=Network(self.layout, objective.network.activation),
+            network=objective.network.on_inputs(
+                self.rows.X.shape[1], self.inputs.raw_bounds, self.inputs.center
+            ),
             weights=folded(self.layout, self.inputs, w),
             inputs=self.inputs,
             alpha=self._alpha(phi),
