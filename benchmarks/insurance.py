@@ -9,7 +9,7 @@ weighted by exposure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -68,9 +68,8 @@ MODELS = (
 )
 
 
-def fitted(workers: Crew, directory: str, model: Model, options: Any) -> list[dict[str, Any]]:
-    """Return a row for each seed: losses, balance and seconds."""
-    rows = []
+def fitted(workers: Crew, directory: str, model: Model, options: Any) -> Iterator[dict[str, Any]]:
+    """Yield a row for each seed: losses, balance and seconds."""
     for settings in model.fits(options.repeats, options.quick):
         options.tell(f"{model.name}, seed {settings['random_state']}")
         found = workers.run(
@@ -81,8 +80,7 @@ def fitted(workers: Crew, directory: str, model: Model, options: Any) -> list[di
             settings=settings,
             judge="portfolio",
         )
-        rows.append({"model": model.name, "seed": settings["random_state"], **found})
-    return rows
+        yield {"model": model.name, "seed": settings["random_state"], **found}
 
 
 def summary(model: Model, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -121,14 +119,16 @@ def run(options: Any) -> dict[str, Any]:
     few = 500 if options.quick else None
     claims: Data = data.motor_claims(options.data, few)
     rows: list[dict[str, Any]] = []
-    lines = []
+    lines: list[dict[str, Any]] = []
+    size = {"learn": len(claims["y"]), "test": len(claims["y_test"])}
+    report = {"rows": rows, "goals": lines, "size": size, "published": PUBLISHED}
     with crew() as workers, stored(claims) as directory:
         for model in options.chosen(MODELS):
-            own = fitted(workers, directory, model, options)
-            rows += own
-            lines.append(summary(model, own))
-    size = {"learn": len(claims["y"]), "test": len(claims["y_test"])}
-    return {"rows": rows, "goals": lines, "size": size, "published": PUBLISHED}
+            for row in fitted(workers, directory, model, options):
+                rows.append(row)
+                options.keep(report)
+            lines.append(summary(model, [row for row in rows if row["model"] == model.name]))
+    return report
 
 
 def table(found: dict[str, Any]) -> str:

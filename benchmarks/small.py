@@ -184,6 +184,7 @@ def run(options: Any) -> dict[str, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of GLMs: separated, or of dependent columns
             rows.append(measure(data, options.repeats))
+        options.keep({"rows": rows})
     return {"rows": rows}
 
 

@@ -134,6 +134,17 @@ FLOORS = (
         ),
         STATISTICS | {"sklearn", "joblib"},
     ),
+    Floor(
+        "glmnet_nn.explanation",
+        (
+            "families:Array",
+            "glmnet_nn._plotting",
+            "glmnet_nn.network",
+            "glmnet_nn.estimators",
+            "glmnet_nn.explanation",
+        ),
+        STATISTICS | {"sklearn"},
+    ),
 )
 
 

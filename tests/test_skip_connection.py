@@ -293,12 +293,12 @@ def test_the_output_layer_can_be_scored(asked):
     assert_allclose(weight @ after.predict(X, exposure=exposure), weight @ y, rtol=1e-9)
 
 
-def test_dependent_columns_are_told():
+@pytest.mark.parametrize("fit", ["fit", "fit_for_inference"])
+def test_dependent_columns_are_told(fit):
     X, y, *_ = poisson(n=300)
+    net = DeepGLMRegressor("poisson", hidden_layer_sizes=(1,), skip_connection=True)
     with pytest.warns(RankWarning, match="x4"):
-        net = DeepGLMRegressor("poisson", hidden_layer_sizes=(3,), skip_connection=True).fit(
-            np.column_stack([X, X[:, 0] + X[:, 1]]), y
-        )
+        getattr(net, fit)(np.column_stack([X, X[:, 0] + X[:, 1]]), y)
     assert net.rank_ == 4
 
 

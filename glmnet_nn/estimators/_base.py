@@ -22,21 +22,22 @@ from glmnet_nn.estimators._ensemble import (
 )
 from glmnet_nn.estimators._fit import Fit
 from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
+from glmnet_nn.estimators._local import LocalCoefMixin
 from glmnet_nn.estimators._notices import warn_if_unconverged, warn_of_data
 from glmnet_nn.estimators._profile import LawEstimate, fit_law
 from glmnet_nn.estimators._statistics import StatisticsMixin
-from glmnet_nn.estimators._task import Specification
+from glmnet_nn.estimators._task import Specification, layout_of
 from glmnet_nn.estimators._validation import (
     check_estimable,
     check_offset,
     check_weight,
 )
 from glmnet_nn.inference import Estimate, Search
-from glmnet_nn.network import Layout, Network, known_activations
+from glmnet_nn.network import Network, known_activations
 from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
 
 
-class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
+class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
     """Parameters, the common part of fit, and the linear predictor."""
 
     _estimate: Estimate | None
@@ -44,6 +45,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "link": [StrOptions({"auto", *known_links()}), Link],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "architecture": [StrOptions({"dense", "local"})],
         "skip_connection": ["boolean", StrOptions({"fixed"})],
         "base": [HasMethods("predict"), None],
         "activation": [StrOptions(set(known_activations()))],
@@ -80,6 +82,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
         *,
         link: str | Link = "auto",
         hidden_layer_sizes: tuple[int, ...] = (32, 16),
+        architecture: str = "dense",
         skip_connection: bool | str = False,
         base: Any = None,
         activation: str = "tanh",
@@ -112,6 +115,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
     ) -> None:
         self.link = link
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.architecture = architecture
         self.skip_connection = skip_connection
         self.base = base
         self.activation = activation
@@ -174,9 +178,10 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
         hidden = self._hidden_sizes()
         alpha = self._alpha(len(hidden) + 1)
         penalised = bool(self.l1_ratio > 0 and (hidden if alpha is None else np.any(alpha)))
-        solver = _choices.choose_solver(self, hidden, penalised)
+        solver = _choices.choose_solver(self, hidden, penalised, family.has_safe_link)
         if not hidden or solver != "adam" or for_inference:
             X = X.astype(float, copy=False)
+        _choices.check_architecture(self)
         _choices.check_balance(self, penalised)
         if self.bias_reduction:
             check_bias_reduction(self, law, hidden, alpha, solver)
@@ -187,6 +192,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
         specification = Specification(
             family=family,
             hidden=hidden,
+            architecture=self.architecture if hidden else "dense",
             skip=self._skip() if hidden else False,
             paired=self.base is not None or penalised,
             activation=self.activation,
@@ -268,7 +274,8 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
             return []
         fitted = self.estimators_ if self._is_ensemble else [self]
         sizes, skip = (n_features, *hidden, n_outputs), bool(hidden and self.skip_connection)
-        asked, layout = Layout(sizes, self.fit_intercept, skip), fitted[0]._network.layout
+        asked = layout_of(self.architecture, sizes, self.fit_intercept, skip)
+        layout = fitted[0]._network.layout
         if asked != layout:
             raise ValueError(
                 f"warm_start=True continues the network of the last fit, {layout}, but now it is "

@@ -126,9 +126,7 @@ def fit_network(
     n_parameters = 0 if spec.hidden else reduced.rank + spec.fit_intercept
     return Fit(
         solution=solution,
-        network=Network(
-            layout.resized(n_features=X.shape[1]), objective.network.activation, reduced.raw_bounds
-        ),
+        network=objective.network.on_inputs(X.shape[1], reduced.raw_bounds, reduced.center),
         weights=folded(layout, reduced, w),
         inputs=reduced,
         alpha=alpha,

@@ -58,7 +58,7 @@ def best_of(
         if spec.start is not None and attempt == 0:
             warm = units.seen(layout, unfolded(layout, inputs, spec.start))
             solutions.append(_solve(training, validation, warm, rng, scale, spec))
-            if solutions[-1].converged:
+            if solutions[-1].converged or spec.max_iter == 1:  # or one step from there is asked
                 continue  # else: the previous fit may lie where nothing has a slope
         solutions.append(_solve(training, validation, start, rng, scale, spec))
     best = min(solutions, key=lambda found: min(found.validation_curve, default=found.value))

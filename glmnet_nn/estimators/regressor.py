@@ -51,6 +51,11 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         The link; "auto" is the family's own (canonical by default).
     hidden_layer_sizes : tuple of int, default=(32, 16)
         Units of each hidden layer; () for the classical GLM.
+    architecture : {"dense", "local"}, default="dense"
+        "local" is the LocalGLMnet: eta = b + sum_j beta_j(x) (x_j - c_j) + offset, a GLM whose
+        coefficients are the outputs of the network. It starts at the maximum likelihood GLM,
+        and the penalty, on weights alone, leaves constant coefficients free.
+        ``regression_attention`` gives beta(x). Without hidden layers it is the GLM.
     skip_connection : bool or "fixed", default=False
         eta = x beta + network(x) + offset (the combined actuarial neural network). beta has
         no penalty and starts at the maximum likelihood GLM, the network at a function that
@@ -67,9 +72,10 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     alpha : "auto", float or one float per layer, default="auto"
         Strength of the penalty, on the scale of F. "auto" is 0 without hidden
         layers; with them it is a Gaussian prior of precision 10 on the summed
-        log-likelihood, alpha = 10 phi / sum w, with phi from a preliminary GLM
-        (1 if the law has no dispersion); for the Normal law with identity link
-        the output weights are measured in standard deviations of y.
+        log-likelihood, alpha = 10 phi / sum w, with phi from a preliminary GLM: the
+        dispersion, the overdispersion of counts (at least 1), 1 of classes; for the
+        Normal law with identity link the output weights are measured in standard
+        deviations of y.
     l1_ratio : float, default=0.0
         Share of the absolute values in the penalty; weights become exactly 0 by a
         proximal step.
@@ -98,12 +104,14 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     solver : {"auto", "newton", "lbfgs", "newton_cg", "adam"}, default="auto"
         "newton" is Fisher scoring (IRLS), without hidden layers; "lbfgs" uses all
         rows in each step; so does "newton_cg", Newton's method by conjugate gradients,
-        with few but costly steps; "adam" mini-batches on a one-cycle schedule. "auto": newton
-        without hidden layers (lbfgs if l1_ratio > 0), lbfgs up to 5,000 rows, else adam.
-        ``solver_`` tells the choice.
+        with few but costly steps; "adam" mini-batches on a one-cycle schedule. "auto": adam
+        with hidden layers (lbfgs for architecture="local" under links that have an end:
+        inverse, or identity for counts), without them newton (lbfgs if l1_ratio > 0).
+        ``solver_`` tells the choice. adam ends before the optimum, which regularises; lbfgs
+        goes to it.
     max_iter : "auto" or int, default="auto"
         Iterations, epochs for adam: 100 (newton), 2000 (lbfgs), 200 (newton_cg), 30 or
-        at least 500 steps (adam).
+        at least 1,000 steps (adam).
     tol : "auto" or float, default="auto"
         newton: the largest score in standard errors, 1e-9. lbfgs and newton_cg: the
         largest gradient component, over the mean Fisher weight of the null model, 1e-6.
@@ -216,6 +224,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         *,
         link: Any = "auto",
         hidden_layer_sizes: tuple[int, ...] = (32, 16),
+        architecture: str = "dense",
         skip_connection: bool | str = False,
         base: Any = None,
         activation: str = "tanh",
@@ -249,6 +258,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         super().__init__(
             link=link,
             hidden_layer_sizes=hidden_layer_sizes,
+            architecture=architecture,
             skip_connection=skip_connection,
             base=base,
             activation=activation,
