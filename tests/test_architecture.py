@@ -67,7 +67,7 @@ FLOORS = (
             "glmnet_nn.inference",
             "glmnet_nn.estimators",
         ),
-        STATISTICS | {"sklearn"},
+        STATISTICS | {"sklearn", "tqdm"},
     ),
     Floor(
         "glmnet_nn.comparison",

@@ -14,15 +14,19 @@ from sklearn.utils.validation import check_is_fitted
 from families import Array, ExponentialFamily, Link, known_links
 from glmnet_nn.estimators import _choices
 from glmnet_nn.estimators._bias_reduction import check_bias_reduction
+from glmnet_nn.estimators._callbacks import CallbackSupportMixin, callbacks_of, end_callbacks
 from glmnet_nn.estimators._ensemble import (
     EnsembleMixin,
     check_ensemble,
-    reporter,
     seed_of,
 )
 from glmnet_nn.estimators._fit import Fit
 from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
-from glmnet_nn.estimators._notices import warn_if_unconverged, warn_of_data
+from glmnet_nn.estimators._notices import (
+    warn_if_interrupted,
+    warn_if_unconverged,
+    warn_of_data,
+)
 from glmnet_nn.estimators._profile import LawEstimate, fit_law
 from glmnet_nn.estimators._statistics import StatisticsMixin
 from glmnet_nn.estimators._task import Specification
@@ -31,12 +35,15 @@ from glmnet_nn.estimators._validation import (
     check_offset,
     check_weight,
 )
+from glmnet_nn.estimators._waiting import Waiting, displays
 from glmnet_nn.inference import Estimate, Search
 from glmnet_nn.network import Layout, Network, known_activations
 from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
 
 
-class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
+class BaseDeepGLM(
+    StatisticsMixin, InferenceFit, EnsembleMixin, CallbackSupportMixin, BaseEstimator
+):
     """Parameters, the common part of fit, and the linear predictor."""
 
     _estimate: Estimate | None
@@ -152,11 +159,14 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
+        *,
+        told: tuple[Any, ...],
         for_inference: bool = False,
     ) -> None:
         """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent.
 
-        X in single precision stays so for mini-batches with hidden layers.
+        X in single precision stays so for mini-batches with hidden layers. ``told`` are X, y,
+        sample_weight, offset and exposure as the user gave them, for callbacks.
         """
         law, family = family, family.initial
         weight = check_weight(sample_weight, X)
@@ -181,6 +191,15 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
         if several:
             check_ensemble(self, law)
         previous = self._previous_weights(X.shape[1], hidden, y.shape[1])
+        max_iter = _choices.iterations(self, solver, len(X))
+        searches = (self.n_init if hidden else 1) + bool(previous)
+        if for_inference and hidden:  # not to be stopped before the optimum, nor followed to it
+            callbacks, observers = callbacks_of(self, told, 0, 1), displays(self, "damped_newton")
+        else:
+            n_tasks = None if law.unknown is not None else searches
+            n_members = self.n_estimators if several else 1
+            callbacks = callbacks_of(self, told, max_iter, n_tasks, n_members)
+            observers = (*callbacks, *displays(self, solver))
         specification = Specification(
             family=family,
             hidden=hidden,
@@ -193,7 +212,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
             fit_intercept=self.fit_intercept,
             standardize=self.standardize,
             solver=solver,
-            max_iter=_choices.iterations(self, solver, len(X)),
+            max_iter=max_iter,
             tol=_choices.tolerance(self, solver),
             batch_size=_choices.batch_size(self, len(X)),
             learning_rate=self.learning_rate_init,
@@ -203,17 +222,17 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
             n_init=self.n_init,
             start=previous[0] if previous else None,
             seed=seed_of(self.random_state),
-            report=reporter(self),
+            waiting=Waiting(observers),
             bias_reduction=self.bias_reduction,
             polish_output=self.polish_output,
             balance=self.balance,
         )
-        if self.verbose:
-            print(f"[{type(self).__name__}] solver={solver}")
         if several:
             fits = self._fit_ensemble(X, y, weight, known, specification, previous)
             warn_of_data(self, fits[0])
             warn_if_unconverged(self, fits)
+            warn_if_interrupted(fits, self.n_estimators)
+            end_callbacks(callbacks)
             return
         search, estimate = None, None
         if for_inference and hidden:
@@ -225,8 +244,10 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
         self._store(fit, specification, estimate, search)
         warn_of_data(self, fit)
         warn_if_unconverged(self, [fit])
+        warn_if_interrupted([fit], 1)
         if self.store_covariance:
             self._estimate = self._own_estimate(*given)
+        end_callbacks(callbacks)
 
     def _hidden_sizes(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes

@@ -42,8 +42,9 @@ def warn_of_data(estimator: Any, fit: Fit) -> None:
 
 
 def warn_if_unconverged(estimator: Any, fits: list[Fit]) -> None:
-    """Warn once of all the fits that did not converge."""
-    stopped = [fit.solution for fit in fits if not fit.solution.converged]
+    """Warn once of all the fits that did not converge, but for those that were cut short."""
+    ended = [fit.solution for fit in fits if fit.solution.ended_by == "solver"]
+    stopped = [solution for solution in ended if not solution.converged]
     if not stopped:
         return
     remedy = "Raise max_iter or tol, or change solver."
@@ -57,6 +58,23 @@ def warn_if_unconverged(estimator: Any, fits: list[Fit]) -> None:
     warnings.warn(
         f"{estimator.solver_} did not converge{where} after {n_iter} iterations: "
         f"{stopped[0].message}. {remedy}",
+        ConvergenceWarning,
+        stacklevel=_FIT_OF_THE_USER,
+    )
+
+
+def warn_if_interrupted(fits: list[Fit], n_members: int) -> None:
+    """Warn that Ctrl-C has ended the fit, and tell what is kept."""
+    cut = fits[-1].solution.ended_by == "interrupt"
+    if not cut and len(fits) == n_members:
+        return
+    done = f"after {fits[0].solution.n_iter} iterations, the best parameters so far are kept"
+    if n_members > 1:
+        done = f"in member {len(fits) + (not cut)} of {n_members}, "
+        done += "what there is of it is kept" if cut else f"the {len(fits)} before it are kept"
+    warnings.warn(
+        f"fit was interrupted {done}, and the model can be used. To go on from there, set "
+        "warm_start=True and call fit again.",
         ConvergenceWarning,
         stacklevel=_FIT_OF_THE_USER,
     )

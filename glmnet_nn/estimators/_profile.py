@@ -73,7 +73,7 @@ def fit_law(
         at_end = not scale.is_inside(point[0])
         spec = replace(spec, family=law.at(scale.value(point[0])))
         fit = fit_nested(X, y, weight, offset, replace(spec, start=fit.weights, n_init=1))
-        if at_end or moved <= _TOL[spec.solver]:
+        if at_end or moved <= _TOL[spec.solver] or fit.solution.ended_by != "solver":
             break
         if rounds == _ROUNDS[spec.solver]:
             fit = _unfinished(fit, law.unknown, moved)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.polish import polished
 from glmnet_nn.training.solvers import LBFGS, Adam, Newton, NewtonCG, Solution
 from glmnet_nn.training.start import feasible_start, initial_weights, paired_weights
+from glmnet_nn.training.watch import Watch
 
 
 def best_of(
@@ -24,19 +27,29 @@ def best_of(
     units: Units,
     null_loss: float,
     spec: Specification,
-    glm: Layer | None = None,
+    glm: Layer | None,
+    fit: Callable[[Solution], Any],
 ) -> Solution:
     """Solve from ``n_init`` random starts (one, if there is no hidden layer); keep the best.
 
     The best has the lowest F or, if rows are held out, the lowest deviance of these. Every
     start is the null model with this intercept or, if given, ``glm``, for X and y as given.
+    ``fit`` is what a solution makes. Ctrl-C ends it with the best so far.
     """
     layout = objective.network.layout
     training, validation = _split(objective, spec)
     seen = (intercept - units.middle) / units.unit
     scale = _Scale(mean_curvature(objective, seen), null_loss / units.unit**2)
     solutions: list[Solution] = []
-    for attempt in range(spec.n_init if spec.hidden else 1):
+    n_init = spec.n_init if spec.hidden else 1
+
+    def solve(start: Array, rng: np.random.Generator, name: str) -> bool:
+        """Tell whether that was the last search."""
+        found = _solve(training, validation, start, rng, scale, spec, name, units.unit, fit)
+        solutions.append(found)
+        return spec.waiting is not None and spec.waiting.is_over
+
+    for attempt in range(n_init):
         rng = np.random.default_rng([spec.seed, attempt])
         if glm is None:
             start = initial_weights(layout, seen, rng)
@@ -46,11 +59,15 @@ def best_of(
             start = feasible_start(objective, start)
         if spec.start is not None and attempt == 0:
             warm = units.seen(layout, unfolded(layout, inputs, spec.start))
-            solutions.append(_solve(training, validation, warm, rng, scale, spec))
+            if solve(warm, rng, "from the last fit"):
+                break
             if solutions[-1].converged:
                 continue  # else: the previous fit may lie where nothing has a slope
-        solutions.append(_solve(training, validation, start, rng, scale, spec))
+        if solve(start, rng, f"start {attempt + 1} of {n_init}" if n_init > 1 else ""):
+            break
     best = min(solutions, key=lambda found: min(found.validation_curve, default=found.value))
+    if solutions[-1].ended_by == "interrupt":
+        return replace(best, ended_by="interrupt")
     return polished(training, best) if spec.polish_output else best
 
 
@@ -69,27 +86,54 @@ def _solve(
     rng: np.random.Generator,
     scale: _Scale,
     spec: Specification,
+    name: str,
+    unit: float,
+    fit: Callable[[Solution], Any],
+) -> Solution:
+    held_out = None if validation is None else lambda w: 2.0 * validation.mean_loss(w)
+    if spec.waiting is None:
+        return _run(training, held_out, start, rng, scale, spec)
+    watch = Watch(training, start, held_out, descends=not spec.bias_reduction)
+    watched = None if validation is None else watch.validation
+    return spec.waiting.solve(
+        lambda report: _run(watch, watched, start, rng, scale, spec, report),
+        watch,
+        spec.max_iter,
+        name,
+        unit,
+        lambda solution: (fit(solution), spec),
+    )
+
+
+def _run(
+    training: Objective,
+    validation: Callable[[Array], float] | None,
+    start: Array,
+    rng: np.random.Generator,
+    scale: _Scale,
+    spec: Specification,
+    report: Callable[[int, float], None] | None = None,
 ) -> Solution:
     if spec.bias_reduction:
-        return reduce_bias(training, start, spec.tol, spec.max_iter, spec.report)
+        return reduce_bias(training, start, spec.tol, spec.max_iter, report)
     if spec.solver == "newton":
-        return Newton(spec.tol, spec.max_iter).solve(training, start, spec.report)
+        return Newton(spec.tol, spec.max_iter).solve(training, start, report)
     if spec.solver in ("lbfgs", "newton_cg"):
         tol = spec.tol * scale.curvature
         solver = LBFGS if spec.solver == "lbfgs" else NewtonCG
-        return solver(tol, spec.max_iter).solve(training, start, spec.report)
+        return solver(tol, spec.max_iter).solve(training, start, report)
     adam = Adam(
         epochs=spec.max_iter,
         batch_size=min(spec.batch_size, training.n_rows),
         learning_rate=spec.learning_rate,
         schedule=spec.schedule,
         rng=rng,
-        validation=None if validation is None else lambda w: 2.0 * validation.mean_loss(w),
+        validation=validation,
         patience=spec.patience,
         tol=spec.tol * 2.0 * scale.null_loss,
         eps=1e-6 * scale.curvature,
     )
-    return adam.solve(training, start, spec.report)
+    return adam.solve(training, start, report)
 
 
 def _split(objective: Objective, spec: Specification) -> tuple[Objective, Objective | None]:

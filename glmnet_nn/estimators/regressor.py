@@ -312,7 +312,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         ValueError
             Input outside the rules above, or a y that no finite parameters fit.
         """
-        self._fit(*self._entered(X, y, sample_weight, offset, exposure))
+        told = (X, y, sample_weight, offset, exposure)
+        self._fit(*self._entered(*told), told=told)
         return self
 
     def _entered(
