@@ -39,6 +39,8 @@ class Callbacks:
         Whether there is one search, whose iterations are the tasks below that of the fit.
     first : int or None
         Number of the first search, if their tasks do not come in sequence.
+    label : str
+        Part of the name of their tasks.
     """
 
     wants_fits: ClassVar[bool] = True
@@ -48,12 +50,13 @@ class Callbacks:
     data: dict[str, Any]
     is_flat: bool
     first: int | None = None
+    label: str = ""
     is_over: bool = field(default=False, init=False)
     _searches: int = field(default=0, init=False)
 
     def of_member(self, m: int, per_member: int) -> Callbacks:
         """Return what tells of the searches of member m."""
-        return Callbacks(self.estimator, self.task, self.data, False, m * per_member)
+        return Callbacks(self.estimator, self.task, self.data, False, m * per_member, f"member {m}")
 
     @contextmanager
     def following(self, max_iter: int, name: str) -> Iterator[Callable[[Iteration], bool]]:
@@ -61,7 +64,8 @@ class Callbacks:
         task = self.task
         if not self.is_flat:
             number = None if self.first is None else self.first + self._searches
-            task = task.subcontext(name or "search", number, max_subtasks=max_iter)
+            label = f"{self.label} {name}".strip() or "search"
+            task = task.subcontext(label, number, max_subtasks=max_iter)
             task.call_on_fit_task_begin(estimator=self.estimator, **self.data)
         self._searches += 1
         search = _Search(self, task, max_iter)

@@ -68,12 +68,12 @@ def warn_if_interrupted(fits: list[Fit], n_members: int) -> None:
     cut = fits[-1].solution.ended_by == "interrupt"
     if not cut and len(fits) == n_members:
         return
-    done = f"after {fits[0].solution.n_iter} iterations, the best parameters so far are kept"
+    kept = f"the best parameters of {fits[0].solution.n_iter} iterations are kept"
     if n_members > 1:
-        done = f"in member {len(fits) + (not cut)} of {n_members}, "
-        done += "what there is of it is kept" if cut else f"the {len(fits)} before it are kept"
+        kept = f"of {n_members} members {len(fits)} are kept"
+        kept += ", the first as far as it came" if cut else ""
     warnings.warn(
-        f"fit was interrupted {done}, and the model can be used. To go on from there, set "
+        f"fit was interrupted: {kept}, and the model can be used. To go on from there, set "
         "warm_start=True and call fit again.",
         ConvergenceWarning,
         stacklevel=_FIT_OF_THE_USER,

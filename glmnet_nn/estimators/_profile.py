@@ -54,10 +54,11 @@ def fit_law(
 ) -> tuple[Fit, Specification, LawEstimate | None]:
     """Return the fit, its specification and the estimate of what ``law`` leaves unknown.
 
-    ``spec.family`` is ``law``, or the law at a usual value of its unknown parameter.
+    ``spec.family`` is ``law``, or the law at a usual value of its unknown parameter; where
+    Ctrl-C ends the first fit, that is all there is.
     """
     fit = fit_nested(X, y, weight, offset, spec)
-    if law.unknown is None:
+    if law.unknown is None or fit.solution.ended_by == "interrupt":
         return fit, spec, None
     scale = _Scale(law.unknown)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from glmnet_nn.training.solvers import Solution
@@ -61,17 +61,17 @@ class Waiting:
     Attributes
     ----------
     observers : tuple of Observer
-    cut : Solution or None
-        The end of a search that Ctrl-C cut short: no other search of this fit begins.
+    interrupted : bool
+        Whether Ctrl-C has ended a search: no other search of this fit is to begin.
     """
 
     observers: tuple[Observer, ...] = ()
-    cut: Solution | None = field(default=None, init=False)
+    interrupted: bool = field(default=False, init=False)
 
     @property
     def is_over(self) -> bool:
         """Whether no other random start is to be tried."""
-        return self.cut is not None or any(observer.is_over for observer in self.observers)
+        return self.interrupted or any(observer.is_over for observer in self.observers)
 
     def of_member(self, m: int, per_member: int) -> Waiting:
         """Return who watches member m of an ensemble, of so many searches each."""
@@ -132,8 +132,6 @@ class Waiting:
         fit : callable
             The fit that a solution makes, and its specification.
         """
-        if self.cut is not None:
-            return replace(self.cut, w=watch.current, value=watch.value(watch.current))
 
         def describe(n_iter: int, value: float) -> Iteration:
             watch.curve.append(value)
@@ -152,8 +150,8 @@ class Waiting:
             return watch.solution("callback")
         except KeyboardInterrupt:
             raise_if_repeated()
-            self.cut = watch.solution("interrupt")
-            return self.cut
+            self.interrupted = True
+            return watch.solution("interrupt")
 
     def counting(
         self, items: Iterable[T], n_items: int, unit: str, note: Callable[[T], str] | None = None
