@@ -29,3 +29,15 @@ def figure_and_axes(ax: Any = None) -> tuple[Any, Any]:
     if ax is None:
         return plt.subplots(layout="constrained")
     return ax.figure, ax
+
+
+def plain_log_axis(ax: Any) -> None:
+    """Mark a logarithmic x axis by round numbers: powers of ten would mark hardly any."""
+    pyplot()
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = ax.get_xlim()
+    if high < 10.0 * low:
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
+        ax.minorticks_off()
+    ax.xaxis.set_major_formatter("{x:g}")

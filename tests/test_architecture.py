@@ -97,6 +97,20 @@ FLOORS = (
         frozenset({"sklearn"}),
     ),
     Floor(
+        "glmnet_nn.validation",
+        (
+            "families",
+            "glmnet_nn._plotting",
+            "glmnet_nn.training",
+            "glmnet_nn.exceptions",
+            "glmnet_nn.inference",
+            "glmnet_nn.estimators",
+            "glmnet_nn.comparison",
+            "glmnet_nn.validation",
+        ),
+        STATISTICS | {"sklearn"},
+    ),
+    Floor(
         "glmnet_nn.nesting",
         (
             "families",
@@ -242,6 +256,8 @@ def test_families_are_asked_not_told_apart(module: str, path: Path) -> None:
         ("glmnet_nn.estimators.regressor", "from glmnet_nn.comparison import compare"),
         ("glmnet_nn.estimators.regressor", "import torch"),
         ("glmnet_nn.comparison.table", "from glmnet_nn.plotting import curve"),
+        ("glmnet_nn.comparison.table", "from glmnet_nn.validation import lift_table"),
+        ("glmnet_nn.validation.lift", "import matplotlib"),
     ],
 )
 def test_an_upward_import_is_seen(module: str, source: str) -> None:

@@ -4,13 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from scipy import special
 from sklearn.base import clone
-from sklearn.dummy import DummyClassifier
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor
 from sklearn.model_selection import cross_val_score
+from sklearn.neural_network import MLPClassifier
 
 from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor
 
@@ -155,5 +157,57 @@ def test_bad_bases():
     trees = RandomForestClassifier(5, random_state=0).fit(X, y > 0)
     with pytest.raises(ValueError, match="end of the range"):
         DeepGLMClassifier(base=trees).fit(X, y > 0)
-    with pytest.raises(ValueError, match="offset must have shape"):
+    with pytest.raises(ValueError, match=r"must know the classes of y, \[False, True\]"):
         DeepGLMClassifier(base=DummyClassifier().fit(X, np.minimum(y, 2))).fit(X, y > 0)
+    with pytest.raises(ValueError, match="one column for each output, 1"):
+        DeepGLMRegressor("poisson", base=DummyRegressor().fit(X, X**2)).fit(X, y)
+    with pytest.raises(TypeError, match="is a class, not an instance"):
+        DeepGLMRegressor("poisson", base=PoissonRegressor).fit(X, y)
+    base = PoissonRegressor().fit(X, y)
+    with pytest.raises(ValueError, match="offset must have shape"):
+        DeepGLMRegressor("poisson", base=base).fit(X, y, offset=np.zeros(7))
+
+
+def test_classes_are_those_of_the_base():
+    """Not columns in the order in which they come."""
+    X, y, _ = data()
+    base = LogisticRegression().fit(
+        X, np.array(["few", "more", "none"])[np.minimum(y, 2).astype(int)]
+    )
+    labels = np.array(["none", "few", "more"])[np.minimum(y, 2).astype(int)]
+    assert np.isfinite(DeepGLMClassifier(hidden_layer_sizes=(), base=base).fit(X, labels).deviance_)
+    with pytest.raises(ValueError, match=r"\['a', 'b', 'c'\], but this LogisticRegression"):
+        DeepGLMClassifier(hidden_layer_sizes=(), base=base).fit(
+            X, np.array(["a", "b", "c"])[np.minimum(y, 2).astype(int)]
+        )
+
+
+@pytest.mark.parametrize("n_labels", [2, 3])
+@pytest.mark.parametrize("trees", [False, True])
+def test_labels_side_by_side(n_labels, trees):
+    """scikit-learn's networks give (n, K) probabilities of K labels, its trees (n, 2) K times."""
+    X, y, _ = data()
+    Y = np.column_stack([y > 0, y > 1, y > 2]).astype(int)[:, :n_labels]
+    if trees:
+        base = RandomForestClassifier(5, max_depth=1, min_samples_leaf=50, random_state=0).fit(X, Y)
+        mu = np.column_stack([of_label[:, 1] for of_label in base.predict_proba(X)])
+    else:
+        base = MLPClassifier((2,), solver="lbfgs", alpha=10.0, random_state=0).fit(X, Y)
+        mu = base.predict_proba(X)
+    model = DeepGLMClassifier(hidden_layer_sizes=(), base=base).fit(X, Y)
+    eta = model.linear_predictor(X) - X.to_numpy() @ model.coef_.T - model.intercept_
+    assert_allclose(eta, special.logit(mu), atol=1e-9)
+
+
+def test_whatever_predicts_may_be_a_base():
+    """Without fit, tags or anything else of scikit-learn's."""
+    X, y, _ = data()
+
+    class Tariff:
+        def predict(self, X):
+            return np.exp(0.4 * X["a"])
+
+    asked = {"hidden_layer_sizes": ()}
+    model = DeepGLMRegressor("poisson", base=Tariff(), **asked).fit(X, y)
+    plain = DeepGLMRegressor("poisson", **asked).fit(X, y)
+    assert_allclose(model.predict(X), plain.predict(X), rtol=1e-9)

@@ -131,7 +131,9 @@ def test_weights_offset_and_penalty_take_part():
     assert model.family_.alpha == pytest.approx(np.exp(found.x), rel=1e-6)
 
 
-@pytest.mark.parametrize(("solver", "within"), [("lbfgs", 0.01), ("adam", 0.5)])
+@pytest.mark.parametrize(
+    ("solver", "within"), [("lbfgs", 0.01), ("newton_cg", 0.01), ("adam", 0.5)]
+)
 def test_network_ends_where_alpha_maximises_the_likelihood_at_its_means(solver, within):
     family = NegativeBinomial("log", alpha="estimate")
     model = DeepGLMRegressor(family, hidden_layer_sizes=(3,), random_state=0, solver=solver)

@@ -5,7 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.model_selection import LeaveOneOut, ShuffleSplit
 
+from families import NegativeBinomial
 from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor, glm_to_net_path
 from glmnet_nn.comparison.means import unit_deviances
 from glmnet_nn.estimators._degrees import degrees_of_freedom
@@ -122,6 +124,24 @@ def test_classes_and_rows_without_weight():
     assert_allclose(found.table["df"].iloc[0], 3.0)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_folds_of_one_row_and_impossible_means():
+    """Neither leaves the rule without a choice."""
+    rng = np.random.default_rng(0)
+    X = np.abs(rng.normal(size=(24, 1)))
+    y = rng.poisson(1 + X[:, 0]).astype(float)
+    net = DeepGLMRegressor("poisson", hidden_layer_sizes=(2,), random_state=0)
+    found = glm_to_net_path(net, X, y, cv=LeaveOneOut(), strengths=[1.0])
+    assert np.isfinite(found.table["se"]).all()
+    assert found.strength in found.table.index
+    y = np.round(10 * X[:, 0])
+    y[0], X[0] = 1.0, -0.3  # without this row the mean at it is below 0
+    line = DeepGLMRegressor("poisson", link="identity", hidden_layer_sizes=(2,), random_state=0)
+    found = glm_to_net_path(line, X, y, cv=2, strengths=[100.0])
+    assert found.table["validation_deviance"].iloc[0] == np.inf
+    assert found.strength in found.table.index
+
+
 def test_degrees_of_freedom():
     """A ridge GLM's are sum d / (d + n alpha), d the eigenvalues of X'X (Hastie et al. 3.50)."""
     rng = np.random.default_rng(0)
@@ -134,6 +154,24 @@ def test_degrees_of_freedom():
     kept = np.count_nonzero(lasso.coef_)
     assert 0 < kept < 4
     assert_allclose(degrees_of_freedom(lasso, X, y), 1 + kept, rtol=1e-9)
+
+
+def test_degrees_of_freedom_of_groups():
+    """The divergence sum_i d mu_i / d y_i of the fit, by differences."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 3))
+    Y = np.column_stack([X[:, 1], X[:, 2]]) + rng.normal(size=(30, 2))
+    model = DeepGLMRegressor(
+        hidden_layer_sizes=(), alpha=0.2, l1_ratio=0.8, group_lasso=True, tol=1e-10
+    )
+    found = degrees_of_freedom(model.fit(X, Y), X, Y)
+    divergence = 0.0
+    for at in np.ndindex(Y.shape):
+        step = np.zeros(Y.shape)
+        step[at] = 1e-4
+        up, down = (model.fit(X, Y + sign * step).predict(X)[at] for sign in (1, -1))
+        divergence += (up - down) / 2e-4
+    assert_allclose(found, divergence, rtol=1e-6)
 
 
 def test_a_figure(path):
@@ -152,6 +190,11 @@ def test_a_figure(path):
     [
         ({"hidden_layer_sizes": ()}, {}, "has none"),
         ({"alpha": 0.0}, {}, "alpha=0"),
+        ({"alpha": 0.0}, {"strengths": [1.0]}, "alpha=0"),
+        ({"family": NegativeBinomial(alpha="estimate")}, {}, "which each fit would estimate anew"),
+        ({}, {"n_strengths": 0}, "n_strengths must be"),
+        ({}, {"groups": np.zeros(7)}, "inconsistent numbers of samples"),
+        ({}, {"strengths": [1.0], "cv": ShuffleSplit(3)}, "cv must test each row once"),
         ({}, {"strengths": [0.0, 1.0]}, "strengths must be finite"),
         ({}, {"rule": "best"}, "rule must be"),
         ({}, {"exposure": np.zeros(240)}, "exposure must be > 0"),
@@ -159,7 +202,7 @@ def test_a_figure(path):
 )
 def test_what_is_refused(change, asked, words):
     X, y, *_ = data()
-    net = DeepGLMRegressor("poisson", **{"hidden_layer_sizes": (2,), **change})
+    net = DeepGLMRegressor(**{"family": "poisson", "hidden_layer_sizes": (2,), **change})
     with pytest.raises(ValueError, match=words):
         glm_to_net_path(net, X, y, **asked)
 

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 
 from families import known_pairs
-from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor, RankWarning
+from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor, RankWarning, SeparationWarning
 from glmnet_nn.network import BatchRecursion, Layer, Layout, Network, get_activation
 from glmnet_nn.network.second_order import gradient_tangent, hessian, hessian_vector, tangent
 from glmnet_nn.training.penalties import elastic_net
@@ -102,6 +102,16 @@ def test_batches_in_place_are_the_same_recursion(sizes):
     assert_allclose(gradient, network.gradient(w, inputs, seed), rtol=1e-11)
 
 
+@pytest.mark.parametrize("how", [np.True_, np.str_("fixed")])
+def test_numpys_scalars_are_known(how):
+    """As ParameterGrid gives them."""
+    X, y, *_ = poisson(n=200)
+    asked = {"hidden_layer_sizes": (3,), "random_state": 0}
+    one = DeepGLMRegressor("poisson", skip_connection=how, **asked).fit(X, y)
+    two = DeepGLMRegressor("poisson", skip_connection=how.item(), **asked).fit(X, y)
+    assert_array_equal(one.coef_, two.coef_)
+
+
 def test_there_is_nothing_to_skip_without_hidden_layers():
     with pytest.raises(ValueError, match="there are none"):
         Layout((3, 1), skip=True)
@@ -164,6 +174,29 @@ def test_iteration_0_is_the_glm(pair, how):
     assert_allclose(net.null_deviance_, glm.null_deviance_, rtol=1e-10)
 
 
+@pytest.mark.parametrize("how", [True, "fixed"])
+@pytest.mark.parametrize("family", ["normal", "poisson"])
+def test_without_an_intercept(family, how):
+    """Nothing but the columns themselves can take up their means."""
+    X, y, *_ = poisson(n=300)
+    asked = {"fit_intercept": False, "random_state": 0}
+    glm = DeepGLMRegressor(family, hidden_layer_sizes=(), **asked).fit(X, y)
+    net = DeepGLMRegressor(family, hidden_layer_sizes=(4,), skip_connection=how, **asked).fit(X, y)
+    loss = net.family_.loss(y[:, None], net.linear_predictor(X)[:, None])
+    assert_allclose(net.deviance_, 2 * loss.sum(), rtol=1e-9)
+    assert net.deviance_ < glm.deviance_
+    start = unmoved(net).fit(X, y)
+    assert_allclose(start.linear_predictor(X), glm.linear_predictor(X), rtol=1e-9, atol=1e-9)
+
+
+def test_without_an_intercept_the_fit_for_inference_is_that_of_its_parameters():
+    X, y, *_ = poisson(n=300)
+    net = DeepGLMRegressor(
+        hidden_layer_sizes=(1,), skip_connection=True, fit_intercept=False, random_state=0
+    ).fit_for_inference(X, y)
+    assert_allclose(net.deviance_, np.square(y - net.predict(X)).sum(), rtol=1e-9)
+
+
 def test_iteration_0_of_a_classifier_is_the_glm():
     X, y = load_iris(return_X_y=True)
     y = y[np.random.default_rng(0).permutation(len(y))]  # not separated
@@ -187,6 +220,19 @@ def test_it_leaves_the_glm(solver, how):
     gained = (glm.deviance_ - net.deviance_) / (glm.deviance_ - plain.deviance_)
     assert gained > 0.9
     assert (net.coef_ == glm.coef_).all() == (how == "fixed")
+
+
+@pytest.mark.parametrize("how", [True, "fixed"])
+def test_it_leaves_the_glm_with_few_rows(how):
+    """Where the prior weighs much and the default layers are many, at every seed."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 6))
+    eta = 0.4 * X[:, 0] + 0.5 * X[:, 1] * X[:, 2] + 0.3 * np.sin(2 * X[:, 3]) - 0.7
+    y = rng.poisson(np.exp(eta))
+    glm = DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X, y)
+    for seed in range(3):
+        net = DeepGLMRegressor("poisson", skip_connection=how, random_state=seed).fit(X, y)
+        assert net.loss_ < 0.98 * glm.loss_
 
 
 def test_units_change_nothing():
@@ -253,6 +299,17 @@ def test_dependent_columns_are_told():
             np.column_stack([X, X[:, 0] + X[:, 1]]), y
         )
     assert net.rank_ == 4
+
+
+def test_remedies_are_those_of_a_skip_connection():
+    """beta has no penalty, whatever alpha is."""
+    X, *_ = poisson(n=60)
+    net = DeepGLMClassifier(hidden_layer_sizes=(2,), skip_connection=True, random_state=0)
+    with pytest.warns(SeparationWarning, match="Set skip_connection=False, or drop columns"):
+        net.fit(X, X[:, 0] > 0)
+    y = X[:, 0] + np.random.default_rng(0).normal(size=60) > 0
+    with pytest.warns(RankWarning, match="Drop columns for a unique solution"):
+        net.fit(np.column_stack([X, X[:, 0]]), y)
 
 
 # ------------------------------------------------------------------- inference

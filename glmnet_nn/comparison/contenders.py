@@ -104,6 +104,10 @@ class EstimatorContender(Contender):
         """The columns of X that the estimator reads by itself, by offset and exposure."""
         return self._reads
 
+    def predicts_rates(self, sample: Sample) -> bool:
+        """Whether the estimator knows neither offset nor exposure, but there is one."""
+        return self._by_rates(sample, self._view(sample)[-1])
+
     def family(self) -> ExponentialFamily | None:
         model = innermost(self.estimator)
         if not isinstance(model, DeepGLMRegressor):  # the law of a classifier follows from y

@@ -234,7 +234,7 @@ or not), but it is a method.
     law.check_response(response)
     unit = None if groups is None else np.asarray(groups)[sample.index]
     splits = list(check_cv(cv, sample.y, classifier=is_classifier).split(sample.X, sample.y, unit))
-    fold = _folds(splits, len(sample))
+    fold = fold_of_each_row(splits, len(sample))
     tested = np.flatnonzero(fold >= 0)
     null = np.full(response.shape, np.nan)
     for train, test in splits:
@@ -335,13 +335,13 @@ def _law(
     return next(iter(laws.values()))
 
 
-def _folds(splits: list[tuple[NDArray[Any], NDArray[Any]]], n: int) -> NDArray[np.intp]:
+def fold_of_each_row(splits: list[tuple[NDArray[Any], NDArray[Any]]], n: int) -> NDArray[np.intp]:
     """Return the number of the fold in which each row is tested; -1 if in none."""
     fold = np.full(n, -1, dtype=np.intp)
     for k, (_, test) in enumerate(splits):
         if np.any(fold[test] >= 0):
             raise ValueError(
-                "cv must test each row once, so that differences of rows can be tested, but some "
+                "cv must test each row once, as the standard errors have it, but some "
                 f"of fold {k} were tested before. Use KFold, GroupKFold, or StratifiedKFold."
             )
         fold[test] = k

@@ -6,7 +6,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -14,28 +14,15 @@ from sklearn.utils.validation import check_is_fitted
 from families import Array, ExponentialFamily, Link, known_links
 from glmnet_nn.estimators import _choices
 from glmnet_nn.estimators._bias_reduction import check_bias_reduction
-from glmnet_nn.estimators._callbacks import CallbackSupportMixin, callbacks_of, end_callbacks
-from glmnet_nn.estimators._ensemble import (
-    EnsembleMixin,
-    check_ensemble,
-    seed_of,
-)
+from glmnet_nn.estimators._callbacks import CallbackSupportMixin, end_callbacks, watched
+from glmnet_nn.estimators._ensemble import EnsembleMixin, check_ensemble, seed_of
 from glmnet_nn.estimators._fit import Fit
 from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
-from glmnet_nn.estimators._notices import (
-    warn_if_interrupted,
-    warn_if_unconverged,
-    warn_of_data,
-)
+from glmnet_nn.estimators._notices import warn_of_fits
 from glmnet_nn.estimators._profile import LawEstimate, fit_law
 from glmnet_nn.estimators._statistics import StatisticsMixin
 from glmnet_nn.estimators._task import Specification
-from glmnet_nn.estimators._validation import (
-    check_estimable,
-    check_offset,
-    check_weight,
-)
-from glmnet_nn.estimators._waiting import Waiting, displays
+from glmnet_nn.estimators._validation import check_estimable, check_offset, check_weight
 from glmnet_nn.inference import Estimate, Search
 from glmnet_nn.network import Layout, Network, known_activations
 from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
@@ -191,19 +178,10 @@ class BaseDeepGLM(
         if several:
             check_ensemble(self, law)
         previous = self._previous_weights(X.shape[1], hidden, y.shape[1])
-        max_iter = _choices.iterations(self, solver, len(X))
-        searches = (self.n_init if hidden else 1) + bool(previous)
-        if for_inference and hidden:  # not to be stopped before the optimum, nor followed to it
-            callbacks, observers = callbacks_of(self, told, 0, 1), displays(self, "damped_newton")
-        else:
-            n_tasks = None if law.unknown is not None else searches
-            n_members = self.n_estimators if several else 1
-            callbacks = callbacks_of(self, told, max_iter, n_tasks, n_members)
-            observers = (*callbacks, *displays(self, solver))
         specification = Specification(
             family=family,
             hidden=hidden,
-            skip=self.skip_connection if hidden else False,
+            skip=self._skip() if hidden else False,
             paired=self.base is not None or penalised,
             activation=self.activation,
             alpha=alpha,
@@ -212,7 +190,7 @@ class BaseDeepGLM(
             fit_intercept=self.fit_intercept,
             standardize=self.standardize,
             solver=solver,
-            max_iter=max_iter,
+            max_iter=_choices.iterations(self, solver, len(X)),
             tol=_choices.tolerance(self, solver),
             batch_size=_choices.batch_size(self, len(X)),
             learning_rate=self.learning_rate_init,
@@ -222,29 +200,29 @@ class BaseDeepGLM(
             n_init=self.n_init,
             start=previous[0] if previous else None,
             seed=seed_of(self.random_state),
-            waiting=Waiting(observers),
+            waiting=None,
             bias_reduction=self.bias_reduction,
             polish_output=self.polish_output,
             balance=self.balance,
         )
+        for_inference = for_inference and bool(hidden)
+        if for_inference:
+            specification = self._for_inference(specification, law)
+        k = self.n_estimators if several else 1
+        specification, callbacks = watched(self, specification, told, law, k, for_inference)
         if several:
             fits = self._fit_ensemble(X, y, weight, known, specification, previous)
-            warn_of_data(self, fits[0])
-            warn_if_unconverged(self, fits)
-            warn_if_interrupted(fits, self.n_estimators)
+            warn_of_fits(self, fits, k)
             end_callbacks(callbacks)
             return
         search, estimate = None, None
-        if for_inference and hidden:
-            specification = self._for_inference(specification, law)
+        if for_inference:
             fit, search = polished_network(X, y, weight, known, specification)
         else:
             found = fit_law(X, y, weight, known, specification, law)
             fit, specification, estimate = found
         self._store(fit, specification, estimate, search)
-        warn_of_data(self, fit)
-        warn_if_unconverged(self, [fit])
-        warn_if_interrupted([fit], 1)
+        warn_of_fits(self, [fit], k)
         if self.store_covariance:
             self._estimate = self._own_estimate(*given)
         end_callbacks(callbacks)
@@ -258,6 +236,12 @@ class BaseDeepGLM(
                 "Use () for the classical GLM."
             )
         return tuple(int(size) for size in hidden)
+
+    def _skip(self) -> bool | str:
+        """Return skip_connection, a bool of numpy's as one of Python's."""
+        return (
+            self.skip_connection if self.skip_connection == "fixed" else bool(self.skip_connection)
+        )
 
     def _alpha(self, n_layers: int) -> list[float] | None:
         """Return one coefficient per layer, or None for "auto"."""
@@ -348,6 +332,10 @@ class BaseDeepGLM(
 
     def _trials(self, y: ArrayLike, X: Array) -> Array | None:
         """Return the trials of each row, (n,), if y tells them."""
+        return None
+
+    def _labels(self) -> NDArray[Any] | None:
+        """Return the classes that y tells apart, if it does."""
         return None
 
     def _output_names(self) -> list[str]:

@@ -12,53 +12,77 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from families import Array, ExponentialFamily
+from glmnet_nn.estimators._validation import check_offset
 
 
 def base_offset(
-    base: Any, X: Any, family: ExponentialFamily, offset: ArrayLike | None
+    base: Any,
+    X: Any,
+    family: ExponentialFamily,
+    offset: ArrayLike | None,
+    n_outputs: int,
+    classes: NDArray[Any] | None = None,
 ) -> ArrayLike | None:
     """Return the offset and the linear predictor of ``base``, (n, K); the offset, if it is None.
 
     An estimator with ``linear_predictor`` and the same link is asked for that, exact where
     a mean rounds to the end of its range. Others: eta = g(mu), mu what ``predict_proba``
-    or, without that, ``predict`` returns.
+    or, without that, ``predict`` returns. ``classes`` are the labels of the outputs, if they
+    have any.
 
     Raises
     ------
     NotFittedError
         It is not fitted.
     ValueError
-        It predicts a mean that has no linear predictor.
+        It predicts a mean that has no linear predictor, other classes, or too many columns.
     """
     if base is None:
         return offset
+    _check_base(base, classes)
+    if hasattr(base, "linear_predictor") and getattr(base, "link_", None) == family.link:
+        eta = _columns(base.linear_predictor(X))
+    else:
+        eta = _of_means(base, X, family, n_outputs)
+    if eta.ndim != 2 or eta.shape[1] not in (1, n_outputs):
+        raise ValueError(
+            f"base must predict one column for each output, {n_outputs}, but what "
+            f"{type(base).__name__} predicts gives linear predictors of shape {eta.shape}. Fit it "
+            "to the same y."
+        )
+    known = check_offset(offset, None, family, len(eta), n_outputs)
+    return eta if known is None else eta + known
+
+
+def _check_base(base: Any, classes: NDArray[Any] | None) -> None:
+    """Raise unless it is fitted, to the same classes. Of other makers' models nobody can tell."""
     try:
-        check_is_fitted(base)
+        if isinstance(base, BaseEstimator | type):
+            check_is_fitted(base)
     except NotFittedError as error:
         raise NotFittedError(
             f"base must be fitted, but this {type(base).__name__} is not. Fit it first; where the "
             "estimator is cloned (cross_validate, GridSearchCV, Pipeline) wrap the fitted base in "
             "sklearn.frozen.FrozenEstimator, which clone() leaves as it is."
         ) from error
-    if hasattr(base, "linear_predictor") and getattr(base, "link_", None) == family.link:
-        eta = _columns(base.linear_predictor(X))
-    else:
-        eta = _of_means(base, X, family)
-    if offset is None:
-        return eta
-    known = np.asarray(offset, dtype=float)
-    return eta + (known[:, None] if known.ndim == 1 else known)
+    its = getattr(base, "classes_", None)
+    if classes is not None and its is not None and not np.array_equal(its, classes):
+        raise ValueError(
+            f"base must know the classes of y, {classes.tolist()}, but this {type(base).__name__} "
+            f"was fitted to {np.asarray(its).tolist()}. Fit it to the same labels."
+        )
 
 
-def _of_means(base: Any, X: Any, family: ExponentialFamily) -> Array:
+def _of_means(base: Any, X: Any, family: ExponentialFamily, n_outputs: int) -> Array:
     """Return g(mu) of the predictions."""
-    mu = _columns(base.predict_proba(X) if hasattr(base, "predict_proba") else base.predict(X))
-    if hasattr(base, "predict_proba") and not family.event_ndim and mu.shape[1] == 2:
+    mu = _probabilities(base, X) if hasattr(base, "predict_proba") else _columns(base.predict(X))
+    if hasattr(base, "predict_proba") and n_outputs == 1 and mu.shape[1] == 2:
         mu = mu[:, 1:]
     with np.errstate(divide="ignore", invalid="ignore"):
         eta = family.link_of(mu)
@@ -71,6 +95,14 @@ def _of_means(base: Any, X: Any, family: ExponentialFamily) -> Array:
             f"{eta[at].tolist()}. Use a base whose predictions are never at the end of the range."
         )
     return eta
+
+
+def _probabilities(base: Any, X: Any) -> Array:
+    """Return those of the classes; of several labels, of which some give (n, 2) each, that of 1."""
+    found = base.predict_proba(X)
+    if isinstance(found, list):
+        found = np.column_stack([of_label[:, -1] for of_label in found])
+    return _columns(found)
 
 
 def _columns(values: ArrayLike) -> Array:

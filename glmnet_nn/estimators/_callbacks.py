@@ -9,11 +9,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar
 
-from glmnet_nn.estimators._waiting import Iteration
+from families import ExponentialFamily
+from glmnet_nn.estimators._search import most_searches
+from glmnet_nn.estimators._task import Specification
+from glmnet_nn.estimators._waiting import Iteration, Waiting, displays
 from glmnet_nn.training.watch import Stopped
 
 try:
@@ -122,25 +125,38 @@ class _Search:
             self._iteration = None
 
 
-def callbacks_of(
+def watched(
+    estimator: Any,
+    spec: Specification,
+    given: tuple[Any, ...],
+    law: ExponentialFamily,
+    n_members: int,
+    to_optimum: bool,
+) -> tuple[Specification, tuple[Callbacks, ...]]:
+    """Return the specification of a fit with all who watch it, and the callbacks among them.
+
+    The task of the fit begins. Callbacks are told no more than that and its end of a fit that
+    is not to be stopped before its optimum.
+    """
+    shown = displays(estimator, spec.solver)
+    if to_optimum:
+        return replace(spec, waiting=Waiting(shown)), _begun(estimator, given, 0, 1, 1)
+    n_searches = most_searches(spec) if law.unknown is None else None
+    callbacks = _begun(estimator, given, spec.max_iter, n_searches, n_members)
+    return replace(spec, waiting=Waiting((*callbacks, *shown))), callbacks
+
+
+def _begun(
     estimator: Any,
     given: tuple[Any, ...],
     max_iter: int,
     n_searches: int | None,
-    n_members: int = 1,
+    n_members: int,
 ) -> tuple[Callbacks, ...]:
     """Begin the task of a fit; return what tells the callbacks of the estimator, if any.
 
-    Parameters
-    ----------
-    estimator : BaseDeepGLM
-    given : tuple
-        X, y, sample_weight, offset and exposure as the user gave them.
-    max_iter : int
-        Iterations of a search; 0 if nothing is told of them.
-    n_searches : int or None
-        Their largest number in each member, None if it is not known.
-    n_members : int
+    ``given`` are X, y, sample_weight, offset and exposure as the user gave them; each member
+    has at most ``n_searches``, if that is known.
     """
     if not getattr(estimator, "_skl_callbacks", None):
         return ()

@@ -59,7 +59,10 @@ def known_columns(
     """Return what :func:`take_columns` does for a fitted estimator, its base in the offset."""
     check_is_fitted(estimator)
     X, offset, exposure = take_columns(estimator, X, offset, exposure)
-    return X, base_offset(estimator.base, X, estimator.family_, offset), exposure
+    known = base_offset(
+        estimator.base, X, estimator.family_, offset, estimator.n_outputs_, estimator._labels()
+    )
+    return X, known, exposure
 
 
 def _column(X: Any, name: str, column: str) -> Any:

@@ -12,6 +12,7 @@ from families import Array
 from glmnet_nn.estimators._columns import known_columns
 from glmnet_nn.estimators._network_inference import objective_of_fit
 from glmnet_nn.training.inputs import unfolded
+from glmnet_nn.training.penalties import ElasticNet, GroupElasticNet
 
 _CUT = 1e-10  # of the largest eigenvalue: less is no direction of the data
 
@@ -26,32 +27,48 @@ def degrees_of_freedom(
 ) -> float:
     """Return tr[(F + P)^-1 F] at the fitted parameters, of those that are not held at 0.
 
-    F is the Fisher information of these rows and P the ridge. Without a penalty it is the
-    rank of F: without hidden layers the number of coefficients that the data determine. A
-    parameter that an l1 penalty sets to 0 counts for nothing.
+    F is the Fisher information of these rows and P the second derivative of the penalty: the
+    ridge, and for a group of weights strength (1 - u u') / |w|, u = w / |w|. Without a penalty
+    it is the rank of F: without hidden layers the number of coefficients that the data
+    determine. A parameter that an l1 penalty sets to 0 counts for nothing.
 
     Source: Hastie, Tibshirani and Friedman (2009), The Elements of Statistical Learning,
     section 7.6; for the l1 part Zou, Hastie and Tibshirani (2007), "On the degrees of freedom
-    of the lasso".
+    of the lasso"; for groups Vaiter, Deledalle, Peyre, Fadili and Dossal (2012), "The degrees of
+    freedom of the group lasso".
     """
     X, offset, exposure = known_columns(estimator, X, offset, exposure)
     validated: Array = validate_data(estimator, X, reset=False, dtype=np.float64)
     rows = estimator._rows(validated, y, sample_weight, offset, exposure)
     objective = objective_of_fit(estimator, rows)
     w = unfolded(objective.network.layout, estimator._inputs, estimator._weights)
-    ridge = objective.penalty.l2
-    F = objective.information(w)
+    P = np.diag(objective.penalty.l2) + _of_groups(objective.penalty, w)
+    F = objective.information(w) + _of_groups(objective.penalty, w)
     held = np.zeros(len(w), dtype=bool)
     if objective.penalty.has_l1:  # intercepts, and beta, may be 0 by themselves
         penalised = objective.penalty.prox(np.full(len(w), 1e-300), 1.0) == 0
         held = penalised & (w == 0)
-    return _trace(F[np.ix_(~held, ~held)], ridge[~held])
+    free = np.ix_(~held, ~held)
+    return _trace(F[free], P[free])
 
 
-def _trace(F: Array, ridge: Array) -> float:
-    """Return tr[F^+ (F - diag(ridge))], F with the ridge in it."""
+def _of_groups(penalty: ElasticNet, w: Array) -> Array:
+    """Return the second derivatives of sum_g strength_g |w_g|_2; 0 for groups at 0."""
+    bend = np.zeros((len(w), len(w)))
+    if isinstance(penalty, GroupElasticNet):
+        for at, strength in zip(penalty.groups, penalty.strength, strict=True):
+            length = np.linalg.norm(w[at])
+            if length > 0:
+                u = w[at] / length
+                bend[np.ix_(at, at)] = strength / length * (np.eye(len(at)) - np.outer(u, u))
+    return bend
+
+
+def _trace(F: Array, P: Array) -> float:
+    """Return tr[F^+ (F - P)], F with P in it."""
     size = np.sqrt(np.maximum(np.diagonal(F), np.finfo(float).tiny))
-    values, vectors = linalg.eigh(F / np.outer(size, size))
+    units = np.outer(size, size)
+    values, vectors = linalg.eigh(F / units)
     kept = values > _CUT * values.max(initial=0.0)
-    shrunk = np.square(vectors[:, kept]) / values[kept]
-    return float(kept.sum() - (ridge / np.square(size)) @ shrunk.sum(axis=1))
+    V = vectors[:, kept]
+    return float(kept.sum() - np.sum(V * (P / units @ V) / values[kept]))

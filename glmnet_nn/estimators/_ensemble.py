@@ -26,6 +26,7 @@ from families import Array, ExponentialFamily
 from glmnet_nn.estimators._columns import known_columns
 from glmnet_nn.estimators._fit import Fit, pearson_dispersion
 from glmnet_nn.estimators._nested import fit_nested, nested_glm
+from glmnet_nn.estimators._search import most_searches
 from glmnet_nn.estimators._task import Specification
 from glmnet_nn.estimators._validation import check_inputs, check_offset
 from glmnet_nn.estimators._waiting import Waiting, raise_if_repeated
@@ -94,7 +95,7 @@ class EnsembleMixin:
         """Fit and keep the members; return their fits. Ctrl-C leaves those fitted so far."""
         states = member_states(self.random_state, self.n_estimators)
         waiting = spec.waiting or Waiting()
-        per_member = spec.n_init + bool(starts)
+        per_member = most_searches(spec)
         specs = [
             replace(
                 spec,

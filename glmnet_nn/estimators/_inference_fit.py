@@ -18,6 +18,7 @@ from glmnet_nn.estimators._task import (
     AS_GIVEN,
     Specification,
     Units,
+    can_be_centred,
     glm_seen,
     mean_curvature,
     objective_of,
@@ -162,7 +163,8 @@ class _Task:
     def __init__(self, rows: Rows, spec: Specification) -> None:
         self.rows, self.spec = rows, spec
         self.intercept, self.null_loss = null_model(rows, spec.family)
-        self.inputs, self.units = standardized(rows.X, rows.weight), units_of(rows, spec)
+        self.inputs = standardized(rows.X, rows.weight, center=can_be_centred(spec))
+        self.units = units_of(rows, spec)
         self.total = float(rows.weight.sum())
         self.layout = self.objective(1.0).network.layout
 

@@ -12,36 +12,49 @@ from sklearn.exceptions import ConvergenceWarning
 from glmnet_nn.estimators._fit import Fit
 from glmnet_nn.exceptions import RankWarning, SeparationWarning
 
-_FIT_OF_THE_USER = 5  # from here: _fit, fit and its wrapper lie between
+_FIT_OF_THE_USER = 6  # from below: warn_of_fits, _fit, fit and its wrapper lie between
 
 
-def warn_of_data(estimator: Any, fit: Fit) -> None:
+def warn_of_fits(estimator: Any, fits: list[Fit], n_members: int) -> None:
+    """Warn of what the fits of an estimator found, each thing once."""
+    _warn_of_data(estimator, fits[0])
+    _warn_if_unconverged(estimator, fits)
+    _warn_if_interrupted(fits, n_members)
+
+
+def _warn_of_data(estimator: Any, fit: Fit) -> None:
     """Warn of linearly dependent columns and of separated data."""
+    skip = fit.network.layout.skip  # beside it alpha and bias_reduction change nothing
     if len(fit.dependent):
+        remedy = "Drop columns" if skip else "Drop columns, or set alpha > 0,"
         warnings.warn(
             f"X has rank {fit.rank} but {estimator.n_features_in_} columns: the columns "
             f"{_names(estimator, fit.dependent)} are linearly dependent"
             f"{' (with the intercept)' if estimator.fit_intercept else ''}. The coefficients of "
-            "minimum norm are reported; predictions do not depend on that choice. Drop "
-            "columns, or set alpha > 0, for a unique solution.",
+            "minimum norm are reported; predictions do not depend on that choice. "
+            f"{remedy} for a unique solution.",
             RankWarning,
             stacklevel=_FIT_OF_THE_USER,
         )
     if fit.infinite is not None and fit.infinite.any():
         infinite = np.flatnonzero(fit.infinite.any(axis=0))
+        if skip:
+            remedy = "The network starts there. Set skip_connection=False, or drop columns,"
+        else:
+            remedy = "Set bias_reduction=True or alpha > 0"
         warnings.warn(
             f"The data are separated: the means of {len(fit.separated_rows)} rows (the "
             f"first: {fit.separated_rows[:5].tolist()}) tend to the end of their range, and "
             f"the coefficients of {_names(estimator, infinite)} have no finite maximum likelihood "
             "estimate. They are reported where those means are at their end to rounding; "
             "all other coefficients, the predictions and the deviance are those of the "
-            "limit. Set bias_reduction=True or alpha > 0 for finite estimates.",
+            f"limit. {remedy} for finite estimates.",
             SeparationWarning,
             stacklevel=_FIT_OF_THE_USER,
         )
 
 
-def warn_if_unconverged(estimator: Any, fits: list[Fit]) -> None:
+def _warn_if_unconverged(estimator: Any, fits: list[Fit]) -> None:
     """Warn once of all the fits that did not converge, but for those that were cut short."""
     ended = [fit.solution for fit in fits if fit.solution.ended_by == "solver"]
     stopped = [solution for solution in ended if not solution.converged]
@@ -63,7 +76,7 @@ def warn_if_unconverged(estimator: Any, fits: list[Fit]) -> None:
     )
 
 
-def warn_if_interrupted(fits: list[Fit], n_members: int) -> None:
+def _warn_if_interrupted(fits: list[Fit], n_members: int) -> None:
     """Warn that Ctrl-C has ended the fit, and tell what is kept."""
     cut = fits[-1].solution.ended_by == "interrupt"
     if not cut and len(fits) == n_members:

@@ -27,8 +27,9 @@ from glmnet_nn.estimators._nested import fit_nested
 from glmnet_nn.estimators._task import Specification
 from glmnet_nn.exceptions import BoundaryWarning
 
-_TOL = {"newton": 1e-9, "lbfgs": 1e-3, "adam": 0.1}  # last move, in standard errors
-_ROUNDS = {"newton": 50, "lbfgs": 25, "adam": 5}
+# the last move, in standard errors
+_TOL = {"newton": 1e-9, "lbfgs": 1e-3, "newton_cg": 1e-3, "adam": 0.1}
+_ROUNDS = {"newton": 50, "lbfgs": 25, "newton_cg": 25, "adam": 5}
 
 
 @dataclass(frozen=True)

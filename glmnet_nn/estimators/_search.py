@@ -19,6 +19,9 @@ from glmnet_nn.training.solvers import LBFGS, Adam, Newton, NewtonCG, Solution
 from glmnet_nn.training.start import feasible_start, initial_weights, paired_weights
 from glmnet_nn.training.watch import Watch
 
+_ANEW = 4
+_NO_GAIN = 1e-6  # of F
+
 
 def best_of(
     objective: Objective,
@@ -34,7 +37,11 @@ def best_of(
 
     The best has the lowest F or, if rows are held out, the lowest deviance of these. Every
     start is the null model with this intercept or, if given, ``glm``, for X and y as given.
-    ``fit`` is what a solution makes. Ctrl-C ends it with the best so far.
+    With few rows the penalty may draw a network back to that GLM before it has found what
+    there is: where all rows are used in each step and no end is below the GLM, up to four more
+    starts are tried, each with output weights twice as large.
+
+    ``fit`` is what a solution makes. Ctrl-C ends all this with the best so far.
     """
     layout = objective.network.layout
     training, validation = _split(objective, spec)
@@ -42,6 +49,7 @@ def best_of(
     scale = _Scale(mean_curvature(objective, seen), null_loss / units.unit**2)
     solutions: list[Solution] = []
     n_init = spec.n_init if spec.hidden else 1
+    again = _ANEW if glm is not None and spec.solver != "adam" and spec.start is None else 0
 
     def solve(start: Array, rng: np.random.Generator, name: str) -> bool:
         """Tell whether that was the last search."""
@@ -49,12 +57,15 @@ def best_of(
         solutions.append(found)
         return spec.waiting is not None and spec.waiting.is_over
 
-    for attempt in range(n_init):
+    for attempt in range(n_init + again):
         rng = np.random.default_rng([spec.seed, attempt])
         if glm is None:
             start = initial_weights(layout, seen, rng)
         else:
-            start = paired_weights(layout, glm_seen(glm, inputs, units), rng)
+            size = 2.0 ** max(attempt - n_init + 1, 0)
+            start = paired_weights(layout, glm_seen(glm, inputs, units), rng, size)
+        if attempt >= n_init and _is_enough(solutions, training.mean_loss(start)):
+            break
         if not spec.hidden:
             start = feasible_start(objective, start)
         if spec.start is not None and attempt == 0:
@@ -63,12 +74,35 @@ def best_of(
                 break
             if solutions[-1].converged:
                 continue  # else: the previous fit may lie where nothing has a slope
-        if solve(start, rng, f"start {attempt + 1} of {n_init}" if n_init > 1 else ""):
+        if solve(start, rng, _name(attempt, n_init)):
             break
     best = min(solutions, key=lambda found: min(found.validation_curve, default=found.value))
     if solutions[-1].ended_by == "interrupt":
         return replace(best, ended_by="interrupt")
     return polished(training, best) if spec.polish_output else best
+
+
+def most_searches(spec: Specification) -> int:
+    """Return the largest number of searches of :func:`best_of`."""
+    around_glm = bool(spec.hidden) and (bool(spec.skip) or spec.paired)
+    more = _ANEW if around_glm and spec.solver != "adam" else spec.start is not None
+    return (spec.n_init if spec.hidden else 1) + more
+
+
+def _is_enough(solutions: list[Solution], level: float) -> bool:
+    """Tell whether some F is below that of the GLM, whose network has no penalty.
+
+    Or whether a callback has ended the last search: then it may never be.
+    """
+    below = min(found.value for found in solutions) < level - _NO_GAIN * abs(level)
+    return below or solutions[-1].ended_by == "callback"
+
+
+def _name(attempt: int, n_init: int) -> str:
+    """Return what to call a search, nothing if it is the one."""
+    if attempt >= n_init:
+        return "another start"
+    return f"start {attempt + 1} of {n_init}" if n_init > 1 else ""
 
 
 @dataclass(frozen=True)

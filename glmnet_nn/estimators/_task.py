@@ -60,11 +60,20 @@ class Specification:
 
 def scaled_inputs(rows: Rows, spec: Specification) -> Inputs:
     """Return the scaled inputs; without hidden layers that is a matter of accuracy alone."""
-    if not spec.hidden:
-        return standardized(rows.X, rows.weight, center=spec.fit_intercept)
-    if spec.standardize is False:
+    if spec.hidden and spec.standardize is False:
         return unscaled(rows.X.shape[1])
-    return standardized(rows.X, rows.weight, keep_binary=True)
+    return standardized(
+        rows.X, rows.weight, center=can_be_centred(spec), keep_binary=bool(spec.hidden)
+    )
+
+
+def can_be_centred(spec: Specification) -> bool:
+    """Tell whether an intercept takes up the means of all columns.
+
+    Hidden layers have one each. The output layer, where it sees the columns itself, has one
+    with ``fit_intercept`` only.
+    """
+    return spec.fit_intercept or bool(spec.hidden and spec.skip is not True)
 
 
 def objective_of(

@@ -131,7 +131,8 @@ out_activation_
         else:
             labels = column_or_1d(target, warn=True)
             columns = self._encode(labels, check_weight(sample_weight, rows) > 0)
-        offset = base_offset(self.base, X, self._law(), offset)
+        labels = self._labels()
+        offset = base_offset(self.base, X, self._law(), offset, columns.shape[1], labels)
         return rows, columns, self._law(), sample_weight, offset, exposure
 
     def _encode(self, labels: NDArray[Any], present: NDArray[np.bool_]) -> Array:
@@ -249,6 +250,9 @@ out_activation_
         if self._multilabel:
             return np.asarray(y, dtype=float)
         return self._indicators(column_or_1d(y), check_weight(sample_weight, X) > 0)
+
+    def _labels(self) -> NDArray[Any] | None:
+        return None if self._multilabel else self.classes_
 
     def _output_names(self) -> list[str]:
         return [str(label) for label in self.classes_]

@@ -340,7 +340,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             columns = columns / np.where(np.abs(totals - 1) <= 1e-6, totals, 1.0)
         columns, trials = family.response(columns)
         self._y_ndim = target.ndim if trials is None else 1
-        offset = base_offset(self.base, X, family.initial, offset)
+        offset = base_offset(self.base, X, family.initial, offset, columns.shape[1])
         weight = with_trials(sample_weight, trials, rows)
         return rows, columns, family, weight, offset, exposure
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_consistent_length
 
-from families import Array
+from families import Array, get_family
 from glmnet_nn.comparison.calibration import balance
 from glmnet_nn.comparison.means import observed, predicted, unit_deviances
 from glmnet_nn.comparison.paired import mean_error
 from glmnet_nn.comparison.sample import Sample, sample_of
+from glmnet_nn.comparison.table import fold_of_each_row
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._degrees import degrees_of_freedom
 from glmnet_nn.estimators._validation import check_weight
@@ -98,12 +101,14 @@ def glm_to_net_path(
     sample = sample_of(X, y, weight, sample_weight is not None, offset, exposure)
     if rule not in ("1se", "min"):
         raise ValueError(f"rule must be '1se' or 'min', but got {rule!r}.")
+    check_consistent_length(y, groups)
     unit = None if groups is None else np.asarray(groups)[sample.index]
     alpha, grid = _grid(template, sample, strengths, n_strengths)
     penalties = [strength * alpha for strength in grid]
     models = list(_path(template, sample, penalties))
     splitter = check_cv(cv, sample.y, classifier=is_classifier(estimator))
     splits = list(splitter.split(sample.X, sample.y, unit))
+    fold_of_each_row(splits, len(sample))  # raises if some rows are tested twice
     folds = Parallel(n_jobs=n_jobs)(
         delayed(_held_out)(template, sample.take(train), sample.take(test), penalties)
         for train, test in splits
@@ -116,7 +121,7 @@ def glm_to_net_path(
             _facts(model, sample)
             | {
                 "validation_deviance": np.average(d, weights=held),
-                "se": mean_error(d, held, fold, tested),
+                "se": _standard_error(d, held, fold, tested),
             }
             for model, d in zip(models, deviances, strict=True)
         ],
@@ -144,6 +149,12 @@ def _template(estimator: BaseDeepGLM) -> BaseDeepGLM:
             f"n_estimators={estimator.n_estimators} there is none. Set n_estimators=1, and fit the "
             "ensemble at the alpha that the path has chosen."
         )
+    law = get_family(getattr(estimator, "family", "bernoulli"))
+    if law.unknown is not None:
+        raise ValueError(
+            f"the deviance of {type(law).__name__} depends on {law.unknown.name}, which each fit "
+            f"would estimate anew. Say at which value, as in family={law.initial!r}."
+        )
     seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
     skip = estimator.skip_connection or True
     return clone(estimator).set_params(skip_connection=skip, random_state=seed)
@@ -154,6 +165,11 @@ def _grid(
 ) -> tuple[Array, Array]:
     """Return alpha of each layer at strength 1, and the strengths, largest first."""
     alpha = np.asarray(_fitted(clone(template), sample).alpha_)
+    if not alpha.any():
+        raise ValueError(
+            "glm_to_net_path() multiplies the penalty of the estimator, but alpha=0. Set alpha to "
+            "'auto' or a positive number."
+        )
     if strengths is not None:
         grid = np.unique(np.asarray(strengths, dtype=float))[::-1]
         if not (len(grid) and np.all((grid > 0) & np.isfinite(grid))):
@@ -162,11 +178,8 @@ def _grid(
                 "infinity, is part of every path."
             )
         return alpha, grid
-    if not alpha.any():
-        raise ValueError(
-            "glm_to_net_path() multiplies the penalty of the estimator, but alpha=0. Set alpha to "
-            "'auto' or a positive number."
-        )
+    if not (isinstance(n_strengths, Integral) and n_strengths >= 1):
+        raise ValueError(f"n_strengths must be an integer >= 1, but got {n_strengths!r}. Use 12.")
     largest = 1.0
     for _ in range(_MOST_DOUBLINGS):
         *_, model = _path(template, sample, [largest * alpha])
@@ -220,6 +233,20 @@ def _held_out(
         y, mu, weight = _judged(model, test)
         lines.append(unit_deviances(model.family_, y, mu))
     return np.array(lines), weight
+
+
+def _standard_error(
+    deviance: Array, weight: Array, fold: NDArray[Any], groups: NDArray[Any] | None
+) -> float:
+    """Return that of the mean deviance, NaN where a mean is impossible.
+
+    Each fold about its own mean; all rows about one, where a fold has a single row or group.
+    """
+    if not np.all(np.isfinite(deviance)):
+        return np.nan
+    units = np.arange(len(fold)) if groups is None else groups
+    single = any(len(np.unique(units[fold == k])) < 2 for k in np.unique(fold))
+    return mean_error(deviance, weight, np.zeros_like(fold) if single else fold, groups)
 
 
 def _facts(model: BaseDeepGLM, sample: Sample) -> dict[str, Any]:

@@ -43,7 +43,8 @@ class NetworkPath:
     def strength_1se(self) -> float:
         """The largest strength within one standard error of the least validation deviance."""
         best = self.table.loc[self.strength_min]
-        within = self.table["validation_deviance"] <= best["validation_deviance"] + best["se"]
+        reach = best["se"] if np.isfinite(best["se"]) else 0.0
+        within = self.table["validation_deviance"] <= best["validation_deviance"] + reach
         return float(self.table.index[within].max())
 
     @property

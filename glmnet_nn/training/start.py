@@ -117,7 +117,9 @@ def initial_weights(layout: Layout, intercept: Array | float, rng: np.random.Gen
     return flat
 
 
-def paired_weights(layout: Layout, glm: Layer, rng: np.random.Generator) -> Array:
+def paired_weights(
+    layout: Layout, glm: Layer, rng: np.random.Generator, size: float = 1.0
+) -> Array:
     """Return parameters whose predictions are those of a GLM, and that can leave it.
 
     At the maximum likelihood estimate of a GLM the residuals are orthogonal to the inputs,
@@ -134,6 +136,8 @@ def paired_weights(layout: Layout, glm: Layer, rng: np.random.Generator) -> Arra
     glm : Layer
         W, (n_outputs, n_features), for a skip connection, and the output intercept b.
     rng : Generator
+    size : float, default=1.0
+        A multiple of v: the larger, the farther is the start from hidden weights at 0.
 
     Sources
     -------
@@ -154,7 +158,7 @@ def paired_weights(layout: Layout, glm: Layer, rng: np.random.Generator) -> Arra
     flat = initial_weights(layout, 0.0 if glm.b is None else glm.b, rng)
     *_, last, output = layout.layers(flat)
     pairs = len(last.W) // 2
-    v = _glorot((len(output.W), pairs), rng)
+    v = size * _glorot((len(output.W), pairs), rng)
     first, second = slice(0, 2 * pairs, 2), slice(1, 2 * pairs, 2)
     last.W[second] = last.W[first]
     output.W[:, first], output.W[:, second] = v, -v
