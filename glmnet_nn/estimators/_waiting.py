@@ -191,8 +191,12 @@ class Lines:
         yield self._print
 
     def _print(self, at: Iteration) -> bool:
-        held_out = "" if at.held_out is None else f", validation deviance {at.held_out:.10g}"
-        print(f"[{self.name}] iteration {at.number}: objective {at.objective:.10g}{held_out}")
+        line = f"[{self.name}] iteration {at.number}: objective {at.objective:.10g}"
+        if at.deviance is not None:
+            line += f", deviance {at.deviance:.5g}"
+        if at.held_out is not None:
+            line += f", validation deviance {at.held_out:.5g}"
+        print(line)
         return False
 
 

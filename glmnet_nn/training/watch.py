@@ -125,14 +125,16 @@ class Watch(Objective):
         """Return the end of a search that is left now.
 
         For a "callback" where the search is, or the best of the held-out rows. For an
-        "interrupt", which may come amid a sweep, the better of where mini-batches are and of
-        the best sweep so far, by F or by the held-out rows: one pass over them for each.
+        "interrupt", which may come amid a sweep of mini-batches, the best of where they are,
+        of the last whole sweep and of that of the lowest mean loss, by F or by the held-out
+        rows: one pass over them for each.
         """
         w = self.current if self._held_out is None else self._best
         if ended_by == "interrupt":
             w = self._best
             if self._buffer is not None:
-                w = min((w, self._buffer.astype(float)), key=self._criterion)
+                reached = (w, self.current, self._buffer.astype(float))
+                w = min(reached, key=self._criterion)
         return Solution(
             w,
             super().value(w),
