@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from families._dispersion import DispersionScore
 from families._links import Link, get_link, known_links
 from families._parameters import Parameters
 from families._residuals import Residuals
@@ -20,7 +21,7 @@ _FAMILIES: dict[str, type[ExponentialFamily]] = {}
 
 
 @dataclass(frozen=True)
-class ExponentialFamily(Parameters, Residuals, SecondOrder, ABC):
+class ExponentialFamily(Parameters, Residuals, SecondOrder, DispersionScore, ABC):
     r"""A law f(y | theta, tau) = h(y, tau) exp{ (theta . y - A(theta)) / d(tau) }.
 
     *Contract*: five facts, which every law states.
@@ -71,6 +72,7 @@ class ExponentialFamily(Parameters, Residuals, SecondOrder, ABC):
     mean_domain: ClassVar[Interval | Simplex]
     natural_scale: ClassVar[float] = 1.0
     has_dispersion: ClassVar[bool] = False
+    may_be_overdispersed: ClassVar[bool] = True  # Var[y] = phi V(mu), phi > 1; see Bernoulli
     event_ndim: ClassVar[int] = 0
 
     def __init_subclass__(cls, **kwargs: object) -> None:

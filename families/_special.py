@@ -149,6 +149,29 @@ def log_minus_digamma(k: ArrayLike) -> Array:
     return np.asarray(np.where(large, 0.5 * inverse + series * square, direct))
 
 
+def trigamma_excess(k: ArrayLike) -> Array:
+    """Return ``k^2 trigamma(k) - k`` for k > 0, between 1/2 and 1.
+
+    From k = 15 on by the asymptotic series (Abramowitz and Stegun 6.4.12).
+
+    Examples
+    --------
+    >>> print(f"{trigamma_excess(1e8):.14g}")
+    0.50000000166667
+    """
+    k = np.asarray(k, dtype=float)
+    large = k >= 15.0
+    inverse = 1.0 / np.where(large, k, 15.0)
+    square = inverse * inverse
+    coefficients = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6)
+    series = np.zeros_like(square)
+    for coefficient in reversed(coefficients):
+        series = series * square + coefficient
+    small = np.where(large, 1.0, k)
+    direct = small * small * special.polygamma(1, small) - small
+    return np.asarray(np.where(large, 0.5 + series * inverse, direct))
+
+
 def log1pexp(x: ArrayLike) -> Array:
     """Return ``log(1 + e^x)`` (softplus) without overflow.
 

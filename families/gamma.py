@@ -12,7 +12,12 @@ from numpy.typing import ArrayLike
 from families._links import Link
 from families._positive_links import Inverse
 from families._positive_mean import PositiveMean
-from families._special import log_minus_digamma, log_poisson_mode, poisson_divergence
+from families._special import (
+    log_minus_digamma,
+    log_poisson_mode,
+    poisson_divergence,
+    trigamma_excess,
+)
 from families._support import POSITIVE, Array, Interval
 
 
@@ -73,6 +78,13 @@ class Gamma(PositiveMean):
         """k log k - k - log Gamma(k) - log y, k = 1 / phi, by Stirling's series."""
         phi = np.asarray(phi, dtype=float)
         return np.asarray(log_poisson_mode(1.0 / phi) - np.log(phi) - np.log(y))
+
+    def saturated_slopes(self, y: Array, phi: Array) -> tuple[Array, Array]:
+        """c = 2 k [log k - digamma(k)], k = 1 / phi, between 1 and 2; c and its slope add up
+        to 2 [k^2 trigamma(k) - k], twice the information of log phi."""
+        _, k = np.broadcast_arrays(y, 1.0 / np.asarray(phi, dtype=float))
+        c = 2.0 * k * log_minus_digamma(k)
+        return c, 2.0 * trigamma_excess(k) - c
 
     def anscombe_transform(self, y: Array) -> Array:
         return np.asarray(3.0 * np.cbrt(y))

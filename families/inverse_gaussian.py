@@ -64,6 +64,10 @@ class InverseGaussian(PositiveMean):
     def log_saturated(self, y: Array, phi: Array | float = 1.0) -> Array:
         return np.asarray(-0.5 * np.log(2 * np.pi * np.asarray(phi)) - 1.5 * np.log(y))
 
+    def saturated_slopes(self, y: Array, phi: Array) -> tuple[Array, Array]:
+        shape = np.broadcast_shapes(np.shape(y), np.shape(phi))
+        return np.ones(shape), np.zeros(shape)
+
     def anscombe_transform(self, y: Array) -> Array:
         return np.log(y)
 

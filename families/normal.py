@@ -60,6 +60,10 @@ class Normal(ExponentialFamily):
     def log_saturated(self, y: Array, phi: Array | float = 1.0) -> Array:
         return np.broadcast_to(-0.5 * np.log(2 * np.pi * np.asarray(phi)), np.shape(y))
 
+    def saturated_slopes(self, y: Array, phi: Array) -> tuple[Array, Array]:
+        shape = np.broadcast_shapes(np.shape(y), np.shape(phi))
+        return np.ones(shape), np.zeros(shape)
+
     def anscombe_transform(self, y: Array) -> Array:
         return np.asarray(y, dtype=float)
 

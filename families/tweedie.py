@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from families._links import Link
 from families._parameters import Estimable
@@ -15,6 +15,8 @@ from families._positive_links import Power
 from families._positive_mean import PositiveMean
 from families._special import log_poisson_mode, poisson_divergence, times
 from families._support import NON_NEGATIVE, Array, Interval
+
+_NO_BEND = 1e8  # rate from which on what the second derivative has is rounding
 
 
 @dataclass(frozen=True)
@@ -109,13 +111,28 @@ class Tweedie(PositiveMean):
 
     def log_saturated(self, y: Array, phi: Array | float = 1.0) -> Array:
         """log of g(lambda) / y, where lambda = y^(2 - p) / (phi (2 - p)) is the mean of N."""
+        sizes, log_y, log_rate, a = self._log_rate(y, phi)
+        value = np.zeros(sizes.shape)
+        value[sizes] = _log_compound(log_rate, a)[0] - log_y
+        return value
+
+    def saturated_slopes(self, y: Array, phi: Array) -> tuple[Array, Array]:
+        """c = 2 d log g / d log lambda, and 0 for y = 0."""
+        sizes, _, log_rate, a = self._log_rate(y, phi)
+        c, curvature = np.zeros(sizes.shape), np.zeros(sizes.shape)
+        _, slope, bend = _log_compound(log_rate, a)
+        c[sizes], curvature[sizes] = 2.0 * slope, -2.0 * bend
+        return c, curvature
+
+    def _log_rate(
+        self, y: Array, phi: Array | float
+    ) -> tuple[NDArray[np.bool_], Array, Array, float]:
+        """Where y > 0; there log y and log lambda; the shape of the Gamma sizes."""
         y, phi = np.broadcast_arrays(np.asarray(y, dtype=float), np.asarray(phi, dtype=float))
-        p, value = self._power, np.zeros(y.shape)
-        sizes = y > 0
+        p, sizes = self._power, y > 0
         log_y = np.log(y[sizes])
         log_rate = (2.0 - p) * log_y - np.log(phi[sizes] * (2.0 - p))
-        value[sizes] = _log_compound(log_rate, (2.0 - p) / (p - 1.0)) - log_y
-        return value
+        return sizes, log_y, log_rate, (2.0 - p) / (p - 1.0)
 
     def anscombe_transform(self, y: Array) -> Array:
         order = 1.0 - self._power / 3.0
@@ -174,8 +191,10 @@ def _divergence(p: float, y: ArrayLike, mu: ArrayLike, log_mu: ArrayLike) -> Arr
     return np.asarray(value)
 
 
-def _log_compound(log_rate: Array, a: float) -> Array:
-    """log of g = sum_k Poisson(k; L) z Gamma(z; k a), z = L a, rate L, unit scale.
+def _log_compound(log_rate: Array, a: float) -> tuple[Array, Array, Array]:
+    """log g, its slope and its second derivative in log L, where
+
+        g = sum_k Poisson(k; L) z Gamma(z; k a),   z = L a, unit scale.
 
     z Gamma(z; k a) = k a Poisson(k a; z), so that with M(k) = k log k - k - log k!
     and the divergence D(k, L), the terms are free of cancellation:
@@ -185,6 +204,8 @@ def _log_compound(log_rate: Array, a: float) -> Array:
     They are summed outward from the mode. Where they are a smooth bump of width
     s = sqrt(L / (1 + a)) > 8, the sum over k is that of every (s / 2)-th term: the
     trapezoidal rule is exact to e^-79 there. Beyond a rate of 1e17, g grows as sqrt(L).
+    As d D / d log L = L - k, the slope is (1 + a) times the mean of k - L over the terms,
+    and the second derivative (1 + a) times (1 + a) Var[k] - L, about 1 / L where L is large.
     """
     top = np.log(1e17 * max(1.0, 1.0 / a))
     excess = np.maximum(log_rate - top, 0.0)
@@ -195,21 +216,28 @@ def _log_compound(log_rate: Array, a: float) -> Array:
     step = np.where(smooth, 0.5 * width, 1.0)
     centre = np.where(smooth, rate, np.maximum(np.rint(rate), 1.0))
 
-    def log_term(steps: float) -> Array:
+    def log_term(steps: float) -> tuple[Array, Array]:
         k = centre + steps * step
         log_weight = np.log(np.maximum(k, 0.5)) + np.log(a)
         gap = np.where(smooth, -steps * step, rate - k)
         fall = poisson_divergence(np.maximum(k, 0.5), rate, gap=gap, log_mu=log_rate)
         log_size = log_weight + log_poisson_mode(k) + log_poisson_mode(k * a)
-        return np.where(k > 0.5, log_size - (1.0 + a) * fall, -np.inf)
+        return np.where(k > 0.5, log_size - (1.0 + a) * fall, -np.inf), -gap
 
-    peak = log_term(0.0)
-    total = np.ones_like(peak)
+    peak, first = log_term(0.0)
+    total, second = np.ones_like(peak), np.square(first)
     for direction in (1.0, -1.0):
         steps, term = 0.0, total
         while np.any(term > 1e-18 * total):
             steps += direction
+            log_size, excess_of_k = log_term(steps)
             with np.errstate(invalid="ignore"):  # a rate that is NaN
-                term = np.exp(log_term(steps) - peak)
+                term = np.exp(log_size - peak)
             total = total + term
-    return np.asarray(peak + np.log(total * step) + 0.5 * excess)
+            first = first + term * excess_of_k
+            second = second + term * np.square(excess_of_k)
+    log_g = peak + np.log(total * step) + 0.5 * excess
+    mean = first / total
+    bend = (1.0 + a) * ((1.0 + a) * (second / total - np.square(mean)) - rate)
+    bend = np.where(rate < _NO_BEND, bend, 0.0)
+    return np.asarray(log_g), np.asarray((1.0 + a) * mean), bend

@@ -38,7 +38,20 @@ if TYPE_CHECKING:
         nonlinearity_test,
         vuong_test,
     )
-    from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
+    from glmnet_nn.elastic_net import ElasticNetPath
+    from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor, DoubleGLMRegressor
+    from glmnet_nn.estimators.elastic_net import ElasticNetGLMClassifierCV, ElasticNetGLMCV
+    from glmnet_nn.estimators.paths import elastic_net_path
+    from glmnet_nn.explanation import (
+        InteractionProfileDisplay,
+        LocalCoefDisplay,
+        LocalImportanceDisplay,
+        LocalInteractionsDisplay,
+        interaction_profile,
+        local_importance,
+        local_interactions,
+        local_profile,
+    )
     from glmnet_nn.nesting import glm_to_net_path
     from glmnet_nn.persistence import load_model, save_model
 
@@ -51,10 +64,18 @@ __all__ = [
     "DeepGLMClassifier",
     "DeepGLMRegressor",
     "DevianceScorer",
+    "DoubleGLMRegressor",
+    "ElasticNetGLMCV",
+    "ElasticNetGLMClassifierCV",
+    "ElasticNetPath",
     "ExponentialFamily",
     "Gamma",
     "InferenceWarning",
+    "InteractionProfileDisplay",
     "InverseGaussian",
+    "LocalCoefDisplay",
+    "LocalImportanceDisplay",
+    "LocalInteractionsDisplay",
     "Multinoulli",
     "NegativeBinomial",
     "Normal",
@@ -65,9 +86,14 @@ __all__ = [
     "compare",
     "configuration",
     "deviance_scorer",
+    "elastic_net_path",
     "get_family",
     "glm_to_net_path",
+    "interaction_profile",
     "load_model",
+    "local_importance",
+    "local_interactions",
+    "local_profile",
     "nonlinearity_test",
     "save_model",
     "show_config",
@@ -78,12 +104,25 @@ __all__ = [
 _LAZY = {
     "DeepGLMClassifier": "estimators",
     "DeepGLMRegressor": "estimators",
+    "DoubleGLMRegressor": "estimators",
     "DevianceScorer": "comparison",
+    "ElasticNetGLMCV": "estimators.elastic_net",
+    "ElasticNetGLMClassifierCV": "estimators.elastic_net",
+    "ElasticNetPath": "elastic_net",
     "compare": "comparison",
     "deviance_scorer": "comparison",
+    "elastic_net_path": "estimators.paths",
     "nonlinearity_test": "comparison",
     "vuong_test": "comparison",
     "glm_to_net_path": "nesting",
+    "InteractionProfileDisplay": "explanation",
+    "LocalCoefDisplay": "explanation",
+    "LocalImportanceDisplay": "explanation",
+    "LocalInteractionsDisplay": "explanation",
+    "interaction_profile": "explanation",
+    "local_importance": "explanation",
+    "local_interactions": "explanation",
+    "local_profile": "explanation",
     "load_model": "persistence",
     "save_model": "persistence",
     "configuration": "_config",

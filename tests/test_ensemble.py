@@ -320,7 +320,7 @@ def test_members_around_a_glm(skip):
 def test_a_glm_inside_that_did_not_converge_is_told_once(monkeypatch):
     X, y, *_ = data(n=100)
     monkeypatch.setitem(_nested.DEFAULT_MAX_ITER, "newton", 1)
-    with pytest.warns(ConvergenceWarning, match="the GLM that skip_connection") as caught:
+    with pytest.warns(ConvergenceWarning, match="the GLM that the network starts from") as caught:
         ensemble(skip_connection=True).fit(X, y)
     assert len(caught) == 1
     assert caught[0].filename == __file__

@@ -1,14 +1,14 @@
 """scikit-learn's own checks, for every solver at depth zero and with hidden layers.
 
 None is expected to fail. The checks fit designs with more columns than rows, and
-separated classes, and cut ``max_iter`` to a few: the three warnings that say so are
-right there, and they alone are let through.
+separated classes, and cut ``max_iter`` to a few: the warnings that say so are right there,
+and they alone are let through.
 """
 
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor
+from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor, DoubleGLMRegressor
 
 DEPTHS = {
     (): ("auto", "newton", "lbfgs", "newton_cg", "adam"),
@@ -29,9 +29,14 @@ def _estimators():
         yield cls(hidden_layer_sizes=(5,), n_estimators=3, max_iter=5)
         for how in (True, "fixed"):
             yield cls(hidden_layer_sizes=(5,), skip_connection=how)
+        yield cls(hidden_layer_sizes=(5,), architecture="local")
+    for hidden, alpha in (((), "auto"), ((5,), 0.1)):  # two rounds show as much as all
+        mean = DeepGLMRegressor(hidden_layer_sizes=hidden, alpha=alpha)
+        yield DoubleGLMRegressor(mean, max_iter=2)
 
 
 @pytest.mark.filterwarnings("ignore::glmnet_nn.RankWarning")
+@pytest.mark.filterwarnings("ignore::glmnet_nn.BoundaryWarning")
 @pytest.mark.filterwarnings("ignore::glmnet_nn.SeparationWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks(list(_estimators()))

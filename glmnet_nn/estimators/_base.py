@@ -18,18 +18,24 @@ from glmnet_nn.estimators._callbacks import CallbackSupportMixin, end_callbacks,
 from glmnet_nn.estimators._ensemble import EnsembleMixin, check_ensemble, seed_of
 from glmnet_nn.estimators._fit import Fit
 from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
+from glmnet_nn.estimators._local import LocalCoefMixin
 from glmnet_nn.estimators._notices import warn_of_fits
 from glmnet_nn.estimators._profile import LawEstimate, fit_law
 from glmnet_nn.estimators._statistics import StatisticsMixin
-from glmnet_nn.estimators._task import Specification
+from glmnet_nn.estimators._task import Specification, layout_of
 from glmnet_nn.estimators._validation import check_estimable, check_offset, check_weight
 from glmnet_nn.inference import Estimate, Search
-from glmnet_nn.network import Layout, Network, known_activations
+from glmnet_nn.network import Network, known_activations
 from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
 
 
 class BaseDeepGLM(
-    StatisticsMixin, InferenceFit, EnsembleMixin, CallbackSupportMixin, BaseEstimator
+    LocalCoefMixin,
+    StatisticsMixin,
+    InferenceFit,
+    EnsembleMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
 ):
     """Parameters, the common part of fit, and the linear predictor."""
 
@@ -38,6 +44,7 @@ class BaseDeepGLM(
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "link": [StrOptions({"auto", *known_links()}), Link],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "architecture": [StrOptions({"dense", "local"})],
         "skip_connection": ["boolean", StrOptions({"fixed"})],
         "base": [HasMethods("predict"), None],
         "activation": [StrOptions(set(known_activations()))],
@@ -74,6 +81,7 @@ class BaseDeepGLM(
         *,
         link: str | Link = "auto",
         hidden_layer_sizes: tuple[int, ...] = (32, 16),
+        architecture: str = "dense",
         skip_connection: bool | str = False,
         base: Any = None,
         activation: str = "tanh",
@@ -106,6 +114,7 @@ class BaseDeepGLM(
     ) -> None:
         self.link = link
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.architecture = architecture
         self.skip_connection = skip_connection
         self.base = base
         self.activation = activation
@@ -146,14 +155,16 @@ class BaseDeepGLM(
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
+        trials: Array | None = None,
         *,
         told: tuple[Any, ...],
         for_inference: bool = False,
     ) -> None:
         """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent.
 
-        X in single precision stays so for mini-batches with hidden layers. ``told`` are X, y,
-        sample_weight, offset and exposure as the user gave them, for callbacks.
+        ``trials`` are those that ``sample_weight`` counts already. X in single precision
+        stays so for mini-batches with hidden layers. ``told`` are X, y, sample_weight, offset
+        and exposure as the user gave them, for callbacks.
         """
         law, family = family, family.initial
         weight = check_weight(sample_weight, X)
@@ -163,14 +174,16 @@ class BaseDeepGLM(
         if not present.all():
             X, y, weight = X[present], y[present], weight[present]
             known = None if known is None else known[present]
+            trials = None if trials is None else trials[present]
         family.check_response(y)
         check_estimable(family, y, weight)
         hidden = self._hidden_sizes()
         alpha = self._alpha(len(hidden) + 1)
         penalised = bool(self.l1_ratio > 0 and (hidden if alpha is None else np.any(alpha)))
-        solver = _choices.choose_solver(self, hidden, len(X), penalised)
+        solver = _choices.choose_solver(self, hidden, penalised, family.has_safe_link)
         if not hidden or solver != "adam" or for_inference:
             X = X.astype(float, copy=False)
+        _choices.check_architecture(self)
         _choices.check_balance(self, penalised)
         if self.bias_reduction:
             check_bias_reduction(self, law, hidden, alpha, solver)
@@ -181,6 +194,7 @@ class BaseDeepGLM(
         specification = Specification(
             family=family,
             hidden=hidden,
+            architecture=self.architecture if hidden else "dense",
             skip=self._skip() if hidden else False,
             paired=self.base is not None or penalised,
             activation=self.activation,
@@ -201,6 +215,7 @@ class BaseDeepGLM(
             start=previous[0] if previous else None,
             seed=seed_of(self.random_state),
             waiting=None,
+            trials=trials,
             bias_reduction=self.bias_reduction,
             polish_output=self.polish_output,
             balance=self.balance,
@@ -263,7 +278,8 @@ class BaseDeepGLM(
             return []
         fitted = self.estimators_ if self._is_ensemble else [self]
         sizes, skip = (n_features, *hidden, n_outputs), bool(hidden and self.skip_connection)
-        asked, layout = Layout(sizes, self.fit_intercept, skip), fitted[0]._network.layout
+        asked = layout_of(self.architecture, sizes, self.fit_intercept, skip)
+        layout = fitted[0]._network.layout
         if asked != layout:
             raise ValueError(
                 f"warm_start=True continues the network of the last fit, {layout}, but now it is "
@@ -363,6 +379,15 @@ class BaseDeepGLM(
         self._refuse_of_ensemble("intercepts_")
         layers = self._network.layout.layers(self._weights)
         return [np.zeros(len(layer.W)) if layer.b is None else layer.b for layer in layers]
+
+    @property
+    def input_bounds_(self) -> Array:
+        """Lower and upper ends, (2, n_features): values of X beyond count as these."""
+        check_is_fitted(self)
+        bounds = (self.estimators_[0] if self._is_ensemble else self)._network.bounds
+        if bounds is None:
+            return np.repeat([[-np.inf], [np.inf]], self.n_features_in_, axis=1)
+        return np.stack([bounds.low, bounds.high])
 
     @property
     def coef_(self) -> Array:

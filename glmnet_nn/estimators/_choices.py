@@ -7,15 +7,20 @@ from sklearn.base import BaseEstimator
 from glmnet_nn.estimators._task import Specification
 from glmnet_nn.training.solvers import SOLVERS, Solution
 
-_SMALL = 5000  # rows up to which all of them are used in every step
 _WHOLE_BATCH = 256
 DEFAULT_TOL = {"newton": 1e-9, "lbfgs": 1e-6, "newton_cg": 1e-6, "adam": 1e-4}
 DEFAULT_MAX_ITER = {"newton": 100, "lbfgs": 2000, "newton_cg": 200, "adam": 30}
-_LEAST_STEPS = 500
+_LEAST_STEPS = 1000
 
 
-def choose_solver(estimator: BaseEstimator, hidden: tuple[int, ...], n_rows: int, l1: bool) -> str:
-    """Return the name of the solver, and raise if the one asked for cannot do the task."""
+def choose_solver(
+    estimator: BaseEstimator, hidden: tuple[int, ...], l1: bool, safe_link: bool
+) -> str:
+    """Return the name of the solver, and raise if the one asked for cannot do the task.
+
+    Where links have an end, an outlier times its coefficient passes it in some step of
+    adam; a line search does not.
+    """
     name = estimator.solver
     if l1 and estimator.polish_output:
         raise ValueError(
@@ -23,11 +28,10 @@ def choose_solver(estimator: BaseEstimator, hidden: tuple[int, ...], n_rows: int
             f"but l1_ratio={estimator.l1_ratio}. Set l1_ratio=0 or polish_output=False."
         )
     if name == "auto":
-        if estimator.early_stopping:
-            return "adam"
-        if not hidden:
-            return "lbfgs" if l1 else "newton"
-        return "lbfgs" if n_rows <= _SMALL else "adam"
+        if hidden or estimator.early_stopping:
+            searched = estimator.architecture == "local" and not safe_link
+            return "lbfgs" if searched and not estimator.early_stopping else "adam"
+        return "lbfgs" if l1 else "newton"
     solver = SOLVERS[name]
     if hidden and not solver.handles_hidden_layers:
         raise ValueError(
@@ -45,6 +49,16 @@ def choose_solver(estimator: BaseEstimator, hidden: tuple[int, ...], n_rows: int
             "Use solver='adam' or 'auto'."
         )
     return name
+
+
+def check_architecture(estimator: BaseEstimator) -> None:
+    """Raise if two ways of nesting the GLM are asked for."""
+    if estimator.architecture == "local" and estimator.skip_connection:
+        raise ValueError(
+            f"architecture='local' has a GLM in it, and skip_connection="
+            f"{estimator.skip_connection!r} would add the same one again. Set "
+            "skip_connection=False, or architecture='dense'."
+        )
 
 
 def check_balance(estimator: BaseEstimator, l1: bool) -> None:
@@ -96,7 +110,7 @@ def batch_size(estimator: BaseEstimator, n_rows: int) -> int:
 
 
 def iterations(estimator: BaseEstimator, solver: str, n_rows: int) -> int:
-    """Return max_iter; for Adam 30 epochs, or as many as make 500 steps."""
+    """Return max_iter; for Adam 30 epochs, or as many as make 1,000 steps."""
     if estimator.max_iter != "auto":
         return int(estimator.max_iter)
     if solver != "adam":

@@ -281,7 +281,7 @@ def _fit_members(
 
     So BLAS has one thread everywhere, and arrays are laid out as they arrive in another
     process: contiguous. One weight for all rows stays without memory: it sums in another order.
-    The GLM of a skip connection is the same for all.
+    The GLM that the networks have in them is the same for all.
 
     Ctrl-C leaves the members fitted so far; of the first alone what it is.
     """
@@ -289,7 +289,7 @@ def _fit_members(
     w = weight[:1] if weight.strides == (0,) else _contiguous(weight)
     offset = None if known is None else _contiguous(known)
     with at_most(1):  # for threads: a limit holds for the process, and ends in any order
-        glm = nested_glm(X, y, _for_rows(w, X), offset, specs[0]) if specs[0].skip else None
+        glm = nested_glm(X, y, _for_rows(w, X), offset, specs[0]) if specs[0].nests_glm else None
         tasks = [delayed(_fit_member)(X, y, w, offset, spec, glm) for spec in specs]
         found = _as_they_come(n_jobs)(tasks)
         total = float(_for_rows(w, X).sum())

@@ -88,7 +88,7 @@ def fit_network(
     The solver works on scaled inputs and, if it is a first-order one, on y in units
     of its spread; what is returned is for X and y as given.
     """
-    rows = Rows(X, y, weight, offset)
+    rows = Rows(X, y, weight, offset, spec.trials)
     saturated = saturated_loss(rows, spec.family)
     intercept, null_loss = null_model(rows, spec.family, saturated)
     adjusted = spec.bias_reduction or spec.balance not in (None, "auto")
@@ -164,7 +164,7 @@ class _Task:
         n_parameters = 0 if spec.hidden else reduced.rank + spec.fit_intercept
         found = Fit(
             solution=solution,
-            network=Network(layout.resized(n_features=n_features), objective.network.activation),
+            network=objective.network.on_inputs(n_features, reduced.raw_bounds, reduced.center),
             weights=folded(layout, reduced, w),
             inputs=reduced,
             alpha=self.alpha,

@@ -29,7 +29,7 @@ def fit_nested(
     spec: Specification,
     glm: Fit | None = None,
 ) -> Fit:
-    """Return the fit of the network and, under ``spec.skip``, of the GLM it is started from.
+    """Return the fit of the network and, where it nests one, of the GLM it is started from.
 
     With ``spec.skip`` "fixed" beta stays that of the GLM: X beta is part of the offset.
     ``glm`` is :func:`nested_glm`, if it is known already.
@@ -39,7 +39,7 @@ def fit_nested(
     ConvergenceWarning
         The GLM did not converge.
     """
-    if not spec.skip:
+    if not spec.nests_glm:
         return fit_network(X, y, weight, offset, spec)
     glm = nested_glm(X, y, weight, offset, spec) if glm is None else glm
     linear = glm.network.layout.layers(glm.weights)[0]
@@ -66,6 +66,7 @@ def nested_glm(X: Array, y: Array, weight: Array, offset: Array | None, spec: Sp
     classical = replace(
         spec,
         hidden=(),
+        architecture="dense",
         skip=False,
         alpha=[0.0],
         l1_ratio=0.0,
@@ -82,8 +83,9 @@ def nested_glm(X: Array, y: Array, weight: Array, offset: Array | None, spec: Sp
     fit = fit_network(X.astype(float, copy=False), y, weight, offset, classical)
     if not fit.solution.converged:
         warnings.warn(
-            "the GLM that skip_connection starts from did not converge: "
-            f"{fit.solution.message}. Use another link, or skip_connection=False.",
+            "the GLM that the network starts from did not converge: "
+            f"{fit.solution.message}. Use another link, or a network without a GLM in it "
+            "(architecture='dense', skip_connection=False).",
             ConvergenceWarning,
             stacklevel=7,
         )
@@ -109,7 +111,7 @@ def _around(
         output = Layer(np.concatenate([last.W, glm.W], axis=1), last.b)
         whole = replace(
             fit,
-            network=Network(replace(layout, skip=True), fit.network.activation),
+            network=Network(replace(layout, skip=True), fit.network.activation, fit.network.bounds),
             weights=layout.flatten([*below, output]),
         )
         return whole if spec.completed is None else spec.completed(whole)

@@ -24,9 +24,9 @@ def warn_of_fits(estimator: Any, fits: list[Fit], n_members: int) -> None:
 
 def _warn_of_data(estimator: Any, fit: Fit) -> None:
     """Warn of linearly dependent columns and of separated data."""
-    skip = fit.network.layout.skip  # beside it alpha and bias_reduction change nothing
+    nests = fit.network.layout.nests_glm  # which alpha and bias_reduction leave alone
     if len(fit.dependent):
-        remedy = "Drop columns" if skip else "Drop columns, or set alpha > 0,"
+        remedy = "Drop columns" if nests else "Drop columns, or set alpha > 0,"
         warnings.warn(
             f"X has rank {fit.rank} but {estimator.n_features_in_} columns: the columns "
             f"{_names(estimator, fit.dependent)} are linearly dependent"
@@ -38,8 +38,10 @@ def _warn_of_data(estimator: Any, fit: Fit) -> None:
         )
     if fit.infinite is not None and fit.infinite.any():
         infinite = np.flatnonzero(fit.infinite.any(axis=0))
-        if skip:
-            remedy = "The network starts there. Set skip_connection=False, or drop columns,"
+        if nests:
+            local = estimator.architecture == "local"
+            without = "architecture='dense'" if local else "skip_connection=False"
+            remedy = f"The network starts there. Set {without}, or drop columns,"
         else:
             remedy = "Set bias_reduction=True or alpha > 0"
         warnings.warn(

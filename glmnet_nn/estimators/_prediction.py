@@ -150,7 +150,7 @@ class RegressionPredictions:
         array
             NaN in rows that the data of the fit do not determine.
         """
-        _check_coverage(coverage)
+        check_coverage(coverage)
         if kind not in ("mean", "observation"):
             raise ValueError(f"kind must be 'observation' or 'mean', but got {kind!r}.")
         forecast = _forecast_of(self, X, offset, exposure, inference)
@@ -175,9 +175,7 @@ class RegressionPredictions:
         inference: Any = None,
     ) -> Array:
         """Return quantiles of a new y, (n, n_quantiles), or (n, n_outputs, n_quantiles)."""
-        asked = np.atleast_1d(np.asarray(quantiles, dtype=float))
-        if asked.ndim > 1 or not np.all((asked >= 0) & (asked <= 1)):
-            raise ValueError(f"quantiles must be numbers between 0 and 1, but got {quantiles!r}.")
+        asked = checked_quantiles(quantiles)
         forecast = _forecast_of(self, X, offset, exposure, inference)
         if isinstance(forecast, ClassForecast):
             raise ValueError("classes have no order, and so no quantiles. See predict().")
@@ -198,7 +196,7 @@ class RegressionPredictions:
         The rows of one sample share one draw of the parameters, so that the spread of
         their sum is right as well.
         """
-        _check_number(n_samples)
+        check_number(n_samples)
         forecast = _forecast_of(self, X, offset, exposure, inference)
         drawn = forecast.sample(n_samples, generator(random_state))
         return self._shaped(drawn)  # type: ignore[attr-defined]
@@ -245,7 +243,7 @@ class ClassPredictions:
         inference: Any = None,
     ) -> Array:
         """Return confidence intervals of the probability of each class, (n, n_classes, 2)."""
-        _check_coverage(coverage)
+        check_coverage(coverage)
         forecast = _forecast_of(self, X, offset, exposure, inference)
         if isinstance(forecast, ClassForecast):
             return forecast.interval(coverage)
@@ -263,7 +261,7 @@ class ClassPredictions:
         inference: Any = None,
     ) -> NDArray[Any]:
         """Draw labels, (n, n_samples); rows of one sample share a draw of the parameters."""
-        _check_number(n_samples)
+        check_number(n_samples)
         forecast = _forecast_of(self, X, offset, exposure, inference)
         drawn = forecast.sample(n_samples, generator(random_state))
         if np.isnan(drawn).any():
@@ -276,13 +274,21 @@ class ClassPredictions:
         return self.classes_[best.astype(int)]  # type: ignore[attr-defined]
 
 
-def _check_coverage(coverage: float) -> None:
+def check_coverage(coverage: float) -> None:
     """Raise unless 0 < coverage < 1."""
     if not (isinstance(coverage, Real) and 0 < coverage < 1):
         raise ValueError(f"coverage must lie between 0 and 1, but got {coverage!r}. Use 0.95.")
 
 
-def _check_number(n_samples: int) -> None:
+def check_number(n_samples: int) -> None:
     """Raise unless n_samples is an integer >= 1."""
     if not (isinstance(n_samples, Integral) and n_samples >= 1):
         raise ValueError(f"n_samples must be an integer >= 1, but got {n_samples!r}.")
+
+
+def checked_quantiles(quantiles: ArrayLike) -> Array:
+    """Return the quantiles, (m,), if they lie between 0 and 1."""
+    asked = np.atleast_1d(np.asarray(quantiles, dtype=float))
+    if asked.ndim > 1 or not np.all((asked >= 0) & (asked <= 1)):
+        raise ValueError(f"quantiles must be numbers between 0 and 1, but got {quantiles!r}.")
+    return asked

@@ -72,7 +72,7 @@ def best_of(
             warm = units.seen(layout, unfolded(layout, inputs, spec.start))
             if solve(warm, rng, "from the last fit"):
                 break
-            if solutions[-1].converged:
+            if solutions[-1].converged or spec.max_iter == 1:  # or one step from there is asked
                 continue  # else: the previous fit may lie where nothing has a slope
         if solve(start, rng, _name(attempt, n_init)):
             break
@@ -84,7 +84,7 @@ def best_of(
 
 def most_searches(spec: Specification) -> int:
     """Return the largest number of searches of :func:`best_of`."""
-    around_glm = bool(spec.hidden) and (bool(spec.skip) or spec.paired)
+    around_glm = bool(spec.hidden) and (spec.nests_glm or spec.paired)
     more = _ANEW if around_glm and spec.solver != "adam" else spec.start is not None
     return (spec.n_init if spec.hidden else 1) + more
 

@@ -38,10 +38,11 @@ class DeepGLMClassifier(ClassifierMixin, ClassPredictions, BaseDeepGLM):
     ----------
     link : str or Link, default="auto"
         The link of a Bernoulli output; "auto" is the canonical one.
-    hidden_layer_sizes, skip_connection, base, activation, alpha, l1_ratio, group_lasso, \
-bias_reduction, fit_intercept, offset, exposure, standardize, solver, max_iter, tol, batch_size, \
-learning_rate, learning_rate_init, early_stopping, validation_fraction, n_iter_no_change, n_init, \
-n_estimators, n_jobs, polish_output, balance, warm_start, store_covariance, random_state, verbose
+    hidden_layer_sizes, architecture, skip_connection, base, activation, alpha, l1_ratio, \
+group_lasso, bias_reduction, fit_intercept, offset, exposure, standardize, solver, max_iter, \
+tol, batch_size, learning_rate, learning_rate_init, early_stopping, validation_fraction, \
+n_iter_no_change, n_init, n_estimators, n_jobs, polish_output, balance, warm_start, \
+store_covariance, random_state, verbose
         As in :class:`DeepGLMRegressor`.
 
     Attributes
@@ -52,8 +53,8 @@ n_estimators, n_jobs, polish_output, balance, warm_start, store_covariance, rand
         Without a hidden layer: (n_features,) and a number for one output; for
         Multinoulli (n_classes, n_features) and (n_classes,), the representative whose
         rows sum to zero.
-    coefs_, intercepts_, deviance_, null_deviance_, family_, link_, solver_, alpha_, \
-n_iter_, converged_, loss_, loss_curve_, validation_loss_curve_, rank_, separated_rows_, \
+    coefs_, intercepts_, input_bounds_, deviance_, null_deviance_, family_, link_, solver_, \
+alpha_, n_iter_, converged_, loss_, loss_curve_, validation_loss_curve_, rank_, separated_rows_, \
 estimable_coef_, estimators_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, \
 out_activation_
         As in :class:`DeepGLMRegressor`.

@@ -17,7 +17,7 @@ def residuals(
     kind: str,
     *,
     precision: Array,
-    phi: float,
+    phi: float | Array,
     rng: np.random.Generator,
 ) -> Array:
     """Return the residuals of each row and output, (n, K).

@@ -25,11 +25,19 @@ from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._profile import LawEstimate
 from glmnet_nn.inference import Estimate, Search
-from glmnet_nn.network import Activation, Layout, Network, get_activation
+from glmnet_nn.network import (
+    Activation,
+    Bounds,
+    Layout,
+    LocalLayout,
+    LocalNetwork,
+    Network,
+    get_activation,
+)
 from glmnet_nn.training.inputs import Inputs
 
 _ESTIMATORS = {cls.__name__: cls for cls in (DeepGLMRegressor, DeepGLMClassifier)}
-_PLAIN = (Layout, Inputs, Search, LawEstimate, Estimate)  # made from their fields
+_PLAIN = (Layout, LocalLayout, Bounds, Inputs, Search, LawEstimate, Estimate)  # from their fields
 _OWN_PACKAGES = ("families", "glmnet_nn")
 _CALLBACKS = "_skl_callbacks"  # who watched the fit: no part of the model
 
@@ -110,6 +118,11 @@ class Encoder:
             return {"activation": value.name}
         if cls is Network:
             return {"network": self._fields(vars(value), where)}
+        if cls is LocalNetwork:
+            held = {
+                name: getattr(value, name) for name in ("layout", "activation", "bounds", "center")
+            }
+            return {"local_network": self._fields(held, where)}
         if self._known.get(cls.__name__) is cls and is_dataclass(value):
             held = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
             return {"type": cls.__name__, "fields": self._fields(held, where)}
@@ -137,6 +150,7 @@ class Decoder:
             "strings": lambda items: np.array(items, dtype=object),
             "activation": get_activation,
             "network": lambda held: Network(**self._fields(held)),
+            "local_network": lambda held: LocalNetwork(**self._fields(held)),
         }
 
     def decode(self, value: Any) -> Any:

@@ -24,7 +24,8 @@ class Rows:
     offset : array of shape (n, K) or (n, 1), or None
         Known part of the linear predictor.
     trials : array of shape (n,) or None
-        Trials of which y is the share of successes; the weight counts them already.
+        Trials of which y is the share of successes, or another precision of y; the weight
+        counts them already.
     """
 
     X: Array

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from families import Array
-from glmnet_nn.network import Layer, Layout
+from glmnet_nn.network import Bounds, Layout
 
-_Conversion = Callable[[Array, Array | None], tuple[Array, Array | None]]
 _EPS = np.finfo(float).eps
 _BLOCK_NUMBERS = 2**15
 _LARGEST = 1e290  # sums and quotients of larger numbers leave double precision
@@ -23,7 +22,9 @@ class Inputs:
     """Z = (X - center) / scale, or that times an orthonormal ``basis`` (p, r).
 
     Weights on Z are turned into weights on X by :meth:`fold`; with a basis these
-    are the ones of minimum norm.
+    are the ones of minimum norm. With a ``reach``, (p,), a network sees column j of Z clipped
+    to +- reach_j, or X clipped to center +- reach scale, which is the same: Z itself is not
+    clipped, since the network does it.
 
     Examples
     --------
@@ -37,6 +38,20 @@ class Inputs:
     center: Array
     scale: Array
     basis: Array | None = None
+    reach: Array | None = None
+
+    @property
+    def bounds(self) -> Bounds | None:
+        """The range of Z, for a network of Z."""
+        return None if self.reach is None else Bounds(-self.reach, self.reach)
+
+    @property
+    def raw_bounds(self) -> Bounds | None:
+        """The range of X, for a network of X."""
+        if self.reach is None:
+            return None
+        half = self.reach * self.scale
+        return Bounds(self.center - half, self.center + half)
 
     @property
     def rank(self) -> int:
@@ -48,6 +63,17 @@ class Inputs:
         Z = X - self.center
         Z /= self.scale
         return Z if self.basis is None else Z @ self.basis
+
+    def given(self, Z: Array) -> Array:
+        """Return X, from the Z of rows of the fit: :meth:`transform` undone."""
+        return (Z if self.basis is None else Z @ self.basis.T) * self.scale + self.center
+
+    def directions(self) -> Array:
+        """Return d z / d x_j, (p, r): d eta / d x is d eta / d z along them.
+
+        With a basis those of :meth:`fold`, so that slopes are of minimum norm too.
+        """
+        return self.fold(np.eye(self.rank), None)[0].T
 
     def fold(self, W: Array, b: Array | None) -> tuple[Array, Array | None]:
         """Return W and b of X, from those of Z; without an intercept nothing is centred."""
@@ -80,7 +106,13 @@ def unscaled(n_features: int) -> Inputs:
     return Inputs(np.zeros(n_features), np.ones(n_features))
 
 
-def standardized(X: Array, weight: Array, center: bool = True, keep_binary: bool = False) -> Inputs:
+def standardized(
+    X: Array,
+    weight: Array,
+    center: bool = True,
+    keep_binary: bool = False,
+    reach: float | None = None,
+) -> Inputs:
     """Return inputs of weighted mean 0 and variance 1.
 
     Parameters
@@ -92,6 +124,9 @@ def standardized(X: Array, weight: Array, center: bool = True, keep_binary: bool
     keep_binary : bool, default=False
         Leave columns that hold nothing but 0 and 1 as they are. (A rare level,
         standardised, would be an input of many standard deviations.)
+    reach : float, optional
+        How many standard deviations from the mean a network may see; more for none of the
+        columns of 0 and 1.
     """
     share = weight / weight.sum()
     size, binary = _sizes(X)
@@ -121,7 +156,8 @@ def standardized(X: Array, weight: Array, center: bool = True, keep_binary: bool
         middle[binary], scale[binary] = 0.0, 1.0
     if center:
         middle[constant] = X[0, constant] if len(X) else 0.0
-    return Inputs(middle, scale)
+    reaches = None if reach is None else np.where(binary, np.inf, reach)
+    return Inputs(middle, scale, reach=reaches)
 
 
 def _sizes(X: Array) -> tuple[Array, NDArray[np.bool_]]:
@@ -164,20 +200,9 @@ def full_rank(inputs: Inputs, X: Array) -> Inputs:
 
 def folded(layout: Layout, inputs: Inputs, w: Array) -> Array:
     """Return the parameters for X, from those of a network on Z."""
-    return _converted(layout, w, inputs.fold)
+    return layout.converted(w, inputs.fold)
 
 
 def unfolded(layout: Layout, inputs: Inputs, weights: Array) -> Array:
     """Return the parameters on Z, from those of the network on X: `folded` undone."""
-    return _converted(layout.resized(n_features=len(inputs.center)), weights, inputs.unfold)
-
-
-def _converted(layout: Layout, w: Array, convert: _Conversion) -> Array:
-    """Return w with what sees the inputs converted: the first layer, and the skip connection."""
-    layers = layout.layers(w)
-    layers[0] = Layer(*convert(*layers[0]))
-    if layout.skip:
-        last, B = layers[-1], layout.skipping(w)
-        B, b = convert(B, last.b)
-        layers[-1] = Layer(np.concatenate([last.W[:, : layout.sizes[-2]], B], axis=1), b)
-    return layout.flatten(layers)
+    return layout.resized(n_features=len(inputs.center)).converted(weights, inputs.unfold)
