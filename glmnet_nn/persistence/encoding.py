@@ -39,6 +39,7 @@ from glmnet_nn.training.inputs import Inputs
 _ESTIMATORS = {cls.__name__: cls for cls in (DeepGLMRegressor, DeepGLMClassifier)}
 _PLAIN = (Layout, LocalLayout, Bounds, Inputs, Search, LawEstimate, Estimate)  # from their fields
 _OWN_PACKAGES = ("families", "glmnet_nn")
+_CALLBACKS = "_skl_callbacks"  # who watched the fit: no part of the model
 
 
 def _is_ours(cls: type) -> bool:
@@ -106,7 +107,8 @@ class Encoder:
         cls = type(value)
         if _ESTIMATORS.get(cls.__name__) is cls:
             parameters = value.get_params(deep=False)
-            state = {name: held for name, held in vars(value).items() if name not in parameters}
+            left_out = {*parameters, _CALLBACKS}
+            state = {name: held for name, held in vars(value).items() if name not in left_out}
             return {
                 "estimator": cls.__name__,
                 "parameters": self._fields(parameters, where),
