@@ -16,8 +16,11 @@ from benchmarks import machine
 
 TABLES = {
     "glm": "classical GLMs beside glum, scikit-learn and statsmodels",
+    "path": "elastic-net paths of 100 alphas beside glum and scikit-learn",
     "nets": "samples per second of Adam beside scikit-learn, torch and jax",
     "quality": "time to the held-out deviance of scikit-learn's perceptrons",
+    "insurance": "claim frequencies (freMTPL2) beside published networks and GLMs",
+    "small": "defaults of networks beside the GLM on small sets, by cross-validation",
     "scale": "seconds and memory for n = 1e4 .. 1e7",
     "import": "seconds of the import in a fresh interpreter",
     "predict": "one row over plain numpy, and a million rows",
@@ -67,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawTextHelpFormatter,
         epilog=f"Do intervals of networks cover? python -m benchmarks {_STUDY} --help",
     )
-    listed = "\n".join(f"{name:8} {what}" for name, what in TABLES.items())
+    listed = "\n".join(f"{name:9} {what}" for name, what in TABLES.items())
     parser.add_argument("table", choices=TABLES, help=listed)
     parser.add_argument("--quick", action="store_true", help="tiny data: does it run? (seconds)")
     parser.add_argument("--repeats", type=int, help="timings, seeds (default 5; 1 with --quick)")
@@ -75,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--without", default="", help="glm, nets: no peers of this name")
     parser.add_argument("--threads", default="1,2", help="numbers tried for each library (1,2)")
     parser.add_argument("--json", type=Path, help="keep what is measured here, row by row")
-    parser.add_argument("--data", type=Path, help="folder with freMTPL2.parquet, for quality")
+    parser.add_argument("--data", type=Path, help="folder of freMTPL2.parquet: quality, insurance")
     return parser
 
 

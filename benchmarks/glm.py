@@ -108,11 +108,17 @@ def peers(law: str) -> list[Contender]:
     ]
 
 
-def _with_tolerance(workers: Crew, directory: str, contender: Contender) -> Contender:
-    """Return the contender with the loosest tolerance, a power of ten, that reaches GRADIENT.
+def with_tolerance(
+    workers: Crew,
+    directory: str,
+    contender: Contender,
+    judge: str = "gradient",
+    bound: float = GRADIENT,
+) -> Contender:
+    """Return the contender with the loosest tolerance, a power of ten, that reaches the bound.
 
-    Bisection over 1e-1 .. 1e-13, four fits, the gradient measured after each. Where even
-    the tightest does not reach it, that one stays, and the table says so.
+    Bisection over 1e-1 .. 1e-13, four fits, what the judge says measured after each. Where
+    even the tightest does not reach it, that one stays, and the table says so.
     """
     if "tol" not in contender.settings or not is_installed(contender.package):
         return contender
@@ -120,9 +126,9 @@ def _with_tolerance(workers: Crew, directory: str, contender: Contender) -> Cont
     while low < high:
         middle = (low + high) // 2
         settings = {**contender.settings, "tol": 10.0**-middle}
-        request = {"run": contender.function, "settings": settings, "judge": "gradient"}
+        request = {"run": contender.function, "settings": settings, "judge": judge}
         reached = workers.run(contender.package, contender.threads[0], directory, **request)
-        low, high = (low, middle) if reached["gradient"] <= GRADIENT else (middle + 1, high)
+        low, high = (low, middle) if reached[judge] <= bound else (middle + 1, high)
     return replace(contender, settings={**contender.settings, "tol": 10.0**-low})
 
 
@@ -138,7 +144,7 @@ def measure(workers: Crew, work: Work, options: Any) -> list[Any]:
             settings = {**contender.settings, "law": work.law}
             asked = replace(contender, threads=options.threads, settings=settings)
             try:
-                ready.append(_with_tolerance(workers, directory, asked))
+                ready.append(with_tolerance(workers, directory, asked))
             except ContenderError as error:
                 failed.append({"contender": contender.name, "error": str(error)})
         rows = race(workers, ready, directory, "gradient", options.repeats) + failed

@@ -37,6 +37,23 @@ def gradient(coefficients: Numbers, data: Data, law: str) -> dict[str, Any]:
     return {"gradient": float(np.abs(total).max()) / len(X)}
 
 
+def excess(path: Numbers, data: Data, law: str) -> dict[str, Any]:
+    """Return how far F of a lasso path is above its minimum, over F of the null model.
+
+    ``path`` is (m, K, 1 + p), the intercepts first, at data["alphas"]; F is half the mean
+    deviance plus alpha sum |beta|. The largest over the alphas, beside data["least"]; where
+    that is not known yet, F itself, as ``values``.
+    """
+    X, y, alphas = data["X"], data["y"], data["alphas"]
+    F = alphas * np.abs(path[:, :, 1:]).sum(axis=(1, 2))
+    for k, one in enumerate(path):
+        mu = _mean(X @ one[:, 1:].T + one[:, 0], law)
+        F[k] += 0.5 * float(np.mean(_deviances(mu if len(one) > 1 else mu[:, 0], y, law)))
+    if "least" not in data:
+        return {"values": F.tolist()}
+    return {"excess": float(np.max(F - data["least"]) / data["least"][0])}
+
+
 def _mean(eta: Numbers, law: str) -> Numbers:
     """Return the mean at eta under the canonical link."""
     if law == "normal":
@@ -64,6 +81,17 @@ def deviance(mean: Mean, data: Data, law: str) -> dict[str, Any]:
         y = y / weight
     value = float(np.average(_deviances(mu, y, law), weights=weight))
     return {"deviance": value, **mean.__dict__}
+
+
+def portfolio(mean: Mean, data: Data, law: str) -> dict[str, Any]:
+    """Return the mean deviances of rates on both parts, and sum e mu / sum y - 1 on the first."""
+    found = {}
+    for part, suffix in (("learn", ""), ("test", "_test")):
+        weight, y = data["exposure" + suffix], data["y" + suffix]
+        mu = np.asarray(mean(data["X" + suffix]), dtype=np.float64)
+        found[part] = float(np.average(_deviances(mu, y / weight, law), weights=weight))
+        found.setdefault("imbalance", float(weight @ mu / y.sum() - 1.0))
+    return {**found, **mean.__dict__}
 
 
 def _deviances(mu: Numbers, y: Numbers, law: str) -> Numbers:

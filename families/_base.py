@@ -72,6 +72,7 @@ class ExponentialFamily(Parameters, Residuals, SecondOrder, DispersionScore, ABC
     mean_domain: ClassVar[Interval | Simplex]
     natural_scale: ClassVar[float] = 1.0
     has_dispersion: ClassVar[bool] = False
+    may_be_overdispersed: ClassVar[bool] = True  # Var[y] = phi V(mu), phi > 1; see Bernoulli
     event_ndim: ClassVar[int] = 0
 
     def __init_subclass__(cls, **kwargs: object) -> None:

@@ -37,6 +37,7 @@ class Bernoulli(ExponentialFamily):
     support: ClassVar[Interval] = CLOSED_UNIT
     mean_domain: ClassVar[Interval] = UNIT
     canonical_link: ClassVar[Link] = Logit()
+    may_be_overdispersed: ClassVar[bool] = False  # an indicator's variance follows from its mean
 
     def log_partition(self, theta: Array) -> Array:
         return log1pexp(theta)

@@ -39,6 +39,7 @@ class Binomial(Bernoulli):
 
     name: ClassVar[str] = "binomial"
     aliases: ClassVar[tuple[str, ...]] = ()
+    may_be_overdispersed: ClassVar[bool] = True
 
     @property
     def takes_precision(self) -> bool:

@@ -42,6 +42,7 @@ class Multinoulli(ExponentialFamily):
     mean_domain: ClassVar[Simplex] = Simplex()
     canonical_link: ClassVar[Link] = Softmax()
     event_ndim: ClassVar[int] = 1
+    may_be_overdispersed: ClassVar[bool] = False
 
     def log_partition(self, theta: Array) -> Array:
         """By log1p of the sum without its largest term, which keeps the small rest."""

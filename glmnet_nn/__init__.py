@@ -38,7 +38,10 @@ if TYPE_CHECKING:
         nonlinearity_test,
         vuong_test,
     )
+    from glmnet_nn.elastic_net import ElasticNetPath
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor, DoubleGLMRegressor
+    from glmnet_nn.estimators.elastic_net import ElasticNetGLMClassifierCV, ElasticNetGLMCV
+    from glmnet_nn.estimators.paths import elastic_net_path
     from glmnet_nn.nesting import glm_to_net_path
     from glmnet_nn.persistence import load_model, save_model
 
@@ -52,6 +55,9 @@ __all__ = [
     "DeepGLMRegressor",
     "DevianceScorer",
     "DoubleGLMRegressor",
+    "ElasticNetGLMCV",
+    "ElasticNetGLMClassifierCV",
+    "ElasticNetPath",
     "ExponentialFamily",
     "Gamma",
     "InferenceWarning",
@@ -66,6 +72,7 @@ __all__ = [
     "compare",
     "configuration",
     "deviance_scorer",
+    "elastic_net_path",
     "get_family",
     "glm_to_net_path",
     "load_model",
@@ -81,8 +88,12 @@ _LAZY = {
     "DeepGLMRegressor": "estimators",
     "DoubleGLMRegressor": "estimators",
     "DevianceScorer": "comparison",
+    "ElasticNetGLMCV": "estimators.elastic_net",
+    "ElasticNetGLMClassifierCV": "estimators.elastic_net",
+    "ElasticNetPath": "elastic_net",
     "compare": "comparison",
     "deviance_scorer": "comparison",
+    "elastic_net_path": "estimators.paths",
     "nonlinearity_test": "comparison",
     "vuong_test": "comparison",
     "glm_to_net_path": "nesting",

@@ -58,6 +58,18 @@ FLOORS = (
         STATISTICS,
     ),
     Floor(
+        "glmnet_nn.elastic_net",
+        (
+            "families",
+            "glmnet_nn._plotting",
+            "glmnet_nn.network",
+            "glmnet_nn.training",
+            "glmnet_nn.exceptions",
+            "glmnet_nn.elastic_net",
+        ),
+        frozenset({"pandas", "sklearn", "matplotlib"}),
+    ),
+    Floor(
         "glmnet_nn.estimators",
         (
             "families",
@@ -65,6 +77,7 @@ FLOORS = (
             "glmnet_nn.training",
             "glmnet_nn.exceptions",
             "glmnet_nn.inference",
+            "glmnet_nn.elastic_net",
             "glmnet_nn.estimators",
         ),
         STATISTICS | {"sklearn"},
@@ -255,6 +268,7 @@ def test_families_are_asked_not_told_apart(module: str, path: Path) -> None:
         ("glmnet_nn.estimators.regressor", "from glmnet_nn.plotting import curve"),
         ("glmnet_nn.estimators.regressor", "from glmnet_nn.comparison import compare"),
         ("glmnet_nn.estimators.regressor", "import torch"),
+        ("glmnet_nn.elastic_net.solver", "from glmnet_nn.estimators import paths"),
         ("glmnet_nn.comparison.table", "from glmnet_nn.plotting import curve"),
         ("glmnet_nn.comparison.table", "from glmnet_nn.validation import lift_table"),
         ("glmnet_nn.validation.lift", "import matplotlib"),

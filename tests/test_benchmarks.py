@@ -17,8 +17,21 @@ import statsmodels.api as sm
 from sklearn import metrics
 
 from benchmarks import __main__ as command
-from benchmarks import data, glm, judges, memory, nets, predict, quality, scale, tables
+from benchmarks import (
+    data,
+    glm,
+    insurance,
+    judges,
+    memory,
+    nets,
+    path,
+    predict,
+    quality,
+    scale,
+    tables,
+)
 from benchmarks.crew import Contender, Crew, crew, race, stored
+from glmnet_nn import DeepGLMRegressor
 
 # ------------------------------------------------------------ every command
 
@@ -43,7 +56,7 @@ def run(
     def shared() -> Iterator[Crew]:
         yield workers
 
-    for module in (glm, nets, quality, scale, predict):
+    for module in (glm, path, nets, quality, insurance, scale, predict):
         monkeypatch.setattr(module, "crew", shared)
 
     def command_line(*arguments: str) -> tuple[dict[str, Any], str]:
@@ -89,6 +102,14 @@ def test_each_row_is_kept_when_it_is_done_and_peers_can_be_left_out(
         run("scale", "--without", "torch")
 
 
+def test_paths_reach_the_minimum(run: Any) -> None:
+    found, printed = run("path")
+    rows = [row for row in found["rows"] if "absent" not in row]
+    assert {row["contender"] for row in rows} >= {"glmnet_nn", "scikit-learn enet_path"}
+    assert all(row["excess"] <= path.EXCESS and row["reached"] for row in rows)
+    assert "| Multinoulli 3e2 x 4, K = 3 | glmnet_nn |" in printed
+
+
 def test_nets_train_alike(run: Any) -> None:
     found, printed = run("nets", "--only", "poisson")
     rows = {row["contender"]: row for row in found["rows"]}
@@ -107,6 +128,71 @@ def test_quality_measures_both_of_ours_and_says_what_was_left_out(run: Any) -> N
             peer = next(r for r in found["rows"] if r["contender"] == quality.PEER)
             assert row["first"]["deviance"] <= peer["deviance"]
     assert "freMTPL2 was left out" in printed
+
+
+def policies(n: int = 400) -> pd.DataFrame:
+    """A table as that of the motor policies, its claims at random."""
+    rng = np.random.default_rng(0)
+    exposure = rng.uniform(0.1, 1.0, n)
+    return pd.DataFrame(
+        {
+            "VehAge": rng.integers(0, 25, n),
+            "DrivAge": rng.integers(18, 95, n),
+            "BonusMalus": rng.integers(50, 160, n),
+            "VehPower": rng.integers(4, 16, n),
+            "Area": rng.choice(list("ABCDEF"), n),
+            "Density": rng.integers(1, 10_000, n),
+            "VehGas": rng.choice(["Diesel", "Regular"], n),
+            "VehBrand": rng.choice(["B1", "B2", "B3"], n),
+            "Region": rng.choice(["R1", "R2"], n),
+            "ClaimNb": rng.poisson(exposure),
+            "Exposure": exposure,
+            "LearnTest": np.where(np.arange(n) < 300, "L", "T"),
+        }
+    )
+
+
+@pytest.mark.filterwarnings("ignore::glmnet_nn.RankWarning")  # indicators of every level
+def test_insurance_is_the_published_loss_on_the_published_split(
+    run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    table = policies()
+    monkeypatch.setattr(pd, "read_parquet", lambda path: table)
+    found, printed = run("insurance", "--data", str(tmp_path), "--repeats", "2")
+    rows = [row for row in found["rows"] if row["model"] == "network"]
+    assert [row["seed"] for row in rows] == [0, 1]
+    assert rows[0]["test"] != rows[1]["test"]
+    assert all(abs(row["imbalance"]) <= 1e-9 for row in found["rows"])
+    assert found["size"] == {"learn": 300, "test": 100}
+    claims = data.motor_claims(tmp_path)
+    ours = DeepGLMRegressor("poisson", hidden_layer_sizes=())
+    ours.fit(claims["X"], claims["y"], exposure=claims["exposure"])
+    glm_row = next(row for row in found["rows"] if row["model"] == "GLM")
+    for part, suffix in (("learn", ""), ("test", "_test")):
+        time, counts = claims["exposure" + suffix], claims["y" + suffix]
+        mu = ours.predict(claims["X" + suffix])
+        expected = metrics.mean_poisson_deviance(counts / time, mu, sample_weight=time)
+        assert glm_row[part] == pytest.approx(expected, rel=1e-9)
+    assert "| network (this package) | 2 |" in printed
+    assert "| GLM3 | - | 45.586 | 45.435 |" in printed
+
+
+def test_insurance_tells_which_goals_were_missed() -> None:
+    fine = {"learn": 0.44, "test": 0.44, "imbalance": 0.0, "seconds": 1.0}
+    model = insurance.Model("m", {}, goal=44.1, timed=True)
+    assert insurance.summary(model, [fine, fine])["met"]
+    for change in ({"imbalance": -1e-8}, {"test": 0.46}, {"seconds": 11.0}):
+        assert not insurance.summary(model, [fine | change])["met"]
+    with pytest.raises(SystemExit, match="--data FOLDER"):
+        insurance.run(SimpleNamespace(data=None))
+
+
+def test_small_compares_the_defaults_on_the_same_folds(run: Any) -> None:
+    found, printed = run("small", "--only", "engel")
+    (row,) = found["rows"]
+    assert (row["rows"], row["columns"]) == (235, 1)
+    assert row["difference"] == pytest.approx(row["network"] - row["glm"], rel=1e-9)
+    assert "| engel | normal | 235 | 1 |" in printed
 
 
 def test_scale_and_predict(run: Any) -> None:
@@ -224,7 +310,7 @@ def test_the_tolerance_is_the_loosest_that_reaches_the_gradient(
         lambda library, threads, request: {"gradient": factor * request["settings"]["tol"]}
     )
     peer = Contender("peer", "numpy", "glm", {"tol": None})
-    found = glm._with_tolerance(workers, "", peer)
+    found = glm.with_tolerance(workers, "", peer)
     assert found.settings["tol"] == pytest.approx(expected)
     assert len(workers.asked) <= 4
 
@@ -243,7 +329,16 @@ def test_a_peer_that_missed_the_gradient_is_not_the_best() -> None:
 
 
 def test_every_table_of_the_command_has_a_quick_way() -> None:
-    assert set(command.TABLES) == {"glm", "nets", "quality", "scale", "import", "predict"}
+    assert set(command.TABLES) == {
+        "glm",
+        "nets",
+        "quality",
+        "insurance",
+        "small",
+        "scale",
+        "import",
+        "predict",
+    }
     with pytest.raises(SystemExit):
         command.main(["no such table"])
 

@@ -115,7 +115,8 @@ def test_networks_and_formulas_stand_beside_each_other():
 
 def test_networks_have_criteria_by_their_effective_degrees_of_freedom():
     X, y, time, _ = claims()
-    net = DeepGLMRegressor("poisson", hidden_layer_sizes=(2,), tol=1e-8, random_state=0)
+    options = {"hidden_layer_sizes": (2,), "solver": "lbfgs", "tol": 1e-8}
+    net = DeepGLMRegressor("poisson", random_state=0, **options)
     found = compare({"net": net, "glm": glm()}, X, y, cv=2, exposure=time)
     fit = net.fit(X, y, exposure=time)
     with pytest.warns(InferenceWarning):

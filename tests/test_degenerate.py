@@ -309,8 +309,8 @@ def test_separation_by_rows_of_weight_zero():
         lambda: glm().fit(*dependent()),
         lambda: glm("bernoulli").fit(*separated("perfect")),
         lambda: glm_classifier().fit(*separated("perfect")),
-        lambda: DeepGLMRegressor(max_iter=1, random_state=0).fit(*plain()),
-        lambda: DeepGLMClassifier(max_iter=1, random_state=0).fit(*separated("quasi")),
+        lambda: DeepGLMRegressor(solver="lbfgs", max_iter=1, random_state=0).fit(*plain()),
+        lambda: DeepGLMClassifier(solver="lbfgs", max_iter=1).fit(*separated("quasi")),
     ],
 )
 def test_warnings_point_at_the_call_of_fit(fit):

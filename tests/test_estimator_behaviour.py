@@ -212,7 +212,7 @@ def test_predictions_by_hand(activation, family, standardize):
         family, hidden=(4, 3), activation=activation, standardize=standardize, tol=1e-3
     ).fit(X, y)
     *hidden, (W, b) = zip(model.coefs_, model.intercepts_, strict=True)
-    O = X
+    O = np.clip(X, *model.input_bounds_)
     for layer, offset in hidden:
         O = ACTIVATIONS[activation](O @ layer + offset)
     eta = O @ W + b

@@ -5,6 +5,12 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from test_estimator_behaviour import classifier, data, depths, regressor
 
+
+def exact(hidden):
+    """The solver that ends at an optimum: one that does not depend on order or repetition."""
+    return "lbfgs" if hidden else "auto"
+
+
 # ------------------------------------------------------------------- training
 
 
@@ -26,7 +32,7 @@ def test_random_state(kind, solver):
 
 def test_n_init_keeps_the_best():
     X, y, *_ = data()
-    losses = [regressor(n_init=n, hidden=(3,)).fit(X, y).loss_ for n in (1, 2, 5)]
+    losses = [regressor(n_init=n, hidden=(3,), solver="lbfgs").fit(X, y).loss_ for n in (1, 2, 5)]
     assert losses[0] >= losses[1] >= losses[2]
     assert losses[2] < losses[0]
 
@@ -35,13 +41,13 @@ def test_n_init_keeps_the_best():
 def test_warm_start_continues(kind):
     X, y, *_ = data()
     y = np.minimum(y, 2)
-    model = kind(warm_start=True).fit(X, y)
+    model = kind(warm_start=True, solver="lbfgs").fit(X, y)
     first, coefs = model.loss_, model.coefs_[0].copy()
     model.set_params(max_iter=5).fit(X, y)
     assert model.n_iter_ <= 3
     assert model.loss_ <= first + 1e-12
     np.testing.assert_allclose(model.coefs_[0], coefs, atol=1e-2)
-    cold = kind(warm_start=False).fit(X, y)
+    cold = kind(warm_start=False, solver="lbfgs").fit(X, y)
     assert cold.n_iter_ > 10
 
 
@@ -57,7 +63,7 @@ def test_warm_start_of_another_network():
 @pytest.mark.parametrize("hidden", [(), (4,)])
 def test_warm_start_does_not_move_the_optimum(hidden):
     X, y, *_ = data()
-    model = regressor(hidden=hidden, warm_start=True).fit(X, y)
+    model = regressor(hidden=hidden, warm_start=True, solver=exact(hidden)).fit(X, y)
     again = model.predict(X)
     np.testing.assert_allclose(model.fit(X, y).predict(X), again, rtol=1e-5)
 
@@ -101,7 +107,7 @@ def test_too_few_iterations(hidden, solver):
 
 @pytest.mark.parametrize(
     ("hidden", "n", "expected"),
-    [((), 50, "newton"), ((4,), 50, "lbfgs"), ((1,), 5001, "adam")],
+    [((), 50, "newton"), ((4,), 50, "adam"), ((1,), 5001, "adam")],
 )
 def test_automatic_solver(hidden, n, expected, capsys):
     X, y, *_ = data(n)
@@ -153,8 +159,9 @@ def test_classes_start_at_their_shares():
 def test_automatic_alpha():
     """10 phi / sum w with hidden layers, phi of a classical fit; 0 without."""
     X, y, _, weight = data()
-    poisson = regressor(alpha="auto").fit(X, y, weight)
-    np.testing.assert_allclose(poisson.alpha_, [10 / weight.sum()] * 2, rtol=1e-12)
+    indicator = np.minimum(y, 1)
+    binary = regressor("bernoulli", alpha="auto").fit(X, indicator, weight)
+    np.testing.assert_allclose(binary.alpha_, [10 / weight.sum()] * 2, rtol=1e-12)
     assert regressor(alpha="auto", hidden=()).fit(X, y, weight).alpha_ == [0.0]
     normal = regressor("normal", alpha="auto").fit(X, y, weight)
     glm = regressor("normal", alpha=0.0, hidden=()).fit(X, y, weight)
@@ -184,8 +191,9 @@ def test_rescaling_y(hidden, factor):
 @pytest.mark.parametrize("family", ["normal", "poisson"])
 def test_weights_times_a_constant(family, hidden, factor):
     X, y, _, weight = data()
-    one = regressor(family, hidden=hidden).fit(X, y, weight)
-    other = regressor(family, hidden=hidden).fit(X, y, factor * weight)
+    options = {"hidden": hidden, "solver": exact(hidden)}
+    one = regressor(family, **options).fit(X, y, weight)
+    other = regressor(family, **options).fit(X, y, factor * weight)
     np.testing.assert_allclose(other.predict(X), one.predict(X), rtol=1e-3, atol=1e-3)
     assert other.loss_ == pytest.approx(one.loss_, rel=1e-8)
     assert other.deviance_ == pytest.approx(factor * one.deviance_, rel=1e-4)
@@ -196,8 +204,9 @@ def test_weights_are_repeated_rows(hidden):
     """alpha="auto" too: weights count as repetitions."""
     X, y, *_ = data()
     times = np.random.default_rng(4).integers(0, 4, len(y))
-    one = regressor(hidden=hidden, alpha="auto").fit(X, y, sample_weight=times)
-    other = regressor(hidden=hidden, alpha="auto").fit(np.repeat(X, times, axis=0), y.repeat(times))
+    options = {"hidden": hidden, "solver": exact(hidden), "alpha": "auto"}
+    one = regressor(**options).fit(X, y, sample_weight=times)
+    other = regressor(**options).fit(np.repeat(X, times, axis=0), y.repeat(times))
     np.testing.assert_allclose(one.alpha_, other.alpha_, rtol=1e-12)
     np.testing.assert_allclose(one.predict(X), other.predict(X), rtol=1e-3)
     assert one.deviance_ == pytest.approx(other.deviance_, rel=1e-5)
@@ -213,10 +222,11 @@ def test_alpha_of_each_layer():
 
 def test_l1_zeroes_in_a_network():
     X, y, *_ = data()
-    model = regressor(alpha=0.02, l1_ratio=1.0, hidden=(6,), max_iter=5000, tol=1e-4).fit(X, y)
+    options = {"alpha": 0.02, "hidden": (6,), "solver": "lbfgs"}
+    model = regressor(l1_ratio=1.0, max_iter=5000, tol=1e-4, **options).fit(X, y)
     zeros = sum(int((W == 0).sum()) for W in model.coefs_)
     assert 0 < zeros < 24
-    ridge = regressor(alpha=0.02, hidden=(6,)).fit(X, y)
+    ridge = regressor(**options).fit(X, y)
     assert all(np.all(W != 0) for W in ridge.coefs_)
 
 

@@ -24,7 +24,7 @@ def data(n=240, seed=0):
     return X, rng.poisson(mean * exposure).astype(float), rng.uniform(0.5, 2, n), exposure
 
 
-NET = DeepGLMRegressor("poisson", hidden_layer_sizes=(4,), random_state=0)
+NET = DeepGLMRegressor("poisson", hidden_layer_sizes=(4,), solver="lbfgs", random_state=0)
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +172,28 @@ def test_degrees_of_freedom_of_groups():
         up, down = (model.fit(X, Y + sign * step).predict(X)[at] for sign in (1, -1))
         divergence += (up - down) / 2e-4
     assert_allclose(found, divergence, rtol=1e-6)
+
+
+def test_degrees_of_freedom_with_beta_held():
+    """From the hat matrices: H of the GLM, and S of the network around it."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    X = (X - X.mean(axis=0)) / X.std(axis=0)  # what the penalty sees
+    y = np.sin(2 * X[:, 0]) + X[:, 1] + 0.3 * rng.normal(size=60)
+    asked = {"hidden_layer_sizes": (3,), "skip_connection": "fixed", "random_state": 0}
+    model = DeepGLMRegressor(alpha=0.01, **asked).fit(X, y)
+    O, v = np.tanh(X @ model.coefs_[0] + model.intercepts_[0]), model.coefs_[1][:, 0]
+    P = v * (1 - O**2)
+    J = np.column_stack([(P[:, :, None] * X[:, None, :]).reshape(60, 9), P, O, np.ones(60)])
+    ridge = 60 * 0.01 * np.diag([1.0] * 9 + [0.0] * 3 + [1.0] * 3 + [0.0])
+    S = J @ np.linalg.solve(J.T @ J + ridge, J.T)
+    G = np.column_stack([X, np.ones(60)])
+    H = G @ np.linalg.pinv(G)
+    expected = np.trace(H + S @ (np.eye(60) - H))
+    assert model.deviance_ < 0.5 * np.square(y - H @ y).sum()
+    assert_allclose(degrees_of_freedom(model, X, y), expected, rtol=1e-8)
+    model = DeepGLMRegressor(alpha=10.0, **asked).fit(X, y)  # the network is 0
+    assert_allclose(degrees_of_freedom(model, X, y), 4.0, rtol=1e-6)
 
 
 def test_a_figure(path):

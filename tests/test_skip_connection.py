@@ -232,7 +232,7 @@ def test_it_leaves_the_glm_with_few_rows(how):
     glm = DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X, y)
     for seed in range(3):
         net = DeepGLMRegressor("poisson", skip_connection=how, random_state=seed).fit(X, y)
-        assert net.loss_ < 0.98 * glm.loss_
+        assert net.deviance_ < 0.97 * glm.deviance_
 
 
 def test_units_change_nothing():
@@ -263,8 +263,9 @@ def test_parameters_are_for_x_as_given():
 def test_a_warm_start_goes_on(how):
     X, y, *_ = poisson(n=300)
     net = DeepGLMRegressor(
-        "poisson", hidden_layer_sizes=(4,), skip_connection=how, warm_start=True, random_state=0
-    ).fit(X, y)
+        "poisson", hidden_layer_sizes=(4,), skip_connection=how, warm_start=True, random_state=0,
+        solver="lbfgs",
+    ).fit(X, y)  # fmt: skip
     before, first = net.loss_, net.n_iter_
     net.fit(X, y)
     assert_allclose(net.loss_, before, rtol=1e-7)
@@ -292,12 +293,12 @@ def test_the_output_layer_can_be_scored(asked):
     assert_allclose(weight @ after.predict(X, exposure=exposure), weight @ y, rtol=1e-9)
 
 
-def test_dependent_columns_are_told():
+@pytest.mark.parametrize("fit", ["fit", "fit_for_inference"])
+def test_dependent_columns_are_told(fit):
     X, y, *_ = poisson(n=300)
+    net = DeepGLMRegressor("poisson", hidden_layer_sizes=(1,), skip_connection=True)
     with pytest.warns(RankWarning, match="x4"):
-        net = DeepGLMRegressor("poisson", hidden_layer_sizes=(3,), skip_connection=True).fit(
-            np.column_stack([X, X[:, 0] + X[:, 1]]), y
-        )
+        getattr(net, fit)(np.column_stack([X, X[:, 0] + X[:, 1]]), y)
     assert net.rank_ == 4
 
 

@@ -139,6 +139,28 @@ def test_double_lift_keeps_totals_and_sorts_by_the_ratio():
     assert np.all(np.diff(found["sort_ratio"]) > 0)
 
 
+def test_bins_of_the_double_lift_are_of_the_ratio():
+    rng = np.random.default_rng(0)
+    mu = {"a": rng.gamma(3.0, size=60), "b": rng.gamma(3.0, size=60)}
+    y = rng.gamma(3.0, size=60)
+    found = double_lift_table(y, mu, n_bins=4)
+    rows = np.argsort(mu["a"] / mu["b"]).reshape(4, 15)
+    for column, values in {"actual": y, **mu}.items():
+        np.testing.assert_allclose(found[column], values[rows].mean(axis=1), rtol=1e-12)
+
+
+def test_the_standard_error_is_that_of_the_sum_of_residuals():
+    """Rows are independent and s of each; y - mu is of counts, the exposure of the level."""
+    y, mu, weight, time, by = portfolio()
+    table = actual_expected(y, mu["a"], by, sample_weight=weight, exposure=time)
+    for level, row in table.iterrows():
+        here = by == level
+        variance = (weight * (y - mu["a"]) ** 2)[here].sum()
+        np.testing.assert_allclose(row["se"], np.sqrt(variance) / row["exposure"], rtol=1e-12)
+        total = (weight * (y - mu["a"]))[here].sum()
+        np.testing.assert_allclose(row["z"], total / np.sqrt(variance), rtol=1e-12)
+
+
 def test_bins_without_ties_are_deciles():
     rng = np.random.default_rng(0)
     mu = rng.permutation(np.arange(1.0, 101.0))
@@ -228,7 +250,10 @@ def test_relativities_are_those_of_statsmodels():
 
 
 def test_any_table_of_estimates_will_do():
-    frame, _ = factor_glm()
+    frame, X = factor_glm()
+    ours = DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X, frame["y"])
+    results = ours.inference(X, frame["y"])
+    same(relativities(results.summary_frame(), {"by": "p"}), relativities(results, {"by": "p"}))
     theirs = smf.glm("y ~ C(by) + x", frame, family=sm.families.Poisson()).fit()
     tables = [
         pd.DataFrame({"params": theirs.params, "bse": theirs.bse}),
@@ -259,6 +284,12 @@ def test_a_column_belongs_to_the_factor_of_the_longest_name():
         ("car_age", "0"),
         ("car_age", "3"),
     ]
+
+
+def test_the_levels_of_a_factor_stand_together():
+    table = pd.DataFrame({"estimate": [0.1, 0.2, 0.3], "se": 0.1}, index=["a_y", "x", "a_z"])
+    found = relativities(table, {"a": "w"})
+    assert found.index.tolist() == [("a", "w"), ("a", "y"), ("a", "z"), ("x", "")]
 
 
 def test_relativities_of_what_is_not_determined_are_nan():

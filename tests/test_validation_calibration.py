@@ -291,9 +291,11 @@ def test_intervals_end_where_means_do():
     y, mu, _ = draw(get_family("poisson"), n=40)
     table = local_calibration(y, mu, get_family("poisson", "identity"), n_points=4, alpha=1e-9)
     assert np.all(table["lower"] >= 0)
-    falling = local_calibration(y + 1.0, mu, "gamma", n_points=4)  # canonical: g(mu) = 1 / mu
-    assert falling["expected"].is_monotonic_increasing
+    falling = local_calibration(y + 1.0, mu, "gamma", n_points=4, alpha=1e-9)
+    assert falling["expected"].is_monotonic_increasing  # canonical: g(mu) = 1 / mu
     assert np.all(falling["lower"] < falling["upper"])
+    assert np.isinf(falling["upper"]).any()
+    assert np.all(falling["lower"] > 0)
 
 
 def test_windows_without_claims_or_with_one_prediction_have_their_mean():

@@ -17,3 +17,17 @@ def glm(data: Data, law: str, solver: str, tol: float) -> Numbers:
     )
     model.fit(data["X"], data["y"].astype(np.float64, copy=False))
     return with_intercept(model.intercept_, model.coef_)
+
+
+def path(data: Data, law: str, tol: float) -> Numbers:
+    """Fit a lasso at each alpha, each from where the one before ended."""
+    model = GeneralizedLinearRegressor(
+        family=_FAMILY[law],
+        l1_ratio=1,
+        alpha_search=True,
+        alpha=list(data["alphas"]),
+        gradient_tol=tol,
+        max_iter=1000,
+    )
+    model.fit(data["X"], data["y"].astype(np.float64, copy=False))
+    return with_intercept(model.intercept_path_, model.coef_path_)[:, None]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.contenders import Data, Mean, Numbers, with_intercept
-from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor
+from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor, elastic_net_path
 
 
 def _estimator(law: str, **settings: Any) -> Any:
@@ -28,6 +28,19 @@ def glm(data: Data, law: str) -> Numbers:
     """Fit the classical model."""
     fitted = _fit(data, law, {"hidden_layer_sizes": ()})
     return with_intercept(fitted.intercept_, fitted.coef_)
+
+
+def path(data: Data, law: str, **settings: Any) -> Numbers:
+    """Fit a lasso at each alpha; the columns of X have variance 1."""
+    y = data["y"]
+    if law == "multinoulli":
+        y = np.eye(int(y.max()) + 1)[y]
+    found = elastic_net_path(
+        data["X"], y, family=law, alphas=data["alphas"], standardize=False, **settings
+    )
+    slopes = found.coefs.reshape(-1, *found.coefs.shape[-2:])
+    intercepts = found.intercepts.reshape(len(slopes), 1, -1)
+    return np.concatenate([intercepts, slopes], axis=1).transpose(2, 0, 1)
 
 
 def network(data: Data, law: str, **settings: Any) -> Mean:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor, Ridge
+from sklearn.linear_model import (
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+    enet_path,
+)
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from benchmarks.contenders import Data, Mean, Numbers, with_intercept
@@ -24,6 +30,16 @@ def glm(data: Data, law: str, solver: str, tol: float | None = None) -> Numbers:
         model = LogisticRegression(C=np.inf, solver=solver, tol=tol, max_iter=_ITERATIONS)
     model.fit(data["X"], data["y"])
     return with_intercept(model.intercept_, model.coef_)
+
+
+def path(data: Data, law: str, tol: float) -> Numbers:
+    """Fit a lasso of the Normal law at each alpha; the columns of X have mean 0."""
+    X, y = data["X"], data["y"]
+    middle = y.mean()
+    _, slopes, _ = enet_path(
+        X, y - middle, l1_ratio=1.0, alphas=data["alphas"], tol=tol, max_iter=_ITERATIONS
+    )
+    return with_intercept(np.full(slopes.shape[1], middle), slopes.T)[:, None]
 
 
 def network(data: Data, law: str, dtype: str = "float64", **settings: Any) -> Mean:

@@ -152,11 +152,13 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
+        trials: Array | None = None,
         for_inference: bool = False,
     ) -> None:
         """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent.
 
-        X in single precision stays so for mini-batches with hidden layers.
+        ``trials`` are those that ``sample_weight`` counts already. X in single precision
+        stays so for mini-batches with hidden layers.
         """
         law, family = family, family.initial
         weight = check_weight(sample_weight, X)
@@ -166,12 +168,13 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
         if not present.all():
             X, y, weight = X[present], y[present], weight[present]
             known = None if known is None else known[present]
+            trials = None if trials is None else trials[present]
         family.check_response(y)
         check_estimable(family, y, weight)
         hidden = self._hidden_sizes()
         alpha = self._alpha(len(hidden) + 1)
         penalised = bool(self.l1_ratio > 0 and (hidden if alpha is None else np.any(alpha)))
-        solver = _choices.choose_solver(self, hidden, len(X), penalised)
+        solver = _choices.choose_solver(self, hidden, penalised)
         if not hidden or solver != "adam" or for_inference:
             X = X.astype(float, copy=False)
         _choices.check_balance(self, penalised)
@@ -204,6 +207,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
             start=previous[0] if previous else None,
             seed=seed_of(self.random_state),
             report=reporter(self),
+            trials=trials,
             bias_reduction=self.bias_reduction,
             polish_output=self.polish_output,
             balance=self.balance,
@@ -364,6 +368,15 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
         self._refuse_of_ensemble("intercepts_")
         layers = self._network.layout.layers(self._weights)
         return [np.zeros(len(layer.W)) if layer.b is None else layer.b for layer in layers]
+
+    @property
+    def input_bounds_(self) -> Array:
+        """Lower and upper ends, (2, n_features): values of X beyond count as these."""
+        check_is_fitted(self)
+        bounds = (self.estimators_[0] if self._is_ensemble else self)._network.bounds
+        if bounds is None:
+            return np.repeat([[-np.inf], [np.inf]], self.n_features_in_, axis=1)
+        return np.stack([bounds.low, bounds.high])
 
     @property
     def coef_(self) -> Array:

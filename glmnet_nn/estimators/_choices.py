@@ -7,14 +7,13 @@ from sklearn.base import BaseEstimator
 from glmnet_nn.estimators._task import Specification
 from glmnet_nn.training.solvers import SOLVERS, Solution
 
-_SMALL = 5000  # rows up to which all of them are used in every step
 _WHOLE_BATCH = 256
 DEFAULT_TOL = {"newton": 1e-9, "lbfgs": 1e-6, "newton_cg": 1e-6, "adam": 1e-4}
 DEFAULT_MAX_ITER = {"newton": 100, "lbfgs": 2000, "newton_cg": 200, "adam": 30}
-_LEAST_STEPS = 500
+_LEAST_STEPS = 1000
 
 
-def choose_solver(estimator: BaseEstimator, hidden: tuple[int, ...], n_rows: int, l1: bool) -> str:
+def choose_solver(estimator: BaseEstimator, hidden: tuple[int, ...], l1: bool) -> str:
     """Return the name of the solver, and raise if the one asked for cannot do the task."""
     name = estimator.solver
     if l1 and estimator.polish_output:
@@ -23,11 +22,9 @@ def choose_solver(estimator: BaseEstimator, hidden: tuple[int, ...], n_rows: int
             f"but l1_ratio={estimator.l1_ratio}. Set l1_ratio=0 or polish_output=False."
         )
     if name == "auto":
-        if estimator.early_stopping:
+        if hidden or estimator.early_stopping:
             return "adam"
-        if not hidden:
-            return "lbfgs" if l1 else "newton"
-        return "lbfgs" if n_rows <= _SMALL else "adam"
+        return "lbfgs" if l1 else "newton"
     solver = SOLVERS[name]
     if hidden and not solver.handles_hidden_layers:
         raise ValueError(
@@ -96,7 +93,7 @@ def batch_size(estimator: BaseEstimator, n_rows: int) -> int:
 
 
 def iterations(estimator: BaseEstimator, solver: str, n_rows: int) -> int:
-    """Return max_iter; for Adam 30 epochs, or as many as make 500 steps."""
+    """Return max_iter; for Adam 30 epochs, or as many as make 1,000 steps."""
     if estimator.max_iter != "auto":
         return int(estimator.max_iter)
     if solver != "adam":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
@@ -32,6 +32,9 @@ def degrees_of_freedom(
     it is the rank of F: without hidden layers the number of coefficients that the data
     determine. A parameter that an l1 penalty sets to 0 counts for nothing.
 
+    With beta held at the GLM (skip_connection="fixed") the fit has two stages, and of hat
+    matrices H of the GLM and S of the network around it tr[H + S (1 - H)] is returned.
+
     Source: Hastie, Tibshirani and Friedman (2009), The Elements of Statistical Learning,
     section 7.6; for the l1 part Zou, Hastie and Tibshirani (2007), "On the degrees of freedom
     of the lasso"; for groups Vaiter, Deledalle, Peyre, Fadili and Dossal (2012), "The degrees of
@@ -48,8 +51,17 @@ def degrees_of_freedom(
     if objective.penalty.has_l1:  # intercepts, and beta, may be 0 by themselves
         penalised = objective.penalty.prox(np.full(len(w), 1e-300), 1.0) == 0
         held = penalised & (w == 0)
-    free = np.ix_(~held, ~held)
-    return _trace(F[free], P[free])
+    layout = objective.network.layout
+    if not (layout.skip and estimator.skip_connection == "fixed"):
+        return _trace(F, P, ~held)
+    beta = layout.skipping(np.arange(len(w), dtype=float)).astype(int)
+    network, glm = ~held, np.zeros(len(w), dtype=bool)
+    network[beta] = False
+    glm[beta] = glm[layout.slices[-1][1]] = True
+    both = np.ix_(network, glm)
+    C = F[both] - P[both]
+    shared = np.sum((_inverse(F, network) @ C) * (C @ _inverse(F - P, glm)))
+    return _trace(F - P, np.zeros_like(P), glm) + _trace(F, P, network) - float(shared)
 
 
 def _of_groups(penalty: ElasticNet, w: Array) -> Array:
@@ -64,11 +76,16 @@ def _of_groups(penalty: ElasticNet, w: Array) -> Array:
     return bend
 
 
-def _trace(F: Array, P: Array) -> float:
-    """Return tr[F^+ (F - P)], F with P in it."""
+def _trace(F: Array, P: Array, kept: NDArray[np.bool_]) -> float:
+    """Return tr[F^+ (F - P)] over the parameters that are kept, F with P in it."""
+    at = np.ix_(kept, kept)
+    inverse = _inverse(F, kept)
+    return float(np.sum(inverse * (F - P)[at]))
+
+
+def _inverse(F: Array, kept: NDArray[np.bool_]) -> Array:
+    """Return F^+ over the parameters that are kept, of one size each."""
+    F = F[np.ix_(kept, kept)]
     size = np.sqrt(np.maximum(np.diagonal(F), np.finfo(float).tiny))
     units = np.outer(size, size)
-    values, vectors = linalg.eigh(F / units)
-    kept = values > _CUT * values.max(initial=0.0)
-    V = vectors[:, kept]
-    return float(kept.sum() - np.sum(V * (P / units @ V) / values[kept]))
+    return np.asarray(linalg.pinvh(F / units, atol=0.0, rtol=_CUT) / units)

@@ -85,7 +85,7 @@ def fit_network(
     The solver works on scaled inputs and, if it is a first-order one, on y in units
     of its spread; what is returned is for X and y as given.
     """
-    rows = Rows(X, y, weight, offset)
+    rows = Rows(X, y, weight, offset, spec.trials)
     saturated = saturated_loss(rows, spec.family)
     intercept, null_loss = null_model(rows, spec.family, saturated)
     adjusted = spec.bias_reduction or spec.balance not in (None, "auto")
@@ -126,7 +126,9 @@ def fit_network(
     n_parameters = 0 if spec.hidden else reduced.rank + spec.fit_intercept
     return Fit(
         solution=solution,
-        network=Network(layout.resized(n_features=X.shape[1]), objective.network.activation),
+        network=Network(
+            layout.resized(n_features=X.shape[1]), objective.network.activation, reduced.raw_bounds
+        ),
         weights=folded(layout, reduced, w),
         inputs=reduced,
         alpha=alpha,

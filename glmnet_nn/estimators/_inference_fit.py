@@ -164,6 +164,8 @@ class _Task:
         self.units = units_of(rows, spec)
         self.total = float(rows.weight.sum())
         self.layout = self.objective(1.0).network.layout
+        known = (rows.X, rows.y, rows.weight, rows.offset)
+        self.glm = nested_glm(*known, spec) if self.layout.skip else None
 
     def _alpha(self, phi: float) -> list[float]:
         """Return one alpha a layer: that of the output weights is for weights in units of y."""
@@ -187,10 +189,8 @@ class _Task:
     def starts(self) -> list[Array]:
         """Return the random starts and, under ``warm_start``, the previous fit before them."""
         rngs = (np.random.default_rng([self.spec.seed, i]) for i in range(self.spec.n_init))
-        if self.layout.skip:
-            rows = self.rows
-            fit = nested_glm(rows.X, rows.y, rows.weight, rows.offset, self.spec)
-            glm = fit.network.layout.layers(fit.weights)[0]
+        if self.glm is not None:
+            glm = self.glm.network.layout.layers(self.glm.weights)[0]
             seen = glm_seen(glm, self.inputs, self.units)
             starts = [paired_weights(self.layout, seen, rng) for rng in rngs]
         else:
@@ -218,6 +218,7 @@ class _Task:
         """Return the fit for X and y as given."""
         objective = self.objective(phi, AS_GIVEN)
         w = self.units.given(self.layout, solution.w)
+        glm, nothing = self.glm, np.zeros(0, dtype=np.intp)
         return Fit(
             solution=solution,
             network=Network(self.layout, objective.network.activation),
@@ -228,10 +229,10 @@ class _Task:
             deviance=2.0 * objective.mean_loss(w) * self.total,
             null_deviance=2.0 * self.null_loss * self.total,
             dispersion=self.dispersion(phi, solution.w),
-            rank=self.rows.X.shape[1],
-            dependent=np.zeros(0, dtype=np.intp),
-            separated_rows=np.zeros(0, dtype=np.intp),
-            infinite=None,
+            rank=self.rows.X.shape[1] if glm is None else glm.rank,
+            dependent=nothing if glm is None else glm.dependent,
+            separated_rows=nothing if glm is None else glm.separated_rows,
+            infinite=None if glm is None else glm.infinite,
             estimable=None,
             free=np.zeros((self.layout.size, 0)),
         )

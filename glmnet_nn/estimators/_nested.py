@@ -103,7 +103,7 @@ def _around(
     output = Layer(np.concatenate([last.W, glm.W], axis=1), last.b)
     return replace(
         fit,
-        network=Network(replace(layout, skip=True), fit.network.activation),
+        network=Network(replace(layout, skip=True), fit.network.activation, fit.network.bounds),
         weights=layout.flatten([*below, output]),
     )
 

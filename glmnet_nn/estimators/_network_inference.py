@@ -100,9 +100,8 @@ def objective_of_fit(estimator: BaseEstimator, rows: Rows) -> Objective:
     penalty = elastic_net(
         layout, estimator.alpha_, estimator.l1_ratio, scale, group_inputs=estimator.group_lasso
     )
-    return Objective(
-        scaled, estimator.family_, Network(layout, estimator._network.activation), penalty
-    )
+    network = Network(layout, estimator._network.activation, inputs.bounds)
+    return Objective(scaled, estimator.family_, network, penalty)
 
 
 def _validated(

@@ -12,11 +12,13 @@ from glmnet_nn.network import Layer, Layout, Network, get_activation
 from glmnet_nn.training.data import Rows, TransformedRows
 from glmnet_nn.training.inputs import Inputs, full_rank, standardized, unscaled
 from glmnet_nn.training.objective import Objective
+from glmnet_nn.training.overdispersion import overdispersion
 from glmnet_nn.training.penalties import elastic_net
 from glmnet_nn.training.solvers import Newton
 from glmnet_nn.training.start import initial_weights, linear_objective, null_model
 
 PRIOR_PRECISION = 10.0
+_REACH = 3.0  # standard deviations: an outlier is an input no larger than that
 _NO_RESIDUALS = 1e-4  # of the null dispersion: a prior this weak shrinks next to nothing
 
 
@@ -46,6 +48,7 @@ class Specification:
     start: Array | None
     seed: int
     report: Callable[[int, float], None] | None
+    trials: Array | None = None
     bias_reduction: bool = False
     polish_output: bool = False
     balance: str | None = None
@@ -56,7 +59,11 @@ def scaled_inputs(rows: Rows, spec: Specification) -> Inputs:
     if spec.hidden and spec.standardize is False:
         return unscaled(rows.X.shape[1])
     return standardized(
-        rows.X, rows.weight, center=can_be_centred(spec), keep_binary=bool(spec.hidden)
+        rows.X,
+        rows.weight,
+        center=can_be_centred(spec),
+        keep_binary=bool(spec.hidden),
+        reach=_REACH if spec.hidden else None,
     )
 
 
@@ -75,7 +82,7 @@ def objective_of(
     """Return the objective of (y - middle) / unit on scaled inputs."""
     sizes = (inputs.rank, *spec.hidden, rows.y.shape[1])
     layout = Layout(sizes, spec.fit_intercept, skip=spec.skip is True)
-    network = Network(layout, get_activation(spec.activation))
+    network = Network(layout, get_activation(spec.activation), inputs.bounds)
     penalises_raw = not spec.hidden and spec.standardize is not True and inputs.basis is None
     scale = inputs.scale if penalises_raw else None
     penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, units.unit, spec.group_lasso)
@@ -142,12 +149,15 @@ def units_of(rows: Rows, spec: Specification) -> Units:
 def prior(rows: Rows, inputs: Inputs, spec: Specification, null_loss: float) -> list[float]:
     """Return alpha="auto": 0 for the GLM, else a Gaussian prior of precision 10.
 
-    On the summed log-likelihood: alpha = 10 phi / sum w. The output weights carry
-    the unit of y, so their prior is in that unit.
+    On the summed log-likelihood, or the quasi-likelihood of overdispersed counts: alpha =
+    10 phi / sum w. The output weights carry the unit of y, so their prior is in that unit.
     """
     if not spec.hidden:
         return [0.0]
-    phi = preliminary_dispersion(rows, inputs, spec, null_loss)
+    if spec.family.has_dispersion:
+        phi = preliminary_dispersion(rows, inputs, spec, null_loss)
+    else:
+        phi = overdispersion(rows, inputs, spec.family)
     alpha = PRIOR_PRECISION * phi / float(rows.weight.sum())
     return [alpha] * len(spec.hidden) + [alpha / units_of(rows, spec).unit ** 2]
 

@@ -15,6 +15,7 @@ from glmnet_nn.estimators._base_model import base_offset
 from glmnet_nn.estimators._columns import known_columns, take_columns
 from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._prediction import RegressionPredictions
+from glmnet_nn.estimators._score import explained_deviance
 from glmnet_nn.estimators._validation import (
     FLOATING,
     check_offset,
@@ -22,9 +23,6 @@ from glmnet_nn.estimators._validation import (
     with_trials,
 )
 from glmnet_nn.training.data import Rows
-from glmnet_nn.training.start import null_model
-
-_ROUNDING = 1e-28  # of the square of y: a null deviance below is none
 
 
 class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
@@ -69,9 +67,10 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     alpha : "auto", float or one float per layer, default="auto"
         Strength of the penalty, on the scale of F. "auto" is 0 without hidden
         layers; with them it is a Gaussian prior of precision 10 on the summed
-        log-likelihood, alpha = 10 phi / sum w, with phi from a preliminary GLM
-        (1 if the law has no dispersion); for the Normal law with identity link
-        the output weights are measured in standard deviations of y.
+        log-likelihood, alpha = 10 phi / sum w, with phi from a preliminary GLM: the
+        dispersion, the overdispersion of counts (at least 1), 1 of classes; for the
+        Normal law with identity link the output weights are measured in standard
+        deviations of y.
     l1_ratio : float, default=0.0
         Share of the absolute values in the penalty; weights become exactly 0 by a
         proximal step.
@@ -92,19 +91,20 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         only X and y (``cross_validate``, ``GridSearchCV``, a pipeline).
     standardize : "auto" or bool, default="auto"
         Whether the penalty and the random start see columns of mean 0 and variance
-        1 (columns of 0 and 1 stay as they are with hidden layers). "auto" is True
-        with hidden layers and False without, as in scikit-learn's GLMs. Without
-        hidden layers the solver always scales inside, which changes no estimate.
-        All fitted parameters are for X as given.
+        1. "auto" is True with hidden layers and False without, as in scikit-learn's GLMs.
+        With hidden layers columns of 0 and 1 stay as they are, and the others are clipped
+        at 3 standard deviations from their mean, in prediction too (``input_bounds_``).
+        Without, nothing is clipped, and the solver always scales inside, which changes no
+        estimate. All fitted parameters are for X as given.
     solver : {"auto", "newton", "lbfgs", "newton_cg", "adam"}, default="auto"
         "newton" is Fisher scoring (IRLS), without hidden layers; "lbfgs" uses all
         rows in each step; so does "newton_cg", Newton's method by conjugate gradients,
-        with few but costly steps; "adam" mini-batches on a one-cycle schedule. "auto": newton
-        without hidden layers (lbfgs if l1_ratio > 0), lbfgs up to 5,000 rows, else adam.
-        ``solver_`` tells the choice.
+        with few but costly steps; "adam" mini-batches on a one-cycle schedule. "auto": adam
+        with hidden layers, without them newton (lbfgs if l1_ratio > 0). ``solver_`` tells the
+        choice. adam ends before the optimum, which regularises; lbfgs goes to it.
     max_iter : "auto" or int, default="auto"
         Iterations, epochs for adam: 100 (newton), 2000 (lbfgs), 200 (newton_cg), 30 or
-        at least 500 steps (adam).
+        at least 1,000 steps (adam).
     tol : "auto" or float, default="auto"
         newton: the largest score in standard errors, 1e-9. lbfgs and newton_cg: the
         largest gradient component, over the mean Fisher weight of the null model, 1e-6.
@@ -158,6 +158,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         connection ``coef_`` is beta.
     coefs_, intercepts_ : list of arrays
         Weights (n_in, n_out) and offsets (n_out,) of every layer, for X as given.
+    input_bounds_ : array, (2, n_features)
+        The ends to which columns of X are clipped; infinite where they are not.
     deviance_, null_deviance_ : float
         sum w d(y, mu) of the fit and of the model with an intercept (and offset).
     dispersion_ : float
@@ -341,7 +343,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         self._y_ndim = target.ndim if trials is None else 1
         offset = base_offset(self.base, X, family.initial, offset, columns.shape[1])
         weight = with_trials(sample_weight, trials, rows)
-        return rows, columns, family, weight, offset, exposure
+        return rows, columns, family, weight, offset, exposure, trials
 
     def linear_predictor(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
@@ -375,13 +377,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         present = weight > 0
         rows = Rows(np.empty((len(eta), 0)), observed, weight, known).take(present)
         self.family_.check_response(rows.y)
-        loss = self.family_.loss(rows.y, eta[present]).reshape(len(rows), -1).sum(axis=1)
-        deviance = float(rows.weight @ loss) / float(rows.weight.sum())
-        constant = known is None and not np.ptp(rows.y, axis=0).any()
-        null = 0.0 if constant else null_model(rows, self.family_)[1]
-        if null <= _ROUNDING * float(np.square(rows.y).mean()):  # no deviance to explain
-            return float(np.allclose(self.family_.mean(eta[present]), rows.y, rtol=1e-9))
-        return 1.0 - deviance / null
+        return explained_deviance(rows, eta[present], self.family_)
 
     def _response(self, y: ArrayLike, X: Array, sample_weight: ArrayLike | None) -> Array:
         return self._columns(y, len(X))[0]

@@ -3,12 +3,13 @@
 from glmnet_nn.network.activations import Activation, get_activation, known_activations
 from glmnet_nn.network.batches import BatchRecursion
 from glmnet_nn.network.layout import Layer, Layout
-from glmnet_nn.network.recursion import Network
+from glmnet_nn.network.recursion import Bounds, Network
 from glmnet_nn.network.second_order import gradient_tangent, hessian, hessian_vector, tangent
 
 __all__ = [
     "Activation",
     "BatchRecursion",
+    "Bounds",
     "Layer",
     "Layout",
     "Network",

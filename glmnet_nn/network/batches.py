@@ -80,6 +80,7 @@ class BatchRecursion:
     def __init__(self, network: Network, w: Buffer, gradient: Buffer, size: int) -> None:
         self._activation = network.activation
         layout = network.layout
+        self._n_features = layout.sizes[0]
         self._layers = [
             (layer.W[:, :n_in], None if layer.b is None else layer.b[:, None])
             for layer, n_in in zip(layout.layers(w), layout.sizes, strict=False)
@@ -101,8 +102,11 @@ class BatchRecursion:
         return self._buffers[m]
 
     def forward(self, X: Buffer, eta: Buffer) -> None:
-        """Write the linear predictors of the columns of X, (p, m), to ``eta``, (K, m)."""
-        below = X
+        """Write the linear predictors of the columns of X, (p, m), to ``eta``, (K, m).
+
+        X as :meth:`Network.packed` returns it, transposed: clipped once, not in every step.
+        """
+        below = X[: self._n_features]
         *hidden, output = self._layers
         for layer, S in zip(hidden, self._views(X.shape[1]).outputs, strict=True):
             _sums(layer, below, S)
@@ -112,16 +116,16 @@ class BatchRecursion:
                 below = S
         _sums(output, below, eta)
         if self._skip is not None:
-            eta += self._skip[0] @ X
+            eta += self._skip[0] @ X[-self._n_features :]
 
     def backward(self, X: Buffer, seed: Buffer) -> None:
         """Write the gradient of the batch of the last ``forward`` from P_L = seed, (K, m)."""
         outputs, errors, slopes, ones = self._views(X.shape[1])
         P = seed
         if self._skip is not None:
-            np.matmul(P, X.T, out=self._skip[1])
+            np.matmul(P, X[-self._n_features :].T, out=self._skip[1])
         for at in reversed(range(len(self._layers))):
-            below = outputs[at - 1] if at else X
+            below = outputs[at - 1] if at else X[: self._n_features]
             W, b = self._gradients[at]
             np.matmul(P, below.T, out=W)
             if b is not None:

@@ -24,6 +24,7 @@ neural network", section 3, corrected as listed in the documentation.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -35,8 +36,28 @@ _BLOCK_NUMBERS = 2**18  # of a layer for one block of rows: they stay in the cac
 _LEAST_ROWS = 256
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """The range, (p,) and (p,), to which inputs are clipped; infinite where they are not."""
+
+    low: Array
+    high: Array
+
+    def clip(self, X: Array) -> Array:
+        """Return min(max(X, low), high)."""
+        clipped = np.maximum(X, self.low)
+        return np.minimum(clipped, self.high, out=clipped)
+
+    def slope(self, clipped: Array) -> Array:
+        """Return d clip(x) / d x at clipped x: 1 between the bounds, 0 at them and beyond."""
+        return ((self.low < clipped) & (clipped < self.high)).astype(float)
+
+
 class Network:
     """A dense feed-forward network with a linear output layer.
+
+    With ``bounds`` it is a network of clipped inputs, I_0 = min(max(X, low), high), constant
+    beyond them. A skip connection passes X as it came.
 
     Parameters
     ----------
@@ -44,6 +65,8 @@ class Network:
         Sizes of the layers and their places in the flat vector.
     activation : Activation
         The activation a of every hidden layer.
+    bounds : Bounds, optional
+        The range of the inputs.
 
     Examples
     --------
@@ -57,20 +80,45 @@ class Network:
     array([[1.5]])
     >>> network.input_slopes(w, inputs)
     array([[[ 3., -1.]]])
+
+    and 0 for an input beyond its bounds:
+
+    >>> bounds = Bounds(np.array([-1.0, -1.0]), np.array([1.0, np.inf]))
+    >>> network = Network(Layout((2, 1)), get_activation("tanh"), bounds)
+    >>> inputs, eta = network.forward(w, np.array([[4.0, 2.0]]))
+    >>> eta, network.input_slopes(w, inputs)
+    (array([[1.5]]), array([[[ 0., -1.]]]))
     """
 
-    def __init__(self, layout: Layout, activation: Activation) -> None:
+    def __init__(
+        self, layout: Layout, activation: Activation, bounds: Bounds | None = None
+    ) -> None:
         self.layout = layout
         self.activation = activation
+        self.bounds = bounds
 
     @property
     def depth(self) -> int:
         """The number of hidden layers."""
         return self.layout.n_layers - 1
 
+    def clipped(self, X: Array) -> Array:
+        """Return I_0."""
+        return X if self.bounds is None else self.bounds.clip(X)
+
+    def packed(self, X: Array) -> Array:
+        """Return I_0 and, beside it, X where a skip connection passes it and they differ."""
+        I_0 = self.clipped(X)
+        both = self.layout.skip and self.bounds is not None
+        return np.concatenate([I_0, X], axis=1) if both else I_0
+
+    def input_tangent(self, inputs: list[Array], tangent: Array) -> Array:
+        """Return R I_0, the change of the clipped inputs where X moves along ``tangent``."""
+        return tangent if self.bounds is None else tangent * self.bounds.slope(inputs[0])
+
     def forward(self, w: Array, X: Array) -> tuple[list[Array], Array]:
         """Return the inputs [I_0, ..., I_L] of all layers, and eta, (n, K)."""
-        inputs = [X]
+        inputs = [self.clipped(X)]
         *hidden, output = self.layout.layers(w)
         for layer in hidden:
             inputs.append(self.activation.value(layer.sums(inputs[-1])))
@@ -126,13 +174,13 @@ class Network:
         return J
 
     def input_slopes(self, w: Array, inputs: list[Array]) -> Array:
-        """Return d eta / d x = P_0 W_0 (+ B), (n, K, n_features)."""
+        """Return d eta / d x = P_0 W_0 (+ B), (n, K, n_features), P_0 W_0 = 0 beyond the bounds."""
         W_0 = self.layout.layers(w)[0].W
         n, K = len(inputs[0]), self.layout.sizes[-1]
         slopes = np.empty((n, K, W_0.shape[1]))
         for k in range(K):
             *_, (_, P_0) = self.backward(w, inputs, self._unit_seed(n, k))
-            slopes[:, k, :] = P_0 @ W_0
+            slopes[:, k, :] = self.input_tangent(inputs, P_0 @ W_0)
         if self.layout.skip:
             slopes += self.layout.skipping(w)
         return slopes

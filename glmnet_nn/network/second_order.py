@@ -61,7 +61,7 @@ def tangent(
     v : array of shape (q,), optional
         Direction of the parameters; none if absent.
     input_tangent : array of shape (n, p), optional
-        Direction of the inputs; none if absent.
+        R X, and R I_0 where X is not clipped; none if absent.
 
     Examples
     --------
@@ -74,7 +74,8 @@ def tangent(
     array([[1.5]])
     """
     directions = None if v is None else network.layout.layers(v)
-    moved = Tangent([np.zeros_like(inputs[0]) if input_tangent is None else input_tangent], [])
+    RX = np.zeros_like(inputs[0]) if input_tangent is None else input_tangent
+    moved = Tangent([network.input_tangent(inputs, RX)], [])
     for at, layer in enumerate(network.layout.layers(w)):
         RS = moved.inputs[at] @ layer.W.T
         if directions is not None:
@@ -84,7 +85,7 @@ def tangent(
             O = inputs[at + 1][:, : RS.shape[1]]
             moved.inputs.append(RS * network.activation.slope(O))
         if at == network.depth - 1 and network.layout.skip:
-            moved.inputs[-1] = np.concatenate([moved.inputs[-1], moved.inputs[0]], axis=1)
+            moved.inputs[-1] = np.concatenate([moved.inputs[-1], RX], axis=1)
     return moved
 
 

@@ -25,13 +25,13 @@ from families import ExponentialFamily, Link
 from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor, DoubleGLMRegressor
 from glmnet_nn.estimators._profile import LawEstimate
 from glmnet_nn.inference import Estimate, Search
-from glmnet_nn.network import Activation, Layout, Network, get_activation
+from glmnet_nn.network import Activation, Bounds, Layout, Network, get_activation
 from glmnet_nn.training.inputs import Inputs
 
 _ESTIMATORS: dict[str, type[BaseEstimator]] = {
     cls.__name__: cls for cls in (DeepGLMRegressor, DeepGLMClassifier, DoubleGLMRegressor)
 }
-_PLAIN = (Layout, Inputs, Search, LawEstimate, Estimate)  # made from their fields
+_PLAIN = (Layout, Bounds, Inputs, Search, LawEstimate, Estimate)  # made from their fields
 _OWN_PACKAGES = ("families", "glmnet_nn")
 
 

@@ -51,11 +51,10 @@ class MiniBatches:
     ) -> None:
         self.family, self.network, self.size, self.n_rows = family, network, size, len(rows)
         share = rows.weight * (len(rows) / rows.weight.sum())
-        self._places = _Places.of(rows, network.layout.sizes[0])
-        packed = self._places.packed(rows, share, np.dtype(np.float32)) if single else None
-        if packed is None:
-            packed = self._places.packed(rows, share, np.dtype(np.float64))
-        assert packed is not None
+        self._places = _Places.of(rows, network.packed(rows.take(slice(0, 1)).X).shape[1])
+        dtypes = [np.dtype(np.float32)] * single + [np.dtype(np.float64)]
+        kept = (self._places.packed(rows, share, dtype, network) for dtype in dtypes)
+        packed = next(found for found in kept if found is not None)
         self._packed, self.dtype = packed, packed.dtype
         saturated = family.conjugate(rows.y).reshape(len(rows), -1).sum(axis=1)
         self._saturated = float(share @ saturated) / len(rows)
@@ -145,12 +144,18 @@ class _Places:
         offset = 0 if rows.offset is None else rows.offset.shape[1]
         return cls(n_inputs, rows.y.shape[1], offset, int(np.ptp(rows.weight) > 0))
 
-    def packed(self, rows: Rows, share: Array, dtype: np.dtype[Any]) -> Buffer | None:
-        """Return the rows, (n, sum of columns); None if float32 has no place for a number."""
+    def packed(
+        self, rows: Rows, share: Array, dtype: np.dtype[Any], network: Network
+    ) -> Buffer | None:
+        """Return the rows, (n, sum of columns), x as the network packs it.
+
+        None if float32 has no place for a number.
+        """
         packed = np.empty((len(rows), self.x + self.y + self.offset + self.weight), dtype)
         at = 0
         for block in rows.blocks(max(1, _PACKED_NUMBERS // max(self.x, 1))):
-            parts = [block.X, block.y, *([] if block.offset is None else [block.offset])]
+            x = network.packed(block.X)
+            parts = [x, block.y, *([] if block.offset is None else [block.offset])]
             if dtype == np.float32 and any(np.abs(a).max(initial=0.0) >= _LARGE for a in parts):
                 return None
             np.concatenate(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from families import Array
-from glmnet_nn.network import Layer, Layout
+from glmnet_nn.network import Bounds, Layer, Layout
 
 _Conversion = Callable[[Array, Array | None], tuple[Array, Array | None]]
 _EPS = np.finfo(float).eps
@@ -23,7 +23,9 @@ class Inputs:
     """Z = (X - center) / scale, or that times an orthonormal ``basis`` (p, r).
 
     Weights on Z are turned into weights on X by :meth:`fold`; with a basis these
-    are the ones of minimum norm.
+    are the ones of minimum norm. With a ``reach``, (p,), a network sees column j of Z clipped
+    to +- reach_j, or X clipped to center +- reach scale, which is the same: Z itself is not
+    clipped, since the network does it.
 
     Examples
     --------
@@ -37,6 +39,20 @@ class Inputs:
     center: Array
     scale: Array
     basis: Array | None = None
+    reach: Array | None = None
+
+    @property
+    def bounds(self) -> Bounds | None:
+        """The range of Z, for a network of Z."""
+        return None if self.reach is None else Bounds(-self.reach, self.reach)
+
+    @property
+    def raw_bounds(self) -> Bounds | None:
+        """The range of X, for a network of X."""
+        if self.reach is None:
+            return None
+        half = self.reach * self.scale
+        return Bounds(self.center - half, self.center + half)
 
     @property
     def rank(self) -> int:
@@ -80,7 +96,13 @@ def unscaled(n_features: int) -> Inputs:
     return Inputs(np.zeros(n_features), np.ones(n_features))
 
 
-def standardized(X: Array, weight: Array, center: bool = True, keep_binary: bool = False) -> Inputs:
+def standardized(
+    X: Array,
+    weight: Array,
+    center: bool = True,
+    keep_binary: bool = False,
+    reach: float | None = None,
+) -> Inputs:
     """Return inputs of weighted mean 0 and variance 1.
 
     Parameters
@@ -92,6 +114,9 @@ def standardized(X: Array, weight: Array, center: bool = True, keep_binary: bool
     keep_binary : bool, default=False
         Leave columns that hold nothing but 0 and 1 as they are. (A rare level,
         standardised, would be an input of many standard deviations.)
+    reach : float, optional
+        How many standard deviations from the mean a network may see; more for none of the
+        columns of 0 and 1.
     """
     share = weight / weight.sum()
     size, binary = _sizes(X)
@@ -121,7 +146,8 @@ def standardized(X: Array, weight: Array, center: bool = True, keep_binary: bool
         middle[binary], scale[binary] = 0.0, 1.0
     if center:
         middle[constant] = X[0, constant] if len(X) else 0.0
-    return Inputs(middle, scale)
+    reaches = None if reach is None else np.where(binary, np.inf, reach)
+    return Inputs(middle, scale, reach=reaches)
 
 
 def _sizes(X: Array) -> tuple[Array, NDArray[np.bool_]]:

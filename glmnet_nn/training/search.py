@@ -120,7 +120,7 @@ def _without(objective: Objective, w: Array, layer: int, unit: int) -> tuple[Obj
     if above.b is not None:
         above.b[:] += layout.layers(w)[layer + 1].W[:, unit] * mean
     penalty = ElasticNet(objective.penalty.l1[kept], objective.penalty.l2[kept])
-    network = Network(smaller, network.activation)
+    network = Network(smaller, network.activation, network.bounds)
     return Objective(objective.rows, objective.family, network, penalty), start
 
 

@@ -1,0 +1,137 @@
+"""Elastic-net paths: seconds for a lasso at 100 alphas, beside glum and scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from benchmarks import data, tables
+from benchmarks.contenders import Data
+from benchmarks.crew import Contender, ContenderError, Crew, crew, race, stored
+from benchmarks.glm import with_tolerance
+
+EXCESS = 1e-6  # of F above its minimum, over F of the null model: the quality asked of all
+_TIGHT = 1e-13  # our tolerance for what is called the minimum
+
+
+@dataclass(frozen=True)
+class Work:
+    """A row of the table: data, and the ratios aimed at, by beginning of a name."""
+
+    law: str
+    n: int
+    p: int
+    n_outputs: int = 1
+    goals: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The work in words."""
+        classes = f", K = {self.n_outputs}" if self.n_outputs > 1 else ""
+        size = f"{self.n:.0e} x {self.p}".replace("e+0", "e")
+        return f"{self.law.capitalize()} {size}{classes}"
+
+
+_FOURTH = {"glum": 4.0}
+WORKS = (
+    *(Work(law, 10_000, 100, goals=_FOURTH) for law in ("bernoulli", "poisson", "normal")),
+    *(Work(law, 100_000, 50, goals=_FOURTH) for law in ("bernoulli", "poisson", "normal")),
+    *(Work(law, 500, 2000, goals=_FOURTH) for law in ("bernoulli", "poisson", "normal")),
+    Work("multinoulli", 10_000, 50, 4),
+)
+QUICK = (
+    *(Work(law, 300, 5, goals=_FOURTH) for law in ("poisson", "normal")),
+    Work("multinoulli", 300, 4, 3),
+)
+
+_OURS = Contender(tables.OURS, "ours", "path", {})
+
+
+def peers(law: str) -> list[Contender]:
+    """Return who else can fit a path of a law."""
+    glum = Contender("glum", "glum", "path", {"tol": None})
+    if law == "normal":
+        return [glum, Contender("scikit-learn enet_path", "scikit_learn", "path", {"tol": None})]
+    return [] if law == "multinoulli" else [glum]
+
+
+def drawn(work: Work, n_alphas: int) -> Data:
+    """Return standardised X, y, and alphas from the least that leaves no coefficient.
+
+    Over four decades, or two where there are more columns than rows.
+    """
+    found = data.glm(work.law, work.n, work.p, work.n_outputs)
+    X, y = found["X"], found["y"]
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    targets = np.eye(work.n_outputs)[y] if work.n_outputs > 1 else y[:, None]
+    top = np.abs(X.T @ (targets - targets.mean(axis=0))).max() / work.n
+    least = 1e-4 if work.n > work.p else 1e-2
+    return {"X": X, "y": y, "alphas": top * np.geomspace(1.0, least, n_alphas)}
+
+
+def measure(
+    workers: Crew, work: Work, threads: tuple[int, ...], repeats: int, n_alphas: int
+) -> list[dict[str, Any]]:
+    """Return a row for each contender at one work."""
+    known = drawn(work, n_alphas)
+    with stored(known) as directory:
+        request = {"run": "path", "settings": {"law": work.law, "tol": _TIGHT}, "judge": "excess"}
+        least = workers.run(_OURS.package, threads[0], directory, **request)["values"]
+    failed: list[dict[str, Any]] = []
+    ready = []
+    with stored({**known, "least": np.array(least)}) as directory:
+        for contender in [_OURS, *peers(work.law)]:
+            settings = {**contender.settings, "law": work.law}
+            asked = replace(contender, threads=threads, settings=settings)
+            try:
+                ready.append(with_tolerance(workers, directory, asked, "excess", EXCESS))
+            except ContenderError as error:
+                failed.append({"contender": contender.name, "error": str(error)})
+        rows = race(workers, ready, directory, "excess", repeats) + failed
+    tolerances = {contender.name: contender.settings.get("tol") for contender in ready}
+    for row in rows:
+        row |= {"work": work.name, "tol": tolerances.get(row["contender"])}
+        if "excess" in row:
+            row["reached"] = row["excess"] <= EXCESS
+    return rows
+
+
+def run(options: Any) -> dict[str, Any]:
+    """Return rows and goals of all works."""
+    rows: list[dict[str, Any]] = []
+    lines: list[dict[str, Any]] = []
+    with crew() as workers:
+        for work in options.chosen(QUICK if options.quick else WORKS):
+            options.tell(work.name)
+            n_alphas = 10 if options.quick else 100
+            measured = measure(workers, work, options.threads, options.repeats, n_alphas)
+            rows += measured
+            lines += tables.compare(work.name, measured, work.goals, "seconds")
+    return {"rows": rows, "goals": lines}
+
+
+def table(found: dict[str, Any]) -> str:
+    """Return the Markdown of a result."""
+    ours = {
+        row["work"]: row.get("seconds") for row in found["rows"] if row["contender"] == tables.OURS
+    }
+    body = []
+    for row in found["rows"]:
+        seconds, own = row.get("seconds"), ours[row["work"]]
+        late = "" if row.get("reached", True) else " (missed)"
+        body.append(
+            [
+                row["work"],
+                row["contender"],
+                tables.status(row) or tables.seconds(seconds),
+                tables.digits(seconds / own if seconds and own else None),
+                str(row.get("threads", "-")),
+                "-" if row["tol"] is None else f"{row['tol']:.0e}",
+                f"{row['excess']:.0e}{late}" if "excess" in row else "-",
+            ]
+        )
+    heads = ["work", "contender", "time", "over ours", "threads", "tol", "F above minimum"]
+    return tables.goals(found["goals"]) + "\n\n" + tables.markdown(heads, body)
