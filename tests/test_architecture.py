@@ -80,7 +80,7 @@ FLOORS = (
             "glmnet_nn.elastic_net",
             "glmnet_nn.estimators",
         ),
-        STATISTICS | {"sklearn"},
+        STATISTICS | {"sklearn", "tqdm"},
     ),
     Floor(
         "glmnet_nn.comparison",

@@ -264,7 +264,7 @@ def test_a_likelihood_without_a_maximum_is_said():
     X = np.column_stack([rng.standard_normal(30), np.zeros(30)])
     X[7, 1] = 1.0
     y = X[:, 0] + rng.standard_normal(30)
-    with pytest.warns(BoundaryWarning, match=r"in 1 rows \(the first: \[7\]\)"):
+    with pytest.warns(BoundaryWarning, match=r"in 1 of 30 rows \(the first: \[7\]\)"):
         ml = DoubleGLMRegressor(glm(), method="ml").fit(X, y)
     assert ml.predict_dispersion(X)[7] < 1e-9
     reml = DoubleGLMRegressor(glm()).fit(X, y)  # the row says nothing of its dispersion

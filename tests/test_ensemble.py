@@ -423,7 +423,7 @@ def test_attributes_where_members_differ():
 
 def test_members_report_under_their_numbers(capsys):
     X, y, *_ = data(n=100)
-    ensemble(k=2, verbose=1).fit(X, y)
+    ensemble(k=2, verbose=2).fit(X, y)
     printed = capsys.readouterr().out
     assert printed.startswith("[DeepGLMRegressor] solver=adam\n")
     assert printed.count("[DeepGLMRegressor member 0] iteration ") == 3

@@ -40,7 +40,7 @@ def rows():
 @pytest.fixture(scope="module")
 def models(rows):
     X, y, weight, _ = rows
-    asked = {"hidden_layer_sizes": (4, 3), "solver": "adam", "random_state": 0}
+    asked = {"hidden_layer_sizes": (4, 3), "max_iter": 50, "random_state": 0}
     glm = DeepGLMRegressor("poisson", **GLM).fit(X, y, weight)
     found = {
         "glm": glm,

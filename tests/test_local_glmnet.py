@@ -164,7 +164,7 @@ def test_of_several_outputs_each_has_its_own():
 def test_of_classes_and_labels():
     X, y = load_iris(return_X_y=True)
     labels = np.array(["a", "b", "c"])[y[np.random.default_rng(0).permutation(150)]]
-    net = DeepGLMClassifier(hidden_layer_sizes=(4,), **LOCAL).fit(X, labels)
+    net = DeepGLMClassifier(hidden_layer_sizes=(4,), max_iter=20, **LOCAL).fit(X, labels)
     with pytest.warns(SeparationWarning, match="Set architecture='dense', or drop columns"):
         clone(net).fit(X, X[:, 0] > 6)
     assert_allclose(rebuilt(net, X), net.decision_function(X), rtol=1e-9, atol=1e-9)
@@ -173,7 +173,7 @@ def test_of_classes_and_labels():
     assert_allclose(
         glm.predict_proba(X), DeepGLMClassifier(**GLM).fit(X, labels).predict_proba(X), rtol=1e-8
     )
-    many = DeepGLMClassifier(hidden_layer_sizes=(4,), **LOCAL)
+    many = DeepGLMClassifier(hidden_layer_sizes=(4,), max_iter=20, **LOCAL)
     many.fit(X, np.column_stack([labels == "a", labels == "c"]).astype(int))
     assert many.regression_attention(X).shape == (150, 2, 4)
 
@@ -244,7 +244,7 @@ def test_rows_of_weight_two_are_rows_twice():
 def test_frames_exposures_copies_and_precision():
     X, y, _, exposure = poisson(n=300)
     frame = pd.DataFrame(X, columns=list("abcd")).assign(years=exposure)
-    asked = {"hidden_layer_sizes": (3,), "solver": "adam", **LOCAL}
+    asked = {"hidden_layer_sizes": (3,), "max_iter": 20, **LOCAL}
     net = DeepGLMRegressor("poisson", exposure="years", **asked).fit(frame, y)
     again = DeepGLMRegressor("poisson", **asked).fit(X, y, exposure=exposure)
     assert_allclose(net.predict(frame), again.predict(X, exposure=exposure), rtol=1e-9)
@@ -362,7 +362,7 @@ def test_a_base_without_slopes_is_refused():
 
 def test_a_path_leads_from_the_glm_to_local_coefficients():
     X, y, *_ = poisson(n=200)
-    net = DeepGLMRegressor("poisson", hidden_layer_sizes=(3,), **LOCAL)
+    net = DeepGLMRegressor("poisson", hidden_layer_sizes=(3,), max_iter=300, **LOCAL)
     path = glm_to_net_path(net, X, y, strengths=[1e3, 0.1], cv=2)
     glm = DeepGLMRegressor("poisson", **GLM).fit(X, y)
     assert list(path.table["is_glm"]) == [True, True, False]
@@ -403,7 +403,7 @@ def test_averages_move_as_their_differences_say(pair):
 
 def test_local_coefficients_of_an_ensemble_are_slopes_of_its_linear_predictor():
     X, y, *_ = poisson(n=150)
-    asked = {"hidden_layer_sizes": (3,), "solver": "adam", "n_estimators": 3, **LOCAL}
+    asked = {"hidden_layer_sizes": (3,), "max_iter": 20, "n_estimators": 3, **LOCAL}
     net = DeepGLMRegressor("poisson", **asked).fit(X, y)
     assert_allclose(net.local_coef(X)[:9], numeric_slopes(net, X)[:9], rtol=1e-5, atol=1e-7)
     with pytest.raises(ValueError, match="ensemble of 3"):
@@ -427,7 +427,7 @@ def test_members_start_at_the_glm_and_are_kept_in_files(tmp_path):
     start = unmoved(DeepGLMRegressor("poisson", n_estimators=2, **asked)).fit(X, y)
     assert_allclose(start.predict(X), glm.predict(X), rtol=1e-9)
     for k in (1, 2):
-        net = DeepGLMRegressor("poisson", n_estimators=k, solver="adam", **asked).fit(X, y)
+        net = DeepGLMRegressor("poisson", n_estimators=k, max_iter=20, **asked).fit(X, y)
         save_model(net, tmp_path / "model")
         again = load_model(tmp_path / "model")
         assert_array_equal(again.predict(X), net.predict(X))

@@ -281,10 +281,10 @@ class Alternation:
         fallen: NDArray[np.intp] = np.flatnonzero(state.phi <= _AT_THE_FLOOR * self.least)
         if len(fallen):
             warnings.warn(
-                f"The likelihood has no maximum: the mean model reproduces y in {len(fallen)} "
-                f"rows (the first: {fallen[:5].tolist()}) that the dispersion model can tell from "
-                "the others, and their dispersion falls to 0; it is reported as "
-                f"{self.least:.3g}. Use method='reml', fewer features of the dispersion, or "
+                f"The likelihood has no maximum: the mean model reproduces y in {len(fallen)} of "
+                f"{len(state.phi)} rows (the first: {fallen[:5].tolist()}), which the dispersion "
+                "model can tell from any others, and their dispersion falls to 0; it is reported "
+                f"as {self.least:.3g}. Use method='reml', fewer features of the dispersion, or "
                 "alpha > 0 for either model.",
                 BoundaryWarning,
                 stacklevel=5,

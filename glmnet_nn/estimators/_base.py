@@ -14,30 +14,29 @@ from sklearn.utils.validation import check_is_fitted
 from families import Array, ExponentialFamily, Link, known_links
 from glmnet_nn.estimators import _choices
 from glmnet_nn.estimators._bias_reduction import check_bias_reduction
-from glmnet_nn.estimators._ensemble import (
-    EnsembleMixin,
-    check_ensemble,
-    reporter,
-    seed_of,
-)
+from glmnet_nn.estimators._callbacks import CallbackSupportMixin, end_callbacks, watched
+from glmnet_nn.estimators._ensemble import EnsembleMixin, check_ensemble, seed_of
 from glmnet_nn.estimators._fit import Fit
 from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
 from glmnet_nn.estimators._local import LocalCoefMixin
-from glmnet_nn.estimators._notices import warn_if_unconverged, warn_of_data
+from glmnet_nn.estimators._notices import warn_of_fits
 from glmnet_nn.estimators._profile import LawEstimate, fit_law
 from glmnet_nn.estimators._statistics import StatisticsMixin
 from glmnet_nn.estimators._task import Specification, layout_of
-from glmnet_nn.estimators._validation import (
-    check_estimable,
-    check_offset,
-    check_weight,
-)
+from glmnet_nn.estimators._validation import check_estimable, check_offset, check_weight
 from glmnet_nn.inference import Estimate, Search
 from glmnet_nn.network import Network, known_activations
 from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
 
 
-class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
+class BaseDeepGLM(
+    LocalCoefMixin,
+    StatisticsMixin,
+    InferenceFit,
+    EnsembleMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
+):
     """Parameters, the common part of fit, and the linear predictor."""
 
     _estimate: Estimate | None
@@ -157,12 +156,15 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, EnsembleMixin, 
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
         trials: Array | None = None,
+        *,
+        told: tuple[Any, ...],
         for_inference: bool = False,
     ) -> None:
         """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent.
 
         ``trials`` are those that ``sample_weight`` counts already. X in single precision
-        stays so for mini-batches with hidden layers.
+        stays so for mini-batches with hidden layers. ``told`` are X, y, sample_weight, offset
+        and exposure as the user gave them, for callbacks.
         """
         law, family = family, family.initial
         weight = check_weight(sample_weight, X)
@@ -212,31 +214,33 @@ class BaseDeepGLM(LocalCoefMixin, StatisticsMixin, InferenceFit, EnsembleMixin, 
             n_init=self.n_init,
             start=previous[0] if previous else None,
             seed=seed_of(self.random_state),
-            report=reporter(self),
+            waiting=None,
             trials=trials,
             bias_reduction=self.bias_reduction,
             polish_output=self.polish_output,
             balance=self.balance,
         )
-        if self.verbose:
-            print(f"[{type(self).__name__}] solver={solver}")
+        for_inference = for_inference and bool(hidden)
+        if for_inference:
+            specification = self._for_inference(specification, law)
+        k = self.n_estimators if several else 1
+        specification, callbacks = watched(self, specification, told, law, k, for_inference)
         if several:
             fits = self._fit_ensemble(X, y, weight, known, specification, previous)
-            warn_of_data(self, fits[0])
-            warn_if_unconverged(self, fits)
+            warn_of_fits(self, fits, k)
+            end_callbacks(callbacks)
             return
         search, estimate = None, None
-        if for_inference and hidden:
-            specification = self._for_inference(specification, law)
+        if for_inference:
             fit, search = polished_network(X, y, weight, known, specification)
         else:
             found = fit_law(X, y, weight, known, specification, law)
             fit, specification, estimate = found
         self._store(fit, specification, estimate, search)
-        warn_of_data(self, fit)
-        warn_if_unconverged(self, [fit])
+        warn_of_fits(self, [fit], k)
         if self.store_covariance:
             self._estimate = self._own_estimate(*given)
+        end_callbacks(callbacks)
 
     def _hidden_sizes(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes

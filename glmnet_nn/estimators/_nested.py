@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -42,10 +43,14 @@ def fit_nested(
         return fit_network(X, y, weight, offset, spec)
     glm = nested_glm(X, y, weight, offset, spec) if glm is None else glm
     linear = glm.network.layout.layers(glm.weights)[0]
+    spec = replace(spec, completed=partial(_with_rank_of, glm))
     if spec.skip == "fixed":
-        fit = _around(linear, X, y, weight, offset, spec)
-    else:
-        fit = fit_network(X, y, weight, offset, spec, linear)
+        return _around(linear, X, y, weight, offset, spec)
+    return fit_network(X, y, weight, offset, spec, linear)
+
+
+def _with_rank_of(glm: Fit, fit: Fit) -> Fit:
+    """Return the fit with what the GLM tells of the data."""
     return replace(
         fit,
         null_deviance=glm.null_deviance,
@@ -71,7 +76,7 @@ def nested_glm(X: Array, y: Array, weight: Array, offset: Array | None, spec: Sp
         tol=DEFAULT_TOL["newton"],
         validation_fraction=0.0,
         start=None,
-        report=None,
+        waiting=None,
         polish_output=False,
         balance=None,
     )
@@ -99,15 +104,20 @@ def _around(
         sizes = (X.shape[1], *spec.hidden, y.shape[1])
         start = _without_skip(Layout(sizes, spec.fit_intercept, skip=True), start)
     alone = Layer(np.zeros_like(glm.W), glm.b)
-    fit = fit_network(X, y, weight, known, replace(spec, skip=False, start=start), alone)
-    layout = fit.network.layout
-    *below, last = layout.layers(fit.weights)
-    output = Layer(np.concatenate([last.W, glm.W], axis=1), last.b)
-    return replace(
-        fit,
-        network=Network(replace(layout, skip=True), fit.network.activation, fit.network.bounds),
-        weights=layout.flatten([*below, output]),
-    )
+
+    def completed(fit: Fit) -> Fit:
+        layout = fit.network.layout
+        *below, last = layout.layers(fit.weights)
+        output = Layer(np.concatenate([last.W, glm.W], axis=1), last.b)
+        whole = replace(
+            fit,
+            network=Network(replace(layout, skip=True), fit.network.activation, fit.network.bounds),
+            weights=layout.flatten([*below, output]),
+        )
+        return whole if spec.completed is None else spec.completed(whole)
+
+    beside = replace(spec, skip=False, start=start, completed=completed)
+    return fit_network(X, y, weight, known, beside, alone)
 
 
 def _without_skip(layout: Layout, w: Array) -> Array:

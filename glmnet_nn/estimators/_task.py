@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from families import Array, ExponentialFamily
+from glmnet_nn.estimators._waiting import Waiting
 from glmnet_nn.network import Layer, Layout, LocalLayout, get_activation, network_on
 from glmnet_nn.training.data import Rows, TransformedRows
 from glmnet_nn.training.inputs import Inputs, full_rank, standardized, unscaled
@@ -24,7 +26,11 @@ _NO_RESIDUALS = 1e-4  # of the null dispersion: a prior this weak shrinks next t
 
 @dataclass(frozen=True)
 class Specification:
-    """What to fit and how, every choice made."""
+    """What to fit and how, every choice made.
+
+    ``waiting`` is None for a fit on the way to another, which nobody watches. ``completed``
+    adds to a fit what others than the solver know of it.
+    """
 
     family: ExponentialFamily
     hidden: tuple[int, ...]
@@ -48,11 +54,12 @@ class Specification:
     n_init: int
     start: Array | None
     seed: int
-    report: Callable[[int, float], None] | None
+    waiting: Waiting | None
     trials: Array | None = None
     bias_reduction: bool = False
     polish_output: bool = False
     balance: str | None = None
+    completed: Callable[[Any], Any] | None = None
 
     @property
     def nests_glm(self) -> bool:

@@ -108,7 +108,8 @@ out_activation_
         ValueError
             Input outside the rules above, or fewer than two classes.
         """
-        self._fit(*self._entered(X, y, sample_weight, offset, exposure))
+        told = (X, y, sample_weight, offset, exposure)
+        self._fit(*self._entered(*told), told=told)
         return self
 
     def _entered(

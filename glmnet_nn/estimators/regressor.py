@@ -155,7 +155,10 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         Seed of the start, of the batches and of the held-out rows. Of an ensemble an integer
         is the seed of the first member, and the others' are drawn from it.
     verbose : int, default=0
-        Print the chosen solver and F after every iteration.
+        1 shows a bar: iterations, mean deviance (and that of held-out rows), time left; it
+        needs tqdm, ``pip install glmnet_nn[progress]``. 2, or 1 without tqdm, prints the
+        chosen solver, F and the deviance after every iteration. Ctrl-C leaves the best
+        parameters so far, and a ConvergenceWarning.
 
     Attributes
     ----------
@@ -323,7 +326,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         ValueError
             Input outside the rules above, or a y that no finite parameters fit.
         """
-        self._fit(*self._entered(X, y, sample_weight, offset, exposure))
+        told = (X, y, sample_weight, offset, exposure)
+        self._fit(*self._entered(*told), told=told)
         return self
 
     def _entered(

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 
 from families import ExponentialFamily, Link
-from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor
-from glmnet_nn.estimators._base import BaseDeepGLM
+from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor, DoubleGLMRegressor
 from glmnet_nn.estimators._profile import LawEstimate
 from glmnet_nn.inference import Estimate, Search
 from glmnet_nn.network import (
@@ -36,9 +36,12 @@ from glmnet_nn.network import (
 )
 from glmnet_nn.training.inputs import Inputs
 
-_ESTIMATORS = {cls.__name__: cls for cls in (DeepGLMRegressor, DeepGLMClassifier)}
+_ESTIMATORS: dict[str, type[BaseEstimator]] = {
+    cls.__name__: cls for cls in (DeepGLMRegressor, DeepGLMClassifier, DoubleGLMRegressor)
+}
 _PLAIN = (Layout, LocalLayout, Bounds, Inputs, Search, LawEstimate, Estimate)  # from their fields
 _OWN_PACKAGES = ("families", "glmnet_nn")
+_CALLBACKS = "_skl_callbacks"  # who watched the fit: no part of the model
 
 
 def _is_ours(cls: type) -> bool:
@@ -106,7 +109,8 @@ class Encoder:
         cls = type(value)
         if _ESTIMATORS.get(cls.__name__) is cls:
             parameters = value.get_params(deep=False)
-            state = {name: held for name, held in vars(value).items() if name not in parameters}
+            left_out = {*parameters, _CALLBACKS}
+            state = {name: held for name, held in vars(value).items() if name not in left_out}
             return {
                 "estimator": cls.__name__,
                 "parameters": self._fields(parameters, where),
@@ -173,9 +177,9 @@ class Decoder:
     def _fields(self, held: dict[str, Any]) -> dict[str, Any]:
         return {name: self.decode(value) for name, value in held.items()}
 
-    def _estimator(self, value: dict[str, Any]) -> BaseDeepGLM:
+    def _estimator(self, value: dict[str, Any]) -> BaseEstimator:
         cls = self._class(_ESTIMATORS, value["estimator"])
-        model: BaseDeepGLM = cls(**self._fields(value["parameters"]))
+        model: BaseEstimator = cls(**self._fields(value["parameters"]))
         for name, held in self._fields(value["state"]).items():
             setattr(model, name, held)
         return model

@@ -34,7 +34,7 @@ def save_model(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
 
     Parameters
     ----------
-    model : DeepGLMRegressor or DeepGLMClassifier
+    model : DeepGLMRegressor, DeepGLMClassifier or DoubleGLMRegressor
         Fitted.
     path : str or path
 
