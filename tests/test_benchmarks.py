@@ -335,6 +335,7 @@ def test_every_table_of_the_command_has_a_quick_way() -> None:
         "quality",
         "insurance",
         "small",
+        "path",
         "scale",
         "import",
         "predict",
