@@ -87,6 +87,17 @@ class Link(ABC):
         outside = np.take_along_axis(np.asarray(eta), lost.argmax(axis=0)[None], axis=0)[0]
         return np.where(lost.any(axis=0), outside, self.link(np.where(lost, 1.0, mu).mean(axis=0)))
 
+    def average_tangent(self, eta: Array, v: Array) -> Array:
+        """Return how :meth:`average` changes when each eta_m does along v_m.
+
+        (1/k) sum_m h'(eta_m) v_m / h'(average), h = g^-1; where all means are at the end of
+        their range, and slopes are 0 to rounding, the mean of v.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = self.inverse_slope(self.average(eta))
+            moved = np.mean(self.inverse_slope(eta) * v, axis=0) / slope
+        return np.asarray(np.where(np.isfinite(moved), moved, np.mean(v, axis=0)))
+
     def complement(self, eta: Array) -> Array:
         """Return 1 - mu."""
         return 1.0 - self.inverse(eta)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
+from scipy import special
 
 from families._links import Identity, Link
 from families._special import log1mexp, log_mean_exp
@@ -35,6 +36,10 @@ class Log(Link):
 
     def average(self, eta: Array) -> Array:
         return log_mean_exp(eta)
+
+    def average_tangent(self, eta: Array, v: Array) -> Array:
+        """sum_m w_m v_m with w_m = mu_m / sum mu, finite where mu is not."""
+        return np.asarray((special.softmax(eta, axis=0) * v).sum(axis=0))
 
     def complement(self, eta: Array) -> Array:
         with np.errstate(over="ignore"):

@@ -304,3 +304,10 @@ class Softmax(Link):
         """log of the mean mu, which is finite where mu underflows, its mean over k zero."""
         logs = log_mean_exp(eta - special.logsumexp(eta, axis=-1, keepdims=True))
         return np.asarray(logs - logs.mean(axis=-1, keepdims=True))
+
+    def average_tangent(self, eta: Array, v: Array) -> Array:
+        """sum_m w_mk (v_mk - mu_m . v_m), w_mk = mu_mk / sum_m mu_mk, its mean over k zero."""
+        logs = eta - special.logsumexp(eta, axis=-1, keepdims=True)
+        change = v - (np.exp(logs) * v).sum(axis=-1, keepdims=True)
+        moved = (special.softmax(logs, axis=0) * change).sum(axis=0)
+        return np.asarray(moved - moved.mean(axis=-1, keepdims=True))

@@ -42,6 +42,16 @@ if TYPE_CHECKING:
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor, DoubleGLMRegressor
     from glmnet_nn.estimators.elastic_net import ElasticNetGLMClassifierCV, ElasticNetGLMCV
     from glmnet_nn.estimators.paths import elastic_net_path
+    from glmnet_nn.explanation import (
+        InteractionProfileDisplay,
+        LocalCoefDisplay,
+        LocalImportanceDisplay,
+        LocalInteractionsDisplay,
+        interaction_profile,
+        local_importance,
+        local_interactions,
+        local_profile,
+    )
     from glmnet_nn.nesting import glm_to_net_path
     from glmnet_nn.persistence import load_model, save_model
 
@@ -61,7 +71,11 @@ __all__ = [
     "ExponentialFamily",
     "Gamma",
     "InferenceWarning",
+    "InteractionProfileDisplay",
     "InverseGaussian",
+    "LocalCoefDisplay",
+    "LocalImportanceDisplay",
+    "LocalInteractionsDisplay",
     "Multinoulli",
     "NegativeBinomial",
     "Normal",
@@ -75,7 +89,11 @@ __all__ = [
     "elastic_net_path",
     "get_family",
     "glm_to_net_path",
+    "interaction_profile",
     "load_model",
+    "local_importance",
+    "local_interactions",
+    "local_profile",
     "nonlinearity_test",
     "save_model",
     "show_config",
@@ -97,6 +115,14 @@ _LAZY = {
     "nonlinearity_test": "comparison",
     "vuong_test": "comparison",
     "glm_to_net_path": "nesting",
+    "InteractionProfileDisplay": "explanation",
+    "LocalCoefDisplay": "explanation",
+    "LocalImportanceDisplay": "explanation",
+    "LocalInteractionsDisplay": "explanation",
+    "interaction_profile": "explanation",
+    "local_importance": "explanation",
+    "local_interactions": "explanation",
+    "local_profile": "explanation",
     "load_model": "persistence",
     "save_model": "persistence",
     "configuration": "_config",

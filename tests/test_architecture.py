@@ -80,7 +80,7 @@ FLOORS = (
             "glmnet_nn.elastic_net",
             "glmnet_nn.estimators",
         ),
-        STATISTICS | {"sklearn"},
+        STATISTICS | {"sklearn", "tqdm"},
     ),
     Floor(
         "glmnet_nn.comparison",
@@ -133,6 +133,17 @@ FLOORS = (
             "glmnet_nn.nesting",
         ),
         STATISTICS | {"sklearn", "joblib"},
+    ),
+    Floor(
+        "glmnet_nn.explanation",
+        (
+            "families:Array",
+            "glmnet_nn._plotting",
+            "glmnet_nn.network",
+            "glmnet_nn.estimators",
+            "glmnet_nn.explanation",
+        ),
+        STATISTICS | {"sklearn"},
     ),
 )
 

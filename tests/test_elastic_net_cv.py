@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import parallel_config
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
@@ -30,9 +31,8 @@ IRIS, SPECIES = load_iris(return_X_y=True)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks(
     [
-        ElasticNetGLMCV(n_alphas=6, cv=2),
-        ElasticNetGLMCV(n_alphas=4, cv=2, l1_ratio=[0.0, 0.5], rule="1se"),
-        ElasticNetGLMClassifierCV(n_alphas=4, cv=2, eps=0.01),
+        ElasticNetGLMCV(n_alphas=4, cv=2),
+        ElasticNetGLMClassifierCV(n_alphas=3, cv=2, eps=0.01),
     ]
 )
 def test_check_estimator(estimator, check):
@@ -149,7 +149,8 @@ def _by_label(fold):
 def test_sparse_is_dense_and_jobs_do_not_matter():
     S = sparse.random_array((N, 15), density=0.2, rng=np.random.default_rng(1), format="csr")
     lean = ElasticNetGLMCV("poisson", n_alphas=6, cv=FOLDS).fit(S, COUNTS)
-    full = ElasticNetGLMCV("poisson", n_alphas=6, cv=FOLDS, n_jobs=2).fit(S.toarray(), COUNTS)
+    with parallel_config("threading"):
+        full = ElasticNetGLMCV("poisson", n_alphas=6, cv=FOLDS, n_jobs=2).fit(S.toarray(), COUNTS)
     np.testing.assert_allclose(lean.coef_, full.coef_, atol=1e-8)
     np.testing.assert_allclose(lean.predict(S), full.predict(S.toarray()))
     again = pickle.loads(pickle.dumps(full))

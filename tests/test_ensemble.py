@@ -320,7 +320,7 @@ def test_members_around_a_glm(skip):
 def test_a_glm_inside_that_did_not_converge_is_told_once(monkeypatch):
     X, y, *_ = data(n=100)
     monkeypatch.setitem(_nested.DEFAULT_MAX_ITER, "newton", 1)
-    with pytest.warns(ConvergenceWarning, match="the GLM that skip_connection") as caught:
+    with pytest.warns(ConvergenceWarning, match="the GLM that the network starts from") as caught:
         ensemble(skip_connection=True).fit(X, y)
     assert len(caught) == 1
     assert caught[0].filename == __file__
@@ -423,7 +423,7 @@ def test_attributes_where_members_differ():
 
 def test_members_report_under_their_numbers(capsys):
     X, y, *_ = data(n=100)
-    ensemble(k=2, verbose=1).fit(X, y)
+    ensemble(k=2, verbose=2).fit(X, y)
     printed = capsys.readouterr().out
     assert printed.startswith("[DeepGLMRegressor] solver=adam\n")
     assert printed.count("[DeepGLMRegressor member 0] iteration ") == 3

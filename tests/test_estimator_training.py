@@ -111,7 +111,7 @@ def test_too_few_iterations(hidden, solver):
 )
 def test_automatic_solver(hidden, n, expected, capsys):
     X, y, *_ = data(n)
-    model = regressor(hidden=hidden, verbose=1, max_iter=100 if expected != "adam" else 1, tol=1e-2)
+    model = regressor(hidden=hidden, verbose=2, max_iter=100 if expected != "adam" else 1, tol=1e-2)
     model.fit(X, y)
     printed = capsys.readouterr().out
     assert model.solver_ == expected

@@ -29,6 +29,7 @@ def _estimators():
         yield cls(hidden_layer_sizes=(5,), n_estimators=3, max_iter=5)
         for how in (True, "fixed"):
             yield cls(hidden_layer_sizes=(5,), skip_connection=how)
+        yield cls(hidden_layer_sizes=(5,), architecture="local")
     for hidden, alpha, solver in (((), "auto", "auto"), ((5,), 0.1, "lbfgs")):
         mean = DeepGLMRegressor(hidden_layer_sizes=hidden, alpha=alpha, solver=solver)
         yield DoubleGLMRegressor(mean, max_iter=2)  # two rounds show as much as all

@@ -14,29 +14,29 @@ from sklearn.utils.validation import check_is_fitted
 from families import Array, ExponentialFamily, Link, known_links
 from glmnet_nn.estimators import _choices
 from glmnet_nn.estimators._bias_reduction import check_bias_reduction
-from glmnet_nn.estimators._ensemble import (
-    EnsembleMixin,
-    check_ensemble,
-    reporter,
-    seed_of,
-)
+from glmnet_nn.estimators._callbacks import CallbackSupportMixin, end_callbacks, watched
+from glmnet_nn.estimators._ensemble import EnsembleMixin, check_ensemble, seed_of
 from glmnet_nn.estimators._fit import Fit
 from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
-from glmnet_nn.estimators._notices import warn_if_unconverged, warn_of_data
+from glmnet_nn.estimators._local import LocalCoefMixin
+from glmnet_nn.estimators._notices import warn_of_fits
 from glmnet_nn.estimators._profile import LawEstimate, fit_law
 from glmnet_nn.estimators._statistics import StatisticsMixin
-from glmnet_nn.estimators._task import Specification
-from glmnet_nn.estimators._validation import (
-    check_estimable,
-    check_offset,
-    check_weight,
-)
+from glmnet_nn.estimators._task import Specification, layout_of
+from glmnet_nn.estimators._validation import check_estimable, check_offset, check_weight
 from glmnet_nn.inference import Estimate, Search
-from glmnet_nn.network import Layout, Network, known_activations
+from glmnet_nn.network import Network, known_activations
 from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
 
 
-class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
+class BaseDeepGLM(
+    LocalCoefMixin,
+    StatisticsMixin,
+    InferenceFit,
+    EnsembleMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
+):
     """Parameters, the common part of fit, and the linear predictor."""
 
     _estimate: Estimate | None
@@ -44,6 +44,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "link": [StrOptions({"auto", *known_links()}), Link],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "architecture": [StrOptions({"dense", "local"})],
         "skip_connection": ["boolean", StrOptions({"fixed"})],
         "base": [HasMethods("predict"), None],
         "activation": [StrOptions(set(known_activations()))],
@@ -80,6 +81,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
         *,
         link: str | Link = "auto",
         hidden_layer_sizes: tuple[int, ...] = (32, 16),
+        architecture: str = "dense",
         skip_connection: bool | str = False,
         base: Any = None,
         activation: str = "tanh",
@@ -112,6 +114,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
     ) -> None:
         self.link = link
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.architecture = architecture
         self.skip_connection = skip_connection
         self.base = base
         self.activation = activation
@@ -153,12 +156,15 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
         trials: Array | None = None,
+        *,
+        told: tuple[Any, ...],
         for_inference: bool = False,
     ) -> None:
         """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent.
 
         ``trials`` are those that ``sample_weight`` counts already. X in single precision
-        stays so for mini-batches with hidden layers.
+        stays so for mini-batches with hidden layers. ``told`` are X, y, sample_weight, offset
+        and exposure as the user gave them, for callbacks.
         """
         law, family = family, family.initial
         weight = check_weight(sample_weight, X)
@@ -174,9 +180,10 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
         hidden = self._hidden_sizes()
         alpha = self._alpha(len(hidden) + 1)
         penalised = bool(self.l1_ratio > 0 and (hidden if alpha is None else np.any(alpha)))
-        solver = _choices.choose_solver(self, hidden, penalised)
+        solver = _choices.choose_solver(self, hidden, penalised, family.has_safe_link)
         if not hidden or solver != "adam" or for_inference:
             X = X.astype(float, copy=False)
+        _choices.check_architecture(self)
         _choices.check_balance(self, penalised)
         if self.bias_reduction:
             check_bias_reduction(self, law, hidden, alpha, solver)
@@ -187,6 +194,7 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
         specification = Specification(
             family=family,
             hidden=hidden,
+            architecture=self.architecture if hidden else "dense",
             skip=self._skip() if hidden else False,
             paired=self.base is not None or penalised,
             activation=self.activation,
@@ -206,31 +214,33 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
             n_init=self.n_init,
             start=previous[0] if previous else None,
             seed=seed_of(self.random_state),
-            report=reporter(self),
+            waiting=None,
             trials=trials,
             bias_reduction=self.bias_reduction,
             polish_output=self.polish_output,
             balance=self.balance,
         )
-        if self.verbose:
-            print(f"[{type(self).__name__}] solver={solver}")
+        for_inference = for_inference and bool(hidden)
+        if for_inference:
+            specification = self._for_inference(specification, law)
+        k = self.n_estimators if several else 1
+        specification, callbacks = watched(self, specification, told, law, k, for_inference)
         if several:
             fits = self._fit_ensemble(X, y, weight, known, specification, previous)
-            warn_of_data(self, fits[0])
-            warn_if_unconverged(self, fits)
+            warn_of_fits(self, fits, k)
+            end_callbacks(callbacks)
             return
         search, estimate = None, None
-        if for_inference and hidden:
-            specification = self._for_inference(specification, law)
+        if for_inference:
             fit, search = polished_network(X, y, weight, known, specification)
         else:
             found = fit_law(X, y, weight, known, specification, law)
             fit, specification, estimate = found
         self._store(fit, specification, estimate, search)
-        warn_of_data(self, fit)
-        warn_if_unconverged(self, [fit])
+        warn_of_fits(self, [fit], k)
         if self.store_covariance:
             self._estimate = self._own_estimate(*given)
+        end_callbacks(callbacks)
 
     def _hidden_sizes(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes
@@ -268,7 +278,8 @@ class BaseDeepGLM(StatisticsMixin, InferenceFit, EnsembleMixin, BaseEstimator):
             return []
         fitted = self.estimators_ if self._is_ensemble else [self]
         sizes, skip = (n_features, *hidden, n_outputs), bool(hidden and self.skip_connection)
-        asked, layout = Layout(sizes, self.fit_intercept, skip), fitted[0]._network.layout
+        asked = layout_of(self.architecture, sizes, self.fit_intercept, skip)
+        layout = fitted[0]._network.layout
         if asked != layout:
             raise ValueError(
                 f"warm_start=True continues the network of the last fit, {layout}, but now it is "

@@ -79,6 +79,26 @@ def _check_base(base: Any, classes: NDArray[Any] | None) -> None:
         )
 
 
+def base_slopes(base: Any, X: Any, family: ExponentialFamily) -> Array | None:
+    """Return the slopes of the linear predictor of ``base``, (n, K, p); None if there is no base.
+
+    Raises
+    ------
+    ValueError
+        They are not known: it has no ``local_coef``, as a tree, or another link.
+    """
+    if base is None:
+        return None
+    if not hasattr(base, "local_coef") or getattr(base, "link_", None) != family.link:
+        raise ValueError(
+            f"local_coef() is the slope of the whole linear predictor, but that of base, a "
+            f"{type(base).__name__}, is not known. Use a base with local_coef(X) and link "
+            f"{family.link_name!r}, or base=None."
+        )
+    slopes = np.asarray(base.local_coef(X), dtype=float)
+    return slopes[:, None, :] if slopes.ndim == 2 else slopes
+
+
 def _of_means(base: Any, X: Any, family: ExponentialFamily, n_outputs: int) -> Array:
     """Return g(mu) of the predictions."""
     mu = _probabilities(base, X) if hasattr(base, "predict_proba") else _columns(base.predict(X))

@@ -13,8 +13,14 @@ DEFAULT_MAX_ITER = {"newton": 100, "lbfgs": 2000, "newton_cg": 200, "adam": 30}
 _LEAST_STEPS = 1000
 
 
-def choose_solver(estimator: BaseEstimator, hidden: tuple[int, ...], l1: bool) -> str:
-    """Return the name of the solver, and raise if the one asked for cannot do the task."""
+def choose_solver(
+    estimator: BaseEstimator, hidden: tuple[int, ...], l1: bool, safe_link: bool
+) -> str:
+    """Return the name of the solver, and raise if the one asked for cannot do the task.
+
+    Where links have an end, an outlier times its coefficient passes it in some step of
+    adam; a line search does not.
+    """
     name = estimator.solver
     if l1 and estimator.polish_output:
         raise ValueError(
@@ -23,7 +29,8 @@ def choose_solver(estimator: BaseEstimator, hidden: tuple[int, ...], l1: bool) -
         )
     if name == "auto":
         if hidden or estimator.early_stopping:
-            return "adam"
+            searched = estimator.architecture == "local" and not safe_link
+            return "lbfgs" if searched and not estimator.early_stopping else "adam"
         return "lbfgs" if l1 else "newton"
     solver = SOLVERS[name]
     if hidden and not solver.handles_hidden_layers:
@@ -42,6 +49,16 @@ def choose_solver(estimator: BaseEstimator, hidden: tuple[int, ...], l1: bool) -
             "Use solver='adam' or 'auto'."
         )
     return name
+
+
+def check_architecture(estimator: BaseEstimator) -> None:
+    """Raise if two ways of nesting the GLM are asked for."""
+    if estimator.architecture == "local" and estimator.skip_connection:
+        raise ValueError(
+            f"architecture='local' has a GLM in it, and skip_connection="
+            f"{estimator.skip_connection!r} would add the same one again. Set "
+            "skip_connection=False, or architecture='dense'."
+        )
 
 
 def check_balance(estimator: BaseEstimator, l1: bool) -> None:

@@ -10,9 +10,8 @@ Source: Richman and Wuthrich (2020), "Nagging predictors", Risks 8(3), 83.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,8 +26,10 @@ from families import Array, ExponentialFamily
 from glmnet_nn.estimators._columns import known_columns
 from glmnet_nn.estimators._fit import Fit, pearson_dispersion
 from glmnet_nn.estimators._nested import fit_nested, nested_glm
+from glmnet_nn.estimators._search import most_searches
 from glmnet_nn.estimators._task import Specification
 from glmnet_nn.estimators._validation import check_inputs, check_offset
+from glmnet_nn.estimators._waiting import Waiting, raise_if_repeated
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.start import linear_objective
 from glmnet_nn.training.threads import at_most
@@ -91,26 +92,31 @@ class EnsembleMixin:
         spec: Specification,
         starts: Sequence[Array],
     ) -> list[Fit]:
-        """Fit and keep the members; return their fits."""
+        """Fit and keep the members; return their fits. Ctrl-C leaves those fitted so far."""
         states = member_states(self.random_state, self.n_estimators)
+        waiting = spec.waiting or Waiting()
+        per_member = most_searches(spec)
         specs = [
             replace(
                 spec,
                 seed=seed_of(state),
                 start=starts[m] if m < len(starts) else None,
-                report=reporter(self, f" member {m}"),
+                waiting=waiting.of_member(m, per_member),
             )
             for m, state in enumerate(states)
         ]
-        fits = _fit_members(X, y, weight, known, specs, self.n_jobs)
+        fits = _fit_members(X, y, weight, known, specs, self.n_jobs, waiting)
         for name in _OWN:
             self.__dict__.pop(name, None)
-        self.estimators_ = [self._member(*found) for found in zip(states, fits, specs, strict=True)]
+        self.estimators_ = [
+            self._member(*found) for found in zip(states, fits, specs, strict=False)
+        ]
         first = self.estimators_[0]
         for name in _SHARED:
             setattr(self, name, getattr(first, name))
         self.n_iter_ = max(member.n_iter_ for member in self.estimators_)
-        self.converged_ = all(member.converged_ for member in self.estimators_)
+        whole = len(fits) == self.n_estimators
+        self.converged_ = whole and all(member.converged_ for member in self.estimators_)
         chosen = {member.balance_ for member in self.estimators_}
         self.balance_ = chosen.pop() if len(chosen) == 1 else None
         eta = self._mean_predictor(self._predictors(X, known))
@@ -134,7 +140,7 @@ class EnsembleMixin:
 
     @property
     def _is_ensemble(self) -> bool:
-        return "estimators_" in self.__dict__
+        return bool(self.__dict__.get("estimators_"))
 
     def _refuse_of_ensemble(self, name: str) -> None:
         """Raise AttributeError if this is an ensemble: ``name`` belongs to one network."""
@@ -237,15 +243,6 @@ def seed_of(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(_LARGEST_SEED))
 
 
-def reporter(estimator: Any, label: str = "") -> Any:
-    """Return what prints F after an iteration, or None unless ``verbose``."""
-    return partial(_print_progress, type(estimator).__name__ + label) if estimator.verbose else None
-
-
-def _print_progress(name: str, n_iter: int, value: float) -> None:
-    print(f"[{name}] iteration {n_iter}: objective {value:.10g}")
-
-
 def check_ensemble(estimator: BaseEstimator, law: ExponentialFamily) -> None:
     """Raise if what is asked for belongs to one network, or differs between members."""
     k = estimator.n_estimators
@@ -278,20 +275,51 @@ def _fit_members(
     known: Array | None,
     specs: list[Specification],
     n_jobs: int | None,
+    waiting: Waiting,
 ) -> list[Fit]:
     """Fit one network for each specification, to bits the same wherever it happens.
 
     So BLAS has one thread everywhere, and arrays are laid out as they arrive in another
     process: contiguous. One weight for all rows stays without memory: it sums in another order.
-    The GLM of a skip connection is the same for all.
+    The GLM that the networks have in them is the same for all.
+
+    Ctrl-C leaves the members fitted so far; of the first alone what it is.
     """
     X, y = _contiguous(X), _contiguous(y)
     w = weight[:1] if weight.strides == (0,) else _contiguous(weight)
     offset = None if known is None else _contiguous(known)
     with at_most(1):  # for threads: a limit holds for the process, and ends in any order
-        glm = nested_glm(X, y, _for_rows(w, X), offset, specs[0]) if specs[0].skip else None
-        tasks = (delayed(_fit_member)(X, y, w, offset, spec, glm) for spec in specs)
-        return list(Parallel(n_jobs=n_jobs)(tasks))
+        glm = nested_glm(X, y, _for_rows(w, X), offset, specs[0]) if specs[0].nests_glm else None
+        tasks = [delayed(_fit_member)(X, y, w, offset, spec, glm) for spec in specs]
+        found = _as_they_come(n_jobs)(tasks)
+        total = float(_for_rows(w, X).sum())
+        shown = waiting.counting(
+            found, len(specs), "member", lambda fit: f"deviance={fit.deviance / total:.5g}"
+        )
+        return _until_interrupted(shown)
+
+
+def _as_they_come(n_jobs: int | None) -> Parallel:
+    """Return what gives each result when it is there, where the backend can do that."""
+    try:
+        return Parallel(n_jobs=n_jobs, return_as="generator")
+    except ValueError:
+        return Parallel(n_jobs=n_jobs)
+
+
+def _until_interrupted(found: Iterable[Fit]) -> list[Fit]:
+    """Return the fits up to Ctrl-C; the last was cut short only if it is the first."""
+    fits: list[Fit] = []
+    try:
+        for fit in found:
+            if fit.solution.ended_by == "interrupt":
+                return fits or [fit]
+            fits.append(fit)
+    except KeyboardInterrupt:
+        if not fits:
+            raise
+        raise_if_repeated()
+    return fits
 
 
 def _contiguous(array: Array) -> Array:

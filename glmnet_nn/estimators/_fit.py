@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,12 +14,14 @@ from glmnet_nn.estimators._search import best_of
 from glmnet_nn.estimators._task import (
     AS_GIVEN,
     Specification,
+    Units,
     mean_curvature,
     objective_of,
     prior,
     scaled_inputs,
     units_of,
 )
+from glmnet_nn.estimators._waiting import Iteration
 from glmnet_nn.network import Layer, Layout, Network
 from glmnet_nn.training.balance import balanced
 from glmnet_nn.training.data import Rows
@@ -32,7 +35,7 @@ from glmnet_nn.training.inputs import (
 )
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import ElasticNet, elastic_net
-from glmnet_nn.training.sampled import sampled_fit
+from glmnet_nn.training.sampled import has_few_rows, sampled_fit
 from glmnet_nn.training.separation import find_separation, is_informed, limit_problem
 from glmnet_nn.training.solvers import (
     MetricLBFGS,
@@ -90,7 +93,8 @@ def fit_network(
     intercept, null_loss = null_model(rows, spec.family, saturated)
     adjusted = spec.bias_reduction or spec.balance not in (None, "auto")
     scoring = not spec.hidden and spec.solver == "newton" and not adjusted
-    if scoring and spec.standardize is not True:
+    followed = spec.waiting is not None and spec.waiting.shows_states
+    if scoring and spec.standardize is not True and not followed:
         n_threads = n_blas_threads()
         with at_most(1):  # but for the sums: a second BLAS, scipy's, would spin beside numpy's
             found = _sampled(rows, intercept, null_loss, saturated, spec, n_threads)
@@ -106,44 +110,77 @@ def fit_network(
     exact = spec.solver == "newton"
     working, units = (reduced, AS_GIVEN) if exact else (inputs, units_of(rows, spec))
     objective = objective_of(rows, working, alpha, units, spec)
-    solution = best_of(objective, working, intercept, units, null_loss, spec, glm)
-    w = units.given(objective.network.layout, solution.w)
-    if working is not reduced or units is not AS_GIVEN:
-        raw = folded(objective.network.layout, working, w)
-        objective = objective_of(rows, reduced, alpha, AS_GIVEN, spec)
-        w = unfolded(objective.network.layout, reduced, raw)
-    separated = _Separated.nothing(len(w))
-    if is_mle and not spec.bias_reduction:
-        clear = _clear(objective, intercept)
-        if not exact and len(rows) <= _SMALL:
-            clear = np.inf  # wherever the solver stopped
-        w, solution, separated = _limit(objective, w, solution, clear)
-    layout, total = objective.network.layout, float(weight.sum())
-    balance = choose_balance(spec, solution)
-    if balance is not None:
-        w = balanced(objective, w, refit=balance == "refit")
-    mean_loss = objective.mean_loss(w)
-    n_parameters = 0 if spec.hidden else reduced.rank + spec.fit_intercept
-    return Fit(
-        solution=solution,
-        network=Network(
-            layout.resized(n_features=X.shape[1]), objective.network.activation, reduced.raw_bounds
-        ),
-        weights=folded(layout, reduced, w),
-        inputs=reduced,
-        alpha=alpha,
-        loss=mean_loss + objective.penalty.value(w),
-        deviance=2.0 * mean_loss * total,
-        null_deviance=2.0 * null_loss * total,
-        dispersion=pearson_dispersion(objective, w, n_parameters),
-        rank=reduced.rank,
-        dependent=reduced.dependent_columns(X.shape[1]),
-        separated_rows=separated.rows,
-        infinite=None if spec.hidden else moves(layout, reduced, separated.direction[:, None]),
-        estimable=None if spec.hidden else estimable(layout, reduced, separated.open),
-        free=separated.open,
-        balance=balance,
+    task = _Task(
+        rows, spec, working, reduced, units, alpha, is_mle, objective, intercept, null_loss
     )
+    return task.fit(best_of(objective, working, intercept, units, null_loss, spec, glm, task.fit))
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a solver is given, and what its solution means for X and y as given.
+
+    The inputs are ``working`` for the solver and ``reduced`` for what comes after it.
+    """
+
+    rows: Rows
+    spec: Specification
+    working: Inputs
+    reduced: Inputs
+    units: Units
+    alpha: list[float]
+    is_mle: bool
+    objective: Objective
+    intercept: Array
+    null_loss: float
+
+    def _as_given(self, w: Array) -> tuple[Objective, Array]:
+        """Return the objective of y as given, and its parameters."""
+        layout, w = (
+            self.objective.network.layout,
+            self.units.given(self.objective.network.layout, w),
+        )
+        if self.working is self.reduced and self.units is AS_GIVEN:
+            return self.objective, w
+        raw = folded(layout, self.working, w)
+        objective = objective_of(self.rows, self.reduced, self.alpha, AS_GIVEN, self.spec)
+        return objective, unfolded(objective.network.layout, self.reduced, raw)
+
+    def fit(self, solution: Solution) -> Fit:
+        """Return the fit; where the search was cut short, no limit of separated data."""
+        spec, reduced, rows = self.spec, self.reduced, self.rows
+        objective, w = self._as_given(solution.w)
+        separated = _Separated.nothing(len(w))
+        if self.is_mle and not spec.bias_reduction and solution.ended_by == "solver":
+            clear = _clear(objective, self.intercept)
+            if spec.solver != "newton" and len(rows) <= _SMALL:
+                clear = np.inf  # wherever the solver stopped
+            w, solution, separated = _limit(objective, w, solution, clear)
+        layout, total = objective.network.layout, float(rows.weight.sum())
+        balance = choose_balance(spec, solution)
+        if balance is not None:
+            w = balanced(objective, w, refit=balance == "refit")
+        mean_loss, n_features = objective.mean_loss(w), rows.X.shape[1]
+        n_parameters = 0 if spec.hidden else reduced.rank + spec.fit_intercept
+        found = Fit(
+            solution=solution,
+            network=objective.network.on_inputs(n_features, reduced.raw_bounds, reduced.center),
+            weights=folded(layout, reduced, w),
+            inputs=reduced,
+            alpha=self.alpha,
+            loss=mean_loss + objective.penalty.value(w),
+            deviance=2.0 * mean_loss * total,
+            null_deviance=2.0 * self.null_loss * total,
+            dispersion=pearson_dispersion(objective, w, n_parameters),
+            rank=reduced.rank,
+            dependent=reduced.dependent_columns(n_features),
+            separated_rows=separated.rows,
+            infinite=None if spec.hidden else moves(layout, reduced, separated.direction[:, None]),
+            estimable=None if spec.hidden else estimable(layout, reduced, separated.open),
+            free=separated.open,
+            balance=balance,
+        )
+        return found if spec.completed is None else spec.completed(found)
 
 
 def _sampled(
@@ -156,6 +193,8 @@ def _sampled(
 ) -> Fit | None:
     """Return the fit of a GLM to many rows, by way of a sample of them; None if it was refused."""
     layout = Layout((rows.X.shape[1], rows.y.shape[1]), spec.fit_intercept)
+    if has_few_rows(len(rows), layout):
+        return None
     alpha = [0.0] if spec.alpha is None else spec.alpha
 
     def penalty_on(inputs: Inputs) -> ElasticNet:
@@ -168,17 +207,23 @@ def _sampled(
             return unfolded(layout, inputs, spec.start)
         return initial_weights(layout, intercept, np.random.default_rng(spec.seed))
 
-    found = sampled_fit(
-        rows,
-        spec.family,
-        layout,
-        penalty_on,
-        start,
-        saturated,
-        MetricLBFGS(spec.tol, spec.max_iter),
-        spec.report,
-        n_threads,
-    )
+    waiting = spec.waiting
+
+    def describe(n_iter: int, value: float) -> Iteration:
+        return Iteration(n_iter, value, None if any(alpha) else 2.0 * value)
+
+    with nullcontext() if waiting is None else waiting.reporting(spec.max_iter, describe) as report:
+        found = sampled_fit(
+            rows,
+            spec.family,
+            layout,
+            penalty_on,
+            start,
+            saturated,
+            MetricLBFGS(spec.tol, spec.max_iter),
+            report,
+            n_threads,
+        )
     if found is None:
         return None
     inputs, w, total = found.inputs, found.solution.w, float(rows.weight.sum())

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 from families import Array, ExponentialFamily
+from glmnet_nn.estimators._door import Door
 from glmnet_nn.exceptions import InferenceWarning
 from glmnet_nn.inference import Coefficients, Fitted, GLMResults, InferenceOptions
 from glmnet_nn.inference.covariance import covariance, information_root
@@ -76,6 +77,7 @@ def glm_results(
         title=f"{type(family).__name__} GLM with {family.link_name} link",
         inputs=inputs,
         free=free,
+        door=Door.of(estimator),
         bias_reduced=estimator.bias_reduction,
         n_law_parameters=int(estimator.law_estimate_ is not None),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -25,7 +26,6 @@ from glmnet_nn.estimators._task import (
     units_of,
 )
 from glmnet_nn.inference import RIDGE, ObservedInformation, Search, recommended_starts
-from glmnet_nn.network import Network
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import folded, standardized, unfolded
 from glmnet_nn.training.objective import Objective
@@ -89,7 +89,8 @@ class InferenceFit:
             l1_ratio, standardize, solver, early_stopping, n_estimators must have their defaults,
             and the law no parameter to be estimated.
         """
-        self._fit(*self._entered(X, y, sample_weight, offset, exposure), for_inference=True)
+        told = (X, y, sample_weight, offset, exposure)
+        self._fit(*self._entered(*told), told=told, for_inference=True)
         return self
 
     def _for_inference(self, spec: Specification, law: ExponentialFamily) -> Specification:
@@ -142,14 +143,15 @@ def polished_network(
     if spec.family.has_dispersion:
         phi = task.dispersion(phi, solver.solve(task.objective(phi), starts[0]).w)
     searched = task.objective(phi)
-    solution, rival = best_optimum(searched, starts, solver, partial(task.log_likelihood, phi))
+    tried = starts if spec.waiting is None else spec.waiting.counting(starts, len(starts), "start")
+    solution, rival = best_optimum(searched, tried, solver, partial(task.log_likelihood, phi))
     unit = task.log_likelihood(phi, solution.w)
     fall, lost = least_loss_of_a_unit(searched, solution.w, solver, unit)
     for _ in range(_ROUNDS):
         before, phi = phi, task.dispersion(phi, solution.w)
         if abs(phi - before) <= _SETTLED * phi:
             break
-        polished = DampedNewton().solve(task.objective(phi), solution.w, spec.report)
+        polished = task.polished(phi, solution.w)
         solution = replace(polished, n_iter=solution.n_iter + polished.n_iter)
     return task.fit(before, solution), Search(spec.n_init, rival, fall / lost if lost else np.inf)
 
@@ -165,7 +167,7 @@ class _Task:
         self.total = float(rows.weight.sum())
         self.layout = self.objective(1.0).network.layout
         known = (rows.X, rows.y, rows.weight, rows.offset)
-        self.glm = nested_glm(*known, spec) if self.layout.skip else None
+        self.glm = nested_glm(*known, spec) if self.layout.nests_glm else None
 
     def _alpha(self, phi: float) -> list[float]:
         """Return one alpha a layer: that of the output weights is for weights in units of y."""
@@ -200,6 +202,12 @@ class _Task:
         warm = unfolded(self.layout, self.inputs, self.spec.start)
         return [self.units.seen(self.layout, warm), *starts]
 
+    def polished(self, phi: float, w: Array) -> Solution:
+        """Return the solution with the ridge for phi, from parameters near it."""
+        solver, waiting = DampedNewton(), self.spec.waiting
+        with nullcontext() if waiting is None else waiting.reporting(solver.max_iter) as report:
+            return solver.solve(self.objective(phi), w, report)
+
     def _pearson(self, phi: float, seen: Array) -> float:
         w = self.units.given(self.layout, seen)
         found = ObservedInformation.of(self.objective(phi, AS_GIVEN), w).pearson_dispersion()
@@ -221,7 +229,9 @@ class _Task:
         glm, nothing = self.glm, np.zeros(0, dtype=np.intp)
         return Fit(
             solution=solution,
-            network=Network(self.layout, objective.network.activation),
+            network=objective.network.on_inputs(
+                self.rows.X.shape[1], self.inputs.raw_bounds, self.inputs.center
+            ),
             weights=folded(self.layout, self.inputs, w),
             inputs=self.inputs,
             alpha=self._alpha(phi),

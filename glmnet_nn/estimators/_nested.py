@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -28,7 +29,7 @@ def fit_nested(
     spec: Specification,
     glm: Fit | None = None,
 ) -> Fit:
-    """Return the fit of the network and, under ``spec.skip``, of the GLM it is started from.
+    """Return the fit of the network and, where it nests one, of the GLM it is started from.
 
     With ``spec.skip`` "fixed" beta stays that of the GLM: X beta is part of the offset.
     ``glm`` is :func:`nested_glm`, if it is known already.
@@ -38,14 +39,18 @@ def fit_nested(
     ConvergenceWarning
         The GLM did not converge.
     """
-    if not spec.skip:
+    if not spec.nests_glm:
         return fit_network(X, y, weight, offset, spec)
     glm = nested_glm(X, y, weight, offset, spec) if glm is None else glm
     linear = glm.network.layout.layers(glm.weights)[0]
+    spec = replace(spec, completed=partial(_with_rank_of, glm))
     if spec.skip == "fixed":
-        fit = _around(linear, X, y, weight, offset, spec)
-    else:
-        fit = fit_network(X, y, weight, offset, spec, linear)
+        return _around(linear, X, y, weight, offset, spec)
+    return fit_network(X, y, weight, offset, spec, linear)
+
+
+def _with_rank_of(glm: Fit, fit: Fit) -> Fit:
+    """Return the fit with what the GLM tells of the data."""
     return replace(
         fit,
         null_deviance=glm.null_deviance,
@@ -61,6 +66,7 @@ def nested_glm(X: Array, y: Array, weight: Array, offset: Array | None, spec: Sp
     classical = replace(
         spec,
         hidden=(),
+        architecture="dense",
         skip=False,
         alpha=[0.0],
         l1_ratio=0.0,
@@ -70,15 +76,16 @@ def nested_glm(X: Array, y: Array, weight: Array, offset: Array | None, spec: Sp
         tol=DEFAULT_TOL["newton"],
         validation_fraction=0.0,
         start=None,
-        report=None,
+        waiting=None,
         polish_output=False,
         balance=None,
     )
     fit = fit_network(X.astype(float, copy=False), y, weight, offset, classical)
     if not fit.solution.converged:
         warnings.warn(
-            "the GLM that skip_connection starts from did not converge: "
-            f"{fit.solution.message}. Use another link, or skip_connection=False.",
+            "the GLM that the network starts from did not converge: "
+            f"{fit.solution.message}. Use another link, or a network without a GLM in it "
+            "(architecture='dense', skip_connection=False).",
             ConvergenceWarning,
             stacklevel=7,
         )
@@ -97,15 +104,20 @@ def _around(
         sizes = (X.shape[1], *spec.hidden, y.shape[1])
         start = _without_skip(Layout(sizes, spec.fit_intercept, skip=True), start)
     alone = Layer(np.zeros_like(glm.W), glm.b)
-    fit = fit_network(X, y, weight, known, replace(spec, skip=False, start=start), alone)
-    layout = fit.network.layout
-    *below, last = layout.layers(fit.weights)
-    output = Layer(np.concatenate([last.W, glm.W], axis=1), last.b)
-    return replace(
-        fit,
-        network=Network(replace(layout, skip=True), fit.network.activation, fit.network.bounds),
-        weights=layout.flatten([*below, output]),
-    )
+
+    def completed(fit: Fit) -> Fit:
+        layout = fit.network.layout
+        *below, last = layout.layers(fit.weights)
+        output = Layer(np.concatenate([last.W, glm.W], axis=1), last.b)
+        whole = replace(
+            fit,
+            network=Network(replace(layout, skip=True), fit.network.activation, fit.network.bounds),
+            weights=layout.flatten([*below, output]),
+        )
+        return whole if spec.completed is None else spec.completed(whole)
+
+    beside = replace(spec, skip=False, start=start, completed=completed)
+    return fit_network(X, y, weight, known, beside, alone)
 
 
 def _without_skip(layout: Layout, w: Array) -> Array:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
-from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
 
-from families import Array
-from glmnet_nn.estimators._columns import known_columns
+from glmnet_nn.estimators._door import Door
 from glmnet_nn.estimators._inference import dispersion
-from glmnet_nn.estimators._validation import check_offset, row_labels
 from glmnet_nn.exceptions import InferenceWarning
 from glmnet_nn.inference import Fitted, InferenceOptions, NetworkResults, ObservedInformation
 from glmnet_nn.inference.flags import find_flags, in_words
 from glmnet_nn.inference.weights import total_log_likelihood, weighting
-from glmnet_nn.network import Network
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import unfolded
 from glmnet_nn.training.objective import Objective
@@ -86,29 +79,22 @@ def network_results(
         names=estimator._column_names(),
         outputs=estimator._output_names() if family.event_ndim else None,
         index=index,
-        door=partial(_validated, copy.copy(estimator)),
+        door=Door.of(estimator),
     )
 
 
 def objective_of_fit(estimator: BaseEstimator, rows: Rows) -> Objective:
     """Return the objective of the fit, its penalty included, on its standardised inputs."""
-    inputs, raw = estimator._inputs, estimator._network.layout
-    layout = raw.resized(n_features=inputs.rank)
+    inputs = estimator._inputs
+    network = estimator._network.on_inputs(inputs.rank, inputs.bounds)
     scaled = Rows(inputs.transform(rows.X), rows.y, rows.weight, rows.offset)
-    penalises_raw = not raw.skip and len(raw.sizes) == 2 and inputs.basis is None
+    penalises_raw = not network.depth and inputs.basis is None
     scale = inputs.scale if penalises_raw and estimator.standardize is not True else None
     penalty = elastic_net(
-        layout, estimator.alpha_, estimator.l1_ratio, scale, group_inputs=estimator.group_lasso
+        network.layout,
+        estimator.alpha_,
+        estimator.l1_ratio,
+        scale,
+        group_inputs=estimator.group_lasso,
     )
-    network = Network(layout, estimator._network.activation, inputs.bounds)
     return Objective(scaled, estimator.family_, network, penalty)
-
-
-def _validated(
-    estimator: BaseEstimator, X: Any, offset: Any, exposure: Any
-) -> tuple[Array, Array | None, pd.Index]:
-    """Return new rows as the fit had them, their offset, and their labels."""
-    X, offset, exposure = known_columns(estimator, X, offset, exposure)
-    rows: Array = validate_data(estimator, X, reset=False, dtype=np.float64)
-    known = check_offset(offset, exposure, estimator.family_, len(rows), estimator.n_outputs_)
-    return rows, known, row_labels(X, len(rows))

@@ -12,14 +12,21 @@ from sklearn.exceptions import ConvergenceWarning
 from glmnet_nn.estimators._fit import Fit
 from glmnet_nn.exceptions import RankWarning, SeparationWarning
 
-_FIT_OF_THE_USER = 5  # from here: _fit, fit and its wrapper lie between
+_FIT_OF_THE_USER = 6  # from below: warn_of_fits, _fit, fit and its wrapper lie between
 
 
-def warn_of_data(estimator: Any, fit: Fit) -> None:
+def warn_of_fits(estimator: Any, fits: list[Fit], n_members: int) -> None:
+    """Warn of what the fits of an estimator found, each thing once."""
+    _warn_of_data(estimator, fits[0])
+    _warn_if_unconverged(estimator, fits)
+    _warn_if_interrupted(fits, n_members)
+
+
+def _warn_of_data(estimator: Any, fit: Fit) -> None:
     """Warn of linearly dependent columns and of separated data."""
-    skip = fit.network.layout.skip  # beside it alpha and bias_reduction change nothing
+    nests = fit.network.layout.nests_glm  # which alpha and bias_reduction leave alone
     if len(fit.dependent):
-        remedy = "Drop columns" if skip else "Drop columns, or set alpha > 0,"
+        remedy = "Drop columns" if nests else "Drop columns, or set alpha > 0,"
         warnings.warn(
             f"X has rank {fit.rank} but {estimator.n_features_in_} columns: the columns "
             f"{_names(estimator, fit.dependent)} are linearly dependent"
@@ -31,8 +38,10 @@ def warn_of_data(estimator: Any, fit: Fit) -> None:
         )
     if fit.infinite is not None and fit.infinite.any():
         infinite = np.flatnonzero(fit.infinite.any(axis=0))
-        if skip:
-            remedy = "The network starts there. Set skip_connection=False, or drop columns,"
+        if nests:
+            local = estimator.architecture == "local"
+            without = "architecture='dense'" if local else "skip_connection=False"
+            remedy = f"The network starts there. Set {without}, or drop columns,"
         else:
             remedy = "Set bias_reduction=True or alpha > 0"
         warnings.warn(
@@ -47,9 +56,10 @@ def warn_of_data(estimator: Any, fit: Fit) -> None:
         )
 
 
-def warn_if_unconverged(estimator: Any, fits: list[Fit]) -> None:
-    """Warn once of all the fits that did not converge."""
-    stopped = [fit.solution for fit in fits if not fit.solution.converged]
+def _warn_if_unconverged(estimator: Any, fits: list[Fit]) -> None:
+    """Warn once of all the fits that did not converge, but for those that were cut short."""
+    ended = [fit.solution for fit in fits if fit.solution.ended_by == "solver"]
+    stopped = [solution for solution in ended if not solution.converged]
     if not stopped:
         return
     remedy = "Raise max_iter or tol, or change solver."
@@ -63,6 +73,23 @@ def warn_if_unconverged(estimator: Any, fits: list[Fit]) -> None:
     warnings.warn(
         f"{estimator.solver_} did not converge{where} after {n_iter} iterations: "
         f"{stopped[0].message}. {remedy}",
+        ConvergenceWarning,
+        stacklevel=_FIT_OF_THE_USER,
+    )
+
+
+def _warn_if_interrupted(fits: list[Fit], n_members: int) -> None:
+    """Warn that Ctrl-C has ended the fit, and tell what is kept."""
+    cut = fits[-1].solution.ended_by == "interrupt"
+    if not cut and len(fits) == n_members:
+        return
+    kept = f"the best parameters of {fits[0].solution.n_iter} iterations are kept"
+    if n_members > 1:
+        kept = f"of {n_members} members {len(fits)} are kept"
+        kept += ", the first as far as it came" if cut else ""
+    warnings.warn(
+        f"fit was interrupted: {kept}, and the model can be used. To go on from there, set "
+        "warm_start=True and call fit again.",
         ConvergenceWarning,
         stacklevel=_FIT_OF_THE_USER,
     )

@@ -55,10 +55,11 @@ def fit_law(
 ) -> tuple[Fit, Specification, LawEstimate | None]:
     """Return the fit, its specification and the estimate of what ``law`` leaves unknown.
 
-    ``spec.family`` is ``law``, or the law at a usual value of its unknown parameter.
+    ``spec.family`` is ``law``, or the law at a usual value of its unknown parameter; where
+    Ctrl-C ends the first fit, that is all there is.
     """
     fit = fit_nested(X, y, weight, offset, spec)
-    if law.unknown is None:
+    if law.unknown is None or fit.solution.ended_by == "interrupt":
         return fit, spec, None
     scale = _Scale(law.unknown)
 
@@ -74,7 +75,7 @@ def fit_law(
         at_end = not scale.is_inside(point[0])
         spec = replace(spec, family=law.at(scale.value(point[0])))
         fit = fit_nested(X, y, weight, offset, replace(spec, start=fit.weights, n_init=1))
-        if at_end or moved <= _TOL[spec.solver]:
+        if at_end or moved <= _TOL[spec.solver] or fit.solution.ended_by != "solver":
             break
         if rounds == _ROUNDS[spec.solver]:
             fit = _unfinished(fit, law.unknown, moved)

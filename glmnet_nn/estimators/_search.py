@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.polish import polished
 from glmnet_nn.training.solvers import LBFGS, Adam, Newton, NewtonCG, Solution
 from glmnet_nn.training.start import feasible_start, initial_weights, paired_weights
+from glmnet_nn.training.watch import Watch
 
 _ANEW = 4
 _NO_GAIN = 1e-6  # of F
@@ -27,7 +30,8 @@ def best_of(
     units: Units,
     null_loss: float,
     spec: Specification,
-    glm: Layer | None = None,
+    glm: Layer | None,
+    fit: Callable[[Solution], Any],
 ) -> Solution:
     """Solve from ``n_init`` random starts (one, if there is no hidden layer); keep the best.
 
@@ -36,6 +40,8 @@ def best_of(
     With few rows the penalty may draw a network back to that GLM before it has found what
     there is: where all rows are used in each step and no end is below the GLM, up to four more
     starts are tried, each with output weights twice as large.
+
+    ``fit`` is what a solution makes. Ctrl-C ends all this with the best so far.
     """
     layout = objective.network.layout
     training, validation = _split(objective, spec)
@@ -44,6 +50,13 @@ def best_of(
     solutions: list[Solution] = []
     n_init = spec.n_init if spec.hidden else 1
     again = _ANEW if glm is not None and spec.solver != "adam" and spec.start is None else 0
+
+    def solve(start: Array, rng: np.random.Generator, name: str) -> bool:
+        """Tell whether that was the last search."""
+        found = _solve(training, validation, start, rng, scale, spec, name, units.unit, fit)
+        solutions.append(found)
+        return spec.waiting is not None and spec.waiting.is_over
+
     for attempt in range(n_init + again):
         rng = np.random.default_rng([spec.seed, attempt])
         if glm is None:
@@ -51,23 +64,45 @@ def best_of(
         else:
             size = 2.0 ** max(attempt - n_init + 1, 0)
             start = paired_weights(layout, glm_seen(glm, inputs, units), rng, size)
-        if attempt >= n_init and _left(training.mean_loss(start), solutions):
+        if attempt >= n_init and _is_enough(solutions, training.mean_loss(start)):
             break
         if not spec.hidden:
             start = feasible_start(objective, start)
         if spec.start is not None and attempt == 0:
             warm = units.seen(layout, unfolded(layout, inputs, spec.start))
-            solutions.append(_solve(training, validation, warm, rng, scale, spec))
+            if solve(warm, rng, "from the last fit"):
+                break
             if solutions[-1].converged or spec.max_iter == 1:  # or one step from there is asked
                 continue  # else: the previous fit may lie where nothing has a slope
-        solutions.append(_solve(training, validation, start, rng, scale, spec))
+        if solve(start, rng, _name(attempt, n_init)):
+            break
     best = min(solutions, key=lambda found: min(found.validation_curve, default=found.value))
+    if solutions[-1].ended_by == "interrupt":
+        return replace(best, ended_by="interrupt")
     return polished(training, best) if spec.polish_output else best
 
 
-def _left(level: float, solutions: list[Solution]) -> bool:
-    """Tell whether some F is below that of the GLM, whose network has no penalty."""
-    return min(found.value for found in solutions) < level - _NO_GAIN * abs(level)
+def most_searches(spec: Specification) -> int:
+    """Return the largest number of searches of :func:`best_of`."""
+    around_glm = bool(spec.hidden) and (spec.nests_glm or spec.paired)
+    more = _ANEW if around_glm and spec.solver != "adam" else spec.start is not None
+    return (spec.n_init if spec.hidden else 1) + more
+
+
+def _is_enough(solutions: list[Solution], level: float) -> bool:
+    """Tell whether some F is below that of the GLM, whose network has no penalty.
+
+    Or whether a callback has ended the last search: then it may never be.
+    """
+    below = min(found.value for found in solutions) < level - _NO_GAIN * abs(level)
+    return below or solutions[-1].ended_by == "callback"
+
+
+def _name(attempt: int, n_init: int) -> str:
+    """Return what to call a search, nothing if it is the one."""
+    if attempt >= n_init:
+        return "another start"
+    return f"start {attempt + 1} of {n_init}" if n_init > 1 else ""
 
 
 @dataclass(frozen=True)
@@ -85,27 +120,54 @@ def _solve(
     rng: np.random.Generator,
     scale: _Scale,
     spec: Specification,
+    name: str,
+    unit: float,
+    fit: Callable[[Solution], Any],
+) -> Solution:
+    held_out = None if validation is None else lambda w: 2.0 * validation.mean_loss(w)
+    if spec.waiting is None:
+        return _run(training, held_out, start, rng, scale, spec)
+    watch = Watch(training, start, held_out, descends=not spec.bias_reduction)
+    watched = None if validation is None else watch.validation
+    return spec.waiting.solve(
+        lambda report: _run(watch, watched, start, rng, scale, spec, report),
+        watch,
+        spec.max_iter,
+        name,
+        unit,
+        lambda solution: (fit(solution), spec),
+    )
+
+
+def _run(
+    training: Objective,
+    validation: Callable[[Array], float] | None,
+    start: Array,
+    rng: np.random.Generator,
+    scale: _Scale,
+    spec: Specification,
+    report: Callable[[int, float], None] | None = None,
 ) -> Solution:
     if spec.bias_reduction:
-        return reduce_bias(training, start, spec.tol, spec.max_iter, spec.report)
+        return reduce_bias(training, start, spec.tol, spec.max_iter, report)
     if spec.solver == "newton":
-        return Newton(spec.tol, spec.max_iter).solve(training, start, spec.report)
+        return Newton(spec.tol, spec.max_iter).solve(training, start, report)
     if spec.solver in ("lbfgs", "newton_cg"):
         tol = spec.tol * scale.curvature
         solver = LBFGS if spec.solver == "lbfgs" else NewtonCG
-        return solver(tol, spec.max_iter).solve(training, start, spec.report)
+        return solver(tol, spec.max_iter).solve(training, start, report)
     adam = Adam(
         epochs=spec.max_iter,
         batch_size=min(spec.batch_size, training.n_rows),
         learning_rate=spec.learning_rate,
         schedule=spec.schedule,
         rng=rng,
-        validation=None if validation is None else lambda w: 2.0 * validation.mean_loss(w),
+        validation=validation,
         patience=spec.patience,
         tol=spec.tol * 2.0 * scale.null_loss,
         eps=1e-6 * scale.curvature,
     )
-    return adam.solve(training, start, spec.report)
+    return adam.solve(training, start, report)
 
 
 def _split(objective: Objective, spec: Specification) -> tuple[Objective, Objective | None]:

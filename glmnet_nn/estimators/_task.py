@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from families import Array, ExponentialFamily
-from glmnet_nn.network import Layer, Layout, Network, get_activation
+from glmnet_nn.estimators._waiting import Waiting
+from glmnet_nn.network import Layer, Layout, LocalLayout, get_activation, network_on
 from glmnet_nn.training.data import Rows, TransformedRows
 from glmnet_nn.training.inputs import Inputs, full_rank, standardized, unscaled
 from glmnet_nn.training.objective import Objective
@@ -24,10 +26,15 @@ _NO_RESIDUALS = 1e-4  # of the null dispersion: a prior this weak shrinks next t
 
 @dataclass(frozen=True)
 class Specification:
-    """What to fit and how, every choice made."""
+    """What to fit and how, every choice made.
+
+    ``waiting`` is None for a fit on the way to another, which nobody watches. ``completed``
+    adds to a fit what others than the solver know of it.
+    """
 
     family: ExponentialFamily
     hidden: tuple[int, ...]
+    architecture: str
     skip: bool | str
     paired: bool
     activation: str
@@ -47,11 +54,17 @@ class Specification:
     n_init: int
     start: Array | None
     seed: int
-    report: Callable[[int, float], None] | None
+    waiting: Waiting | None
     trials: Array | None = None
     bias_reduction: bool = False
     polish_output: bool = False
     balance: str | None = None
+    completed: Callable[[Any], Any] | None = None
+
+    @property
+    def nests_glm(self) -> bool:
+        """Whether the network has a GLM in it, to start from."""
+        return bool(self.skip) or self.architecture == "local"
 
 
 def scaled_inputs(rows: Rows, spec: Specification) -> Inputs:
@@ -70,10 +83,20 @@ def scaled_inputs(rows: Rows, spec: Specification) -> Inputs:
 def can_be_centred(spec: Specification) -> bool:
     """Tell whether an intercept takes up the means of all columns.
 
-    Hidden layers have one each. The output layer, where it sees the columns itself, has one
-    with ``fit_intercept`` only.
+    Hidden layers have one each. What eta is linear in, if it is the columns themselves, has
+    one with ``fit_intercept`` only.
     """
-    return spec.fit_intercept or bool(spec.hidden and spec.skip is not True)
+    linear = spec.skip is True or spec.architecture == "local"
+    return spec.fit_intercept or bool(spec.hidden and not linear)
+
+
+def layout_of(architecture: str, sizes: tuple[int, ...], fit_intercept: bool, skip: bool) -> Layout:
+    """Return the layout; without hidden layers it is that of a GLM, whatever was asked for."""
+    if len(sizes) == 2:
+        return Layout(sizes, fit_intercept)
+    if architecture == "local":
+        return LocalLayout(sizes, fit_intercept)
+    return Layout(sizes, fit_intercept, skip)
 
 
 def objective_of(
@@ -81,8 +104,8 @@ def objective_of(
 ) -> Objective:
     """Return the objective of (y - middle) / unit on scaled inputs."""
     sizes = (inputs.rank, *spec.hidden, rows.y.shape[1])
-    layout = Layout(sizes, spec.fit_intercept, skip=spec.skip is True)
-    network = Network(layout, get_activation(spec.activation), inputs.bounds)
+    layout = layout_of(spec.architecture, sizes, spec.fit_intercept, spec.skip is True)
+    network = network_on(layout, get_activation(spec.activation), inputs.bounds)
     penalises_raw = not spec.hidden and spec.standardize is not True and inputs.basis is None
     scale = inputs.scale if penalises_raw else None
     penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, units.unit, spec.group_lasso)
@@ -106,21 +129,21 @@ class Units:
     def given(self, layout: Layout, w: Array) -> Array:
         """Return the parameters for y as given: only the output layer changes."""
         w = w.copy()
-        W, b = layout.layers(w)[-1]
-        W *= self.unit
+        for part in layout.output_parts(w):
+            part *= self.unit
+        b = layout.intercept(w)
         if b is not None:
-            b *= self.unit
             b += self.middle
         return w
 
     def seen(self, layout: Layout, w: Array) -> Array:
         """Return the parameters for the y that the solver sees: `given` undone."""
         w = w.copy()
-        W, b = layout.layers(w)[-1]
-        W /= self.unit
+        b = layout.intercept(w)
         if b is not None:
             b -= self.middle
-            b /= self.unit
+        for part in layout.output_parts(w):
+            part /= self.unit
         return w
 
 

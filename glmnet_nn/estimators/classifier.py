@@ -38,10 +38,11 @@ class DeepGLMClassifier(ClassifierMixin, ClassPredictions, BaseDeepGLM):
     ----------
     link : str or Link, default="auto"
         The link of a Bernoulli output; "auto" is the canonical one.
-    hidden_layer_sizes, skip_connection, base, activation, alpha, l1_ratio, group_lasso, \
-bias_reduction, fit_intercept, offset, exposure, standardize, solver, max_iter, tol, batch_size, \
-learning_rate, learning_rate_init, early_stopping, validation_fraction, n_iter_no_change, n_init, \
-n_estimators, n_jobs, polish_output, balance, warm_start, store_covariance, random_state, verbose
+    hidden_layer_sizes, architecture, skip_connection, base, activation, alpha, l1_ratio, \
+group_lasso, bias_reduction, fit_intercept, offset, exposure, standardize, solver, max_iter, \
+tol, batch_size, learning_rate, learning_rate_init, early_stopping, validation_fraction, \
+n_iter_no_change, n_init, n_estimators, n_jobs, polish_output, balance, warm_start, \
+store_covariance, random_state, verbose
         As in :class:`DeepGLMRegressor`.
 
     Attributes
@@ -107,7 +108,8 @@ out_activation_
         ValueError
             Input outside the rules above, or fewer than two classes.
         """
-        self._fit(*self._entered(X, y, sample_weight, offset, exposure))
+        told = (X, y, sample_weight, offset, exposure)
+        self._fit(*self._entered(*told), told=told)
         return self
 
     def _entered(

@@ -29,6 +29,7 @@ _OWN = {
     "bias_reduction": False,
     "group_lasso": False,
     "skip_connection": False,
+    "architecture": "dense",
     "offset": None,
     "exposure": None,
 }

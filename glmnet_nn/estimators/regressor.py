@@ -51,6 +51,11 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         The link; "auto" is the family's own (canonical by default).
     hidden_layer_sizes : tuple of int, default=(32, 16)
         Units of each hidden layer; () for the classical GLM.
+    architecture : {"dense", "local"}, default="dense"
+        "local" is the LocalGLMnet: eta = b + sum_j beta_j(x) (x_j - c_j) + offset, a GLM whose
+        coefficients are the outputs of the network. It starts at the maximum likelihood GLM,
+        and the penalty, on weights alone, leaves constant coefficients free.
+        ``regression_attention`` gives beta(x). Without hidden layers it is the GLM.
     skip_connection : bool or "fixed", default=False
         eta = x beta + network(x) + offset (the combined actuarial neural network). beta has
         no penalty and starts at the maximum likelihood GLM, the network at a function that
@@ -100,8 +105,10 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         "newton" is Fisher scoring (IRLS), without hidden layers; "lbfgs" uses all
         rows in each step; so does "newton_cg", Newton's method by conjugate gradients,
         with few but costly steps; "adam" mini-batches on a one-cycle schedule. "auto": adam
-        with hidden layers, without them newton (lbfgs if l1_ratio > 0). ``solver_`` tells the
-        choice. adam ends before the optimum, which regularises; lbfgs goes to it.
+        with hidden layers (lbfgs for architecture="local" under links that have an end:
+        inverse, or identity for counts), without them newton (lbfgs if l1_ratio > 0).
+        ``solver_`` tells the choice. adam ends before the optimum, which regularises; lbfgs
+        goes to it.
     max_iter : "auto" or int, default="auto"
         Iterations, epochs for adam: 100 (newton), 2000 (lbfgs), 200 (newton_cg), 30 or
         at least 1,000 steps (adam).
@@ -148,7 +155,10 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         Seed of the start, of the batches and of the held-out rows. Of an ensemble an integer
         is the seed of the first member, and the others' are drawn from it.
     verbose : int, default=0
-        Print the chosen solver and F after every iteration.
+        1 shows a bar: iterations, mean deviance (and that of held-out rows), time left; it
+        needs tqdm, ``pip install glmnet_nn[progress]``. 2, or 1 without tqdm, prints the
+        chosen solver, F and the deviance after every iteration. Ctrl-C leaves the best
+        parameters so far, and a ConvergenceWarning.
 
     Attributes
     ----------
@@ -217,6 +227,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         *,
         link: Any = "auto",
         hidden_layer_sizes: tuple[int, ...] = (32, 16),
+        architecture: str = "dense",
         skip_connection: bool | str = False,
         base: Any = None,
         activation: str = "tanh",
@@ -250,6 +261,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         super().__init__(
             link=link,
             hidden_layer_sizes=hidden_layer_sizes,
+            architecture=architecture,
             skip_connection=skip_connection,
             base=base,
             activation=activation,
@@ -314,7 +326,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         ValueError
             Input outside the rules above, or a y that no finite parameters fit.
         """
-        self._fit(*self._entered(X, y, sample_weight, offset, exposure))
+        told = (X, y, sample_weight, offset, exposure)
+        self._fit(*self._entered(*told), told=told)
         return self
 
     def _entered(

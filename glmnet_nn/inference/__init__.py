@@ -8,6 +8,7 @@ from glmnet_nn.inference.draws import generator
 from glmnet_nn.inference.estimate import Estimate, root_of
 from glmnet_nn.inference.flags import Search
 from glmnet_nn.inference.forecast import Forecast
+from glmnet_nn.inference.local_coefficients import Door, LocalCoefficients
 from glmnet_nn.inference.network_results import NetworkResults
 from glmnet_nn.inference.observed import RIDGE, ObservedInformation, recommended_starts
 from glmnet_nn.inference.options import InferenceOptions
@@ -18,12 +19,14 @@ __all__ = [
     "RIDGE",
     "ClassForecast",
     "Coefficients",
+    "Door",
     "DoubleGLMResults",
     "Estimate",
     "Fitted",
     "Forecast",
     "GLMResults",
     "InferenceOptions",
+    "LocalCoefficients",
     "NetworkResults",
     "ObservedInformation",
     "PartResults",

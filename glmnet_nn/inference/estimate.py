@@ -126,8 +126,13 @@ class Estimate:
         """Tell for which rows the data do not determine the mean."""
         # of classes only differences count: the same shift of all is no other law
         g = J - J.mean(axis=1, keepdims=True) if self.family.event_ndim else J
-        along = np.square(g @ self.undetermined).sum(axis=2)
-        return np.asarray((along > _NONE**2 * np.square(g / self.unit).sum(axis=2)).any(axis=1))
+        return np.asarray(~self.determines(g).all(axis=1))
+
+    def determines(self, gradients: Array) -> NDArray[np.bool_]:
+        """Tell for gradients g on the last axis whether the data determine their functional."""
+        along = np.square(gradients @ self.undetermined).sum(axis=-1)
+        size = np.square(gradients / self.unit).sum(axis=-1)
+        return np.asarray(along <= _NONE**2 * size)
 
     def _is_outside(self, X: Array, Z: Array) -> NDArray[np.bool_]:
         """Tell which rows are no combination of those of the fit, if these were dependent."""

@@ -23,6 +23,7 @@ from glmnet_nn.inference.estimate import Estimate
 from glmnet_nn.inference.flags import in_words
 from glmnet_nn.inference.functionals import Functional, WithError, delta_method
 from glmnet_nn.inference.influence import Influence
+from glmnet_nn.inference.local_coefficients import Door, LocalInference
 from glmnet_nn.inference.observed import ObservedInformation, covariance_root
 from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.predictions import AverageEffects, Differences, Prediction
@@ -41,7 +42,7 @@ _OF_UNITS = frozenset({"lr_test", "compare_lr_test"})
 
 
 @dataclass(frozen=True)
-class NetworkResults:
+class NetworkResults(LocalInference):
     """Standard errors, intervals and tests of predictions, effects and contrasts.
 
     The weights of a network are not identified: hidden units can be exchanged, their
@@ -92,7 +93,7 @@ class NetworkResults:
     names: list[str]
     outputs: list[str] | None
     index: pd.Index
-    door: Callable[[Any, Any, Any], tuple[Array, Array | None, pd.Index]]
+    door: Door
 
     @property
     def trustworthy(self) -> bool:
@@ -178,6 +179,11 @@ class NetworkResults:
     @property
     def _df(self) -> float | None:
         return self.df_resid if self.options.use_t else None
+
+    @property
+    def _labels(self) -> tuple[list[str], list[str] | None, str]:
+        outputs = None if self.outputs is None else self.outputs[1:]
+        return self.names, outputs, in_words(self.flags)
 
     # ------------------------------------------------------------ functionals
 

@@ -29,6 +29,7 @@ from glmnet_nn.inference.hypotheses import (
     wald,
 )
 from glmnet_nn.inference.influence import Influence
+from glmnet_nn.inference.local_coefficients import Door, LocalInference
 from glmnet_nn.inference.margins import Effects, LinearPredictor, MarginalEffects, Population
 from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.residuals import residuals
@@ -39,7 +40,7 @@ from glmnet_nn.training.start import null_model
 
 
 @dataclass(frozen=True)
-class GLMResults:
+class GLMResults(LocalInference):
     """Estimates, their uncertainty, tests and diagnostics of a model without hidden layers.
 
     Coefficients are asymptotically normal, with covariance phi F^-1, F the Fisher
@@ -89,6 +90,7 @@ class GLMResults:
     title: str
     inputs: Inputs
     free: Array
+    door: Door
     n_law_parameters: int = 0
     bias_reduced: bool = False
 
@@ -106,6 +108,10 @@ class GLMResults:
             unit=np.ones(len(self.fitted.w)),
             df=self._df,
         )
+
+    @property
+    def _labels(self) -> tuple[list[str], list[str] | None, str]:
+        return self.predictor.names, self.coefficients.outputs, ""
 
     # --------------------------------------------------------- coefficients
 

@@ -70,7 +70,8 @@ def glm_to_net_path(
     Parameters
     ----------
     estimator : DeepGLMRegressor or DeepGLMClassifier
-        With hidden layers. ``skip_connection`` may be "fixed"; else it is taken as True.
+        With hidden layers. ``skip_connection`` may be "fixed"; else it is taken as True,
+        but with architecture="local", which has the GLM in it.
         With ``l1_ratio`` > 0 and ``group_lasso`` whole columns of X leave the network.
     X, y, sample_weight, offset, exposure, groups, cv
         As in :func:`glmnet_nn.compare`.
@@ -132,7 +133,7 @@ def glm_to_net_path(
 
 
 def _template(estimator: BaseDeepGLM) -> BaseDeepGLM:
-    """Return what is fitted at each strength: with a skip connection and one fixed seed."""
+    """Return what is fitted at each strength: with a GLM in it, and one fixed seed."""
     if not isinstance(estimator, BaseDeepGLM):
         raise TypeError(
             "glm_to_net_path() needs a DeepGLMRegressor or DeepGLMClassifier, but got a "
@@ -156,7 +157,8 @@ def _template(estimator: BaseDeepGLM) -> BaseDeepGLM:
             f"would estimate anew. Say at which value, as in family={law.initial!r}."
         )
     seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
-    skip = estimator.skip_connection or True
+    nests = estimator.architecture == "local"  # the GLM, without a skip connection
+    skip = estimator.skip_connection or not nests
     return clone(estimator).set_params(skip_connection=skip, random_state=seed)
 
 

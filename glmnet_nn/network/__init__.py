@@ -1,10 +1,19 @@
 """Feed-forward networks: arrays in, arrays out; no y, no family."""
 
 from glmnet_nn.network.activations import Activation, get_activation, known_activations
-from glmnet_nn.network.batches import BatchRecursion
+from glmnet_nn.network.batches import BatchRecursion, batch_recursion
 from glmnet_nn.network.layout import Layer, Layout
+from glmnet_nn.network.local import LocalLayout, LocalNetwork, network_on
+from glmnet_nn.network.local_batches import LocalBatchRecursion
 from glmnet_nn.network.recursion import Bounds, Network
-from glmnet_nn.network.second_order import gradient_tangent, hessian, hessian_vector, tangent
+from glmnet_nn.network.second_order import (
+    gradient_tangent,
+    hessian,
+    hessian_vector,
+    input_slopes_tangent,
+    jacobian_tangent,
+    tangent,
+)
 
 __all__ = [
     "Activation",
@@ -12,11 +21,18 @@ __all__ = [
     "Bounds",
     "Layer",
     "Layout",
+    "LocalBatchRecursion",
+    "LocalLayout",
+    "LocalNetwork",
     "Network",
+    "batch_recursion",
     "get_activation",
     "gradient_tangent",
     "hessian",
     "hessian_vector",
+    "input_slopes_tangent",
+    "jacobian_tangent",
     "known_activations",
+    "network_on",
     "tangent",
 ]

@@ -10,6 +10,7 @@ elementwise step one pass over a buffer in the processor's cache:
 
 from __future__ import annotations
 
+from functools import singledispatch
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -133,6 +134,12 @@ class BatchRecursion:
             if at:
                 P = _carried(self._layers[at][0], P, errors[at - 1])
                 P *= self._activation.slope(below, slopes[at - 1])
+
+
+@singledispatch
+def batch_recursion(network: Network, w: Buffer, gradient: Buffer, size: int) -> Any:
+    """Return the recursion of a network: a :class:`BatchRecursion` or one with its methods."""
+    return BatchRecursion(network, w, gradient, size)
 
 
 def _sums(layer: tuple[Buffer, Buffer | None], below: Buffer, out: Buffer) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from families import Array
+
+# W and b of what sees other inputs, from those of what saw these
+Conversion = Callable[[Array, Array | None], tuple[Array, Array | None]]
 
 
 class Layer(NamedTuple):
@@ -65,7 +70,7 @@ class Layout:
         """The number of inputs of each layer."""
         return (*self.sizes[:-2], self.sizes[-2] + self.sizes[0] * self.skip)
 
-    def resized(self, *, n_features: int) -> Layout:
+    def resized(self, *, n_features: int) -> Self:
         """Return the layout for another number of features."""
         return replace(self, sizes=(n_features, *self.sizes[1:]))
 
@@ -111,6 +116,48 @@ class Layout:
             if self.skip
             else np.empty((self.sizes[-1], 0))
         )
+
+    @property
+    def nests_glm(self) -> bool:
+        """Whether some parameters are the coefficients of a GLM."""
+        return self.skip
+
+    def glm(self, flat: Array) -> Array:
+        """Return these, (n_outputs, n_features), as a view: the rest of eta may be 0."""
+        return self.skipping(flat)
+
+    def intercept(self, flat: Array) -> Array | None:
+        """Return the intercept of eta, (n_outputs,), as a view, or None."""
+        return self.layers(flat)[-1].b
+
+    def output_parts(self, flat: Array) -> list[Array]:
+        """Return as views the parameters that eta is linear in."""
+        return [part for part in self.layers(flat)[-1] if part is not None]
+
+    @property
+    def output_places(self) -> NDArray[np.intp]:
+        """Where these lie, W row by row and then b, as of a network without hidden layers."""
+        W, b = self.slices[-1]
+        return np.arange(W.start, b.stop)
+
+    def shifts(self, shift: Array) -> Array:
+        """Return orthogonal rows along which eta moves by multiples of ``shift``, (n_outputs,)."""
+        n_in, (W, b) = self.inputs_of_layers[-1], self.slices[-1]
+        has_intercept = b.stop > b.start
+        rows = np.zeros((n_in + has_intercept, self.size))
+        rows[:n_in, W] = np.kron(shift, np.eye(n_in))
+        if has_intercept:
+            rows[-1, b] = shift
+        return rows
+
+    def converted(self, flat: Array, convert: Conversion) -> Array:
+        """Return the parameters with all converted that sees the inputs: W_0, b_0 and B."""
+        layers = self.layers(flat)
+        layers[0] = Layer(*convert(*layers[0]))
+        if self.skip:
+            last, (B, b) = layers[-1], convert(self.skipping(flat), layers[-1].b)
+            layers[-1] = Layer(np.concatenate([last.W[:, : self.sizes[-2]], B], axis=1), b)
+        return self.flatten(layers)
 
     def flatten(self, layers: list[Layer]) -> Array:
         """Return the flat vector with these layers in it."""

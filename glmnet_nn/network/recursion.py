@@ -126,6 +126,20 @@ class Network:
             inputs[-1] = np.concatenate([inputs[-1], X], axis=1)
         return inputs, output.sums(inputs[-1])
 
+    def on_inputs(
+        self, n_features: int, bounds: Bounds | None = None, center: Array | None = None
+    ) -> Network:
+        """Return the network on other inputs, with their bounds.
+
+        A ``center`` that these are no longer measured from is in the offsets of the layers,
+        unless the inputs are factors of eta themselves.
+        """
+        return Network(self.layout.resized(n_features=n_features), self.activation, bounds)
+
+    def output_inputs(self, w: Array, X: Array) -> Array:
+        """Return what eta is a GLM of, given all but ``layout.output_places``: I_L."""
+        return self.forward(w, X)[0][-1]
+
     def linear_predictor(self, w: Array, X: Array) -> Array:
         """Return eta, (n, K), for X in single or double precision.
 

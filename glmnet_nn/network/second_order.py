@@ -23,6 +23,8 @@ Computation 6.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import singledispatch
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +45,7 @@ class Tangent(NamedTuple):
         return self.sums[-1]
 
 
+@singledispatch
 def tangent(
     network: Network,
     w: Array,
@@ -89,6 +92,7 @@ def tangent(
     return moved
 
 
+@singledispatch
 def gradient_tangent(
     network: Network,
     w: Array,
@@ -103,16 +107,91 @@ def gradient_tangent(
     ``moved`` is what :func:`tangent` returned for the same v; ``seed_tangent``, (n, K),
     is R seed, none if absent.
     """
-    a, layout = network.activation, network.layout
-    layers = layout.layers(w)
-    directions = None if v is None else layout.layers(v)
-    flat = np.empty(layout.size)
-    views = layout.layers(flat)
-    P, RP = seed, np.zeros_like(seed) if seed_tangent is None else seed_tangent
-    for at in reversed(range(layout.n_layers)):
+    flat = np.empty(network.layout.size)
+    views = network.layout.layers(flat)
+    passes = backward_tangent(network, w, inputs, moved, seed, seed_tangent, v)
+    for at, P, RP in passes:
         views[at].W[:] = RP.T @ inputs[at] + P.T @ moved.inputs[at]
         if views[at].b is not None:
             RP.sum(axis=0, out=views[at].b)
+    return flat
+
+
+def jacobian_tangent(network: Network, w: Array, inputs: list[Array], moved: Tangent) -> Array:
+    """Return R of d eta / d w with w fixed, row by row, (n, K, q).
+
+    ``moved`` is what :func:`tangent` returned without a v. Along an input e_j it is
+    d (d eta / d x_j) / d w.
+
+    Examples
+    --------
+    Without hidden layers d eta / d x_2 is the second weight:
+
+    >>> from glmnet_nn.network import Layout, get_activation
+    >>> network = Network(Layout((2, 1)), get_activation("tanh"))
+    >>> X, along = np.array([[1.0, 2.0]]), np.array([[0.0, 1.0]])
+    >>> moved = tangent(network, np.zeros(3), [X], input_tangent=along)
+    >>> jacobian_tangent(network, np.zeros(3), [X], moved)
+    array([[[0., 1., 0.]]])
+    """
+    n, K = moved.eta.shape
+    J = np.zeros((n, K, network.layout.size))
+    for k, e in enumerate(np.eye(K)):
+        seed = np.broadcast_to(e, (n, K))
+        for at, P, RP in backward_tangent(network, w, inputs, moved, seed):
+            W, b = network.layout.slices[at]
+            products = RP[:, :, None] * inputs[at][:, None, :]
+            products += P[:, :, None] * moved.inputs[at][:, None, :]
+            J[:, k, W] = products.reshape(n, W.stop - W.start)
+            J[:, k, b] = RP[:, : b.stop - b.start]
+    return J
+
+
+@singledispatch
+def input_slopes_tangent(network: Network, w: Array, inputs: list[Array], moved: Tangent) -> Array:
+    """Return R of d eta / d x with w fixed, R P_0 W_0, (n, K, n_features).
+
+    ``moved`` is what :func:`tangent` returned without a v. Along an input e_j it is
+    d^2 eta / d x_j d x, how the slope in x_j changes with each input.
+
+    Examples
+    --------
+    Without hidden layers slopes are constant:
+
+    >>> from glmnet_nn.network import Layout, get_activation
+    >>> network = Network(Layout((2, 1)), get_activation("tanh"))
+    >>> X, along = np.array([[1.0, 2.0]]), np.array([[0.0, 1.0]])
+    >>> moved = tangent(network, np.ones(3), [X], input_tangent=along)
+    >>> input_slopes_tangent(network, np.ones(3), [X], moved)
+    array([[[0., 0.]]])
+    """
+    n, K = moved.eta.shape
+    W_0 = network.layout.layers(w)[0].W[:, : network.layout.sizes[0]]
+    slopes = np.empty((n, K, W_0.shape[1]))
+    for k, e in enumerate(np.eye(K)):
+        seed = np.broadcast_to(e, (n, K))
+        *_, (_, _, RP_0) = backward_tangent(network, w, inputs, moved, seed)
+        slopes[:, k] = network.input_tangent(inputs, RP_0 @ W_0)
+    return slopes
+
+
+@singledispatch
+def backward_tangent(
+    network: Network,
+    w: Array,
+    inputs: list[Array],
+    moved: Tangent,
+    seed: Array,
+    seed_tangent: Array | None = None,
+    v: Array | None = None,
+) -> Iterator[tuple[int, Array, Array]]:
+    """Yield l, P_l, R P_l for l = L, ..., 0, started from P_L = seed, R P_L = seed_tangent."""
+    a, layout = network.activation, network.layout
+    layers = layout.layers(w)
+    directions = None if v is None else layout.layers(v)
+    P, RP = seed, np.zeros_like(seed) if seed_tangent is None else seed_tangent
+    for at in reversed(range(layout.n_layers)):
+        yield at, P, RP
         if at:
             units = slice(layout.sizes[at])
             O, W = inputs[at][:, units], layers[at].W[:, units]
@@ -123,7 +202,6 @@ def gradient_tangent(
                 RP += P @ directions[at].W[:, units]
             RP = RP * slope + back * bend
             P = back * slope
-    return flat
 
 
 def hessian_vector(network: Network, w: Array, inputs: list[Array], seed: Array, v: Array) -> Array:
@@ -132,6 +210,7 @@ def hessian_vector(network: Network, w: Array, inputs: list[Array], seed: Array,
     return gradient_tangent(network, w, inputs, moved, seed, v=v)
 
 
+@singledispatch
 def hessian(network: Network, w: Array, inputs: list[Array], seed: Array) -> Array:
     """Return d^2 / dw dw' of sum_i seed_i . eta_i(w), (q, q).
 

@@ -25,14 +25,23 @@ from families import ExponentialFamily, Link
 from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor, DoubleGLMRegressor
 from glmnet_nn.estimators._profile import LawEstimate
 from glmnet_nn.inference import Estimate, Search
-from glmnet_nn.network import Activation, Bounds, Layout, Network, get_activation
+from glmnet_nn.network import (
+    Activation,
+    Bounds,
+    Layout,
+    LocalLayout,
+    LocalNetwork,
+    Network,
+    get_activation,
+)
 from glmnet_nn.training.inputs import Inputs
 
 _ESTIMATORS: dict[str, type[BaseEstimator]] = {
     cls.__name__: cls for cls in (DeepGLMRegressor, DeepGLMClassifier, DoubleGLMRegressor)
 }
-_PLAIN = (Layout, Bounds, Inputs, Search, LawEstimate, Estimate)  # made from their fields
+_PLAIN = (Layout, LocalLayout, Bounds, Inputs, Search, LawEstimate, Estimate)  # from their fields
 _OWN_PACKAGES = ("families", "glmnet_nn")
+_CALLBACKS = "_skl_callbacks"  # who watched the fit: no part of the model
 
 
 def _is_ours(cls: type) -> bool:
@@ -100,7 +109,8 @@ class Encoder:
         cls = type(value)
         if _ESTIMATORS.get(cls.__name__) is cls:
             parameters = value.get_params(deep=False)
-            state = {name: held for name, held in vars(value).items() if name not in parameters}
+            left_out = {*parameters, _CALLBACKS}
+            state = {name: held for name, held in vars(value).items() if name not in left_out}
             return {
                 "estimator": cls.__name__,
                 "parameters": self._fields(parameters, where),
@@ -110,6 +120,11 @@ class Encoder:
             return {"activation": value.name}
         if cls is Network:
             return {"network": self._fields(vars(value), where)}
+        if cls is LocalNetwork:
+            held = {
+                name: getattr(value, name) for name in ("layout", "activation", "bounds", "center")
+            }
+            return {"local_network": self._fields(held, where)}
         if self._known.get(cls.__name__) is cls and is_dataclass(value):
             held = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
             return {"type": cls.__name__, "fields": self._fields(held, where)}
@@ -137,6 +152,7 @@ class Decoder:
             "strings": lambda items: np.array(items, dtype=object),
             "activation": get_activation,
             "network": lambda held: Network(**self._fields(held)),
+            "local_network": lambda held: LocalNetwork(**self._fields(held)),
         }
 
     def decode(self, value: Any) -> Any:

@@ -72,7 +72,7 @@ def balanced(objective: Objective, w: Array, refit: bool = False) -> Array:
         w = scored_output(objective, w, _RIDGE)
     eta = np.concatenate([eta for _, eta in objective.predicted(w)])
     moved = w.copy()
-    intercept = objective.network.layout.layers(moved)[-1].b
+    intercept = objective.network.layout.intercept(moved)
     assert intercept is not None
     intercept += level_shift(objective.rows, objective.family, eta)
     return moved

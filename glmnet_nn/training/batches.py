@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from families import Array, ExponentialFamily
-from glmnet_nn.network import BatchRecursion, Network
+from glmnet_nn.network import Network, batch_recursion
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.threads import blas_threads
 
@@ -105,7 +105,7 @@ class _Batch:
 
     def __init__(self, batches: MiniBatches, w: Buffer, gradient: Buffer) -> None:
         self.dtype, self.error = batches.dtype, batches.family.error
-        self.recursion = BatchRecursion(batches.network, w, gradient, batches.size)
+        self.recursion = batch_recursion(batches.network, w, gradient, batches.size)
 
     def differentiate(self, rows: _Packed, batch: slice, etas: Buffer) -> None:
         """Write eta of these rows to their place in ``etas``, (K, n), and the gradient."""

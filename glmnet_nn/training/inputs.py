@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from families import Array
-from glmnet_nn.network import Bounds, Layer, Layout
+from glmnet_nn.network import Bounds, Layout
 
-_Conversion = Callable[[Array, Array | None], tuple[Array, Array | None]]
 _EPS = np.finfo(float).eps
 _BLOCK_NUMBERS = 2**15
 _LARGEST = 1e290  # sums and quotients of larger numbers leave double precision
@@ -64,6 +63,17 @@ class Inputs:
         Z = X - self.center
         Z /= self.scale
         return Z if self.basis is None else Z @ self.basis
+
+    def given(self, Z: Array) -> Array:
+        """Return X, from the Z of rows of the fit: :meth:`transform` undone."""
+        return (Z if self.basis is None else Z @ self.basis.T) * self.scale + self.center
+
+    def directions(self) -> Array:
+        """Return d z / d x_j, (p, r): d eta / d x is d eta / d z along them.
+
+        With a basis those of :meth:`fold`, so that slopes are of minimum norm too.
+        """
+        return self.fold(np.eye(self.rank), None)[0].T
 
     def fold(self, W: Array, b: Array | None) -> tuple[Array, Array | None]:
         """Return W and b of X, from those of Z; without an intercept nothing is centred."""
@@ -190,20 +200,9 @@ def full_rank(inputs: Inputs, X: Array) -> Inputs:
 
 def folded(layout: Layout, inputs: Inputs, w: Array) -> Array:
     """Return the parameters for X, from those of a network on Z."""
-    return _converted(layout, w, inputs.fold)
+    return layout.converted(w, inputs.fold)
 
 
 def unfolded(layout: Layout, inputs: Inputs, weights: Array) -> Array:
     """Return the parameters on Z, from those of the network on X: `folded` undone."""
-    return _converted(layout.resized(n_features=len(inputs.center)), weights, inputs.unfold)
-
-
-def _converted(layout: Layout, w: Array, convert: _Conversion) -> Array:
-    """Return w with what sees the inputs converted: the first layer, and the skip connection."""
-    layers = layout.layers(w)
-    layers[0] = Layer(*convert(*layers[0]))
-    if layout.skip:
-        last, B = layers[-1], layout.skipping(w)
-        B, b = convert(B, last.b)
-        layers[-1] = Layer(np.concatenate([last.W[:, : layout.sizes[-2]], B], axis=1), b)
-    return layout.flatten(layers)
+    return layout.resized(n_features=len(inputs.center)).converted(weights, inputs.unfold)

@@ -167,14 +167,7 @@ class Objective:
         shift = self.family.flat_direction(layout.sizes[-1])
         if shift is None:
             return np.zeros((0, layout.size))
-        n_in = layout.inputs_of_layers[-1]
-        W, b = layout.slices[-1]
-        has_intercept = b.stop > b.start
-        rows = np.zeros((n_in + has_intercept, layout.size))
-        rows[:n_in, W] = np.kron(shift, np.eye(n_in))
-        if has_intercept:
-            rows[-1, b] = shift
-        return rows
+        return layout.shifts(shift)
 
     def score_scale(self, w: Array) -> float:
         """Return n / phi: times g' H^-1 g, the squared score in standard errors.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from families import Array
 from glmnet_nn.network import Layout, Network, get_activation
@@ -48,25 +49,24 @@ def scored_output(objective: Objective, w: Array, ridge: float = 0.0) -> Array:
 
     Its l2 penalty is at least ``ridge`` over the total weight, on weights alone.
     """
-    (W, b), moved = objective.network.layout.slices[-1], w.copy()
-    at = slice(W.start, b.stop)
+    layout, moved = objective.network.layout, w.copy()
+    at, (W, _) = layout.output_places, layout.slices[-1]
     problem = _of_outputs(objective, w, at)
-    least = np.zeros(at.stop - at.start)
-    least[: W.stop - W.start] = ridge / objective.total_weight
+    least = np.where((at >= W.start) & (at < W.stop), ridge / objective.total_weight, 0.0)
     problem.penalty = ElasticNet(problem.penalty.l1, np.maximum(problem.penalty.l2, least))
     moved[at] = Newton(tol=1e-6).solve(problem, w[at]).w
     return moved
 
 
-def _of_outputs(objective: Objective, w: Array, at: slice) -> Objective:
+def _of_outputs(objective: Objective, w: Array, at: NDArray[np.intp]) -> Objective:
     """Return the objective of the output layer, a function of w[at]."""
     rows, network = objective.rows, objective.network
-    sizes = (network.layout.inputs_of_layers[-1], network.layout.sizes[-1])
-    layout = Layout(sizes, network.layout.fit_intercept)
+    K, has_intercept = network.layout.sizes[-1], network.layout.fit_intercept
+    layout = Layout((len(at) // K - has_intercept, K), has_intercept)
 
     def outputs(X: Array) -> Array:
         given = rows.transform(X) if isinstance(rows, TransformedRows) else X
-        return network.forward(w, given)[0][-1]
+        return network.output_inputs(w, given)
 
     hidden = TransformedRows(rows.X, rows.y, rows.weight, rows.offset, transform=outputs)
     penalty = ElasticNet(objective.penalty.l1[at], objective.penalty.l2[at])

@@ -94,7 +94,7 @@ def sampled_fit(
         Threads of BLAS that may share the products of many columns.
     """
     n, p = rows.X.shape
-    if n < max(_FEW_ROWS, 4 * layout.size):
+    if has_few_rows(n, layout):
         return None
     size, is_metric = _sample_size(n, p, layout.sizes[-1])
     sample = _taken(rows, size)
@@ -118,6 +118,11 @@ def sampled_fit(
     if not solution.converged:
         return None
     return Sampled(inputs, solution, sums.mean_loss(solution.value, solution.w), objective)
+
+
+def has_few_rows(n: int, layout: Layout) -> bool:
+    """Tell whether n rows are too few for a sample of them."""
+    return n < max(_FEW_ROWS, 4 * layout.size)
 
 
 def _sample_size(n: int, p: int, n_outputs: int) -> tuple[int, bool]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from families import Array
-from glmnet_nn.network import Layer, Layout, Network
+from glmnet_nn.network import Layout, network_on
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import ElasticNet
 from glmnet_nn.training.solvers import LBFGS, DampedNewton, Solution
@@ -120,7 +120,7 @@ def _without(objective: Objective, w: Array, layer: int, unit: int) -> tuple[Obj
     if above.b is not None:
         above.b[:] += layout.layers(w)[layer + 1].W[:, unit] * mean
     penalty = ElasticNet(objective.penalty.l1[kept], objective.penalty.l2[kept])
-    network = Network(smaller, network.activation, network.bounds)
+    network = network_on(smaller, network.activation, network.bounds)
     return Objective(objective.rows, objective.family, network, penalty), start
 
 
@@ -129,6 +129,5 @@ def _places(layout: Layout, layer: int, unit: int) -> NDArray[np.intp]:
     layers = layout.layers(np.arange(layout.size, dtype=float))
     own, above = layers[layer], layers[layer + 1]
     assert own.b is not None  # hidden layers have offsets
-    layers[layer] = Layer(np.delete(own.W, unit, axis=0), np.delete(own.b, unit))
-    layers[layer + 1] = Layer(np.delete(above.W, unit, axis=1), above.b)
-    return layout.flatten(layers).astype(np.intp)
+    its = np.concatenate([own.W[unit], own.b[unit : unit + 1], above.W[:, unit]])
+    return np.delete(np.arange(layout.size), its.astype(np.intp))

@@ -109,11 +109,11 @@ def initial_weights(layout: Layout, intercept: Array | float, rng: np.random.Gen
     2010), output weights 0, the output intercept that of the null model.
     """
     flat = np.zeros(layout.size)
-    *hidden, output = layout.layers(flat)
-    for W, _ in hidden:
+    for W, _ in layout.layers(flat)[:-1]:
         W[:] = _glorot(W.shape, rng)
-    if output.b is not None:
-        output.b[:] = intercept
+    b = layout.intercept(flat)
+    if b is not None:
+        b[:] = intercept
     return flat
 
 
@@ -134,7 +134,7 @@ def paired_weights(
     ----------
     layout : Layout
     glm : Layer
-        W, (n_outputs, n_features), for a skip connection, and the output intercept b.
+        W, (n_outputs, n_features), if the layout nests it, and the output intercept b.
     rng : Generator
     size : float, default=1.0
         A multiple of v: the larger, the farther is the start from hidden weights at 0.
@@ -162,7 +162,8 @@ def paired_weights(
     first, second = slice(0, 2 * pairs, 2), slice(1, 2 * pairs, 2)
     last.W[second] = last.W[first]
     output.W[:, first], output.W[:, second] = v, -v
-    layout.skipping(flat)[:] = glm.W if layout.skip else 0.0
+    if layout.nests_glm:
+        layout.glm(flat)[:] = glm.W
     return flat
 
 

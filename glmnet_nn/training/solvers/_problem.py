@@ -106,7 +106,8 @@ class Solution:
     value : float
         F(w), penalty included.
     grad_norm : float
-        The solver's measure of optimality (see each solver), compared with ``tol``.
+        The solver's measure of optimality (see each solver), compared with ``tol``; NaN if
+        the search was cut short.
     n_iter : int
         Iterations (epochs for mini-batches).
     converged : bool
@@ -116,6 +117,8 @@ class Solution:
         F after each iteration; of mini-batches their mean over each epoch.
     validation_curve : tuple of float
         The mean deviance on held-out rows after each epoch, if there were any.
+    ended_by : {"solver", "callback", "interrupt"}
+        Who ended the search: the solver, or what cut it short.
     """
 
     w: Array
@@ -126,3 +129,4 @@ class Solution:
     message: str
     loss_curve: tuple[float, ...] = ()
     validation_curve: tuple[float, ...] = ()
+    ended_by: str = "solver"

@@ -104,16 +104,16 @@ class Adam:
                 return _ended(problem, w, state.mean_gradient, False, message, curve, held_out)
             w = state.w.astype(float)
             curve.append(loss + problem.penalty.value(w))
-            if report is not None:
-                report(epoch, curve[-1])
             if self.validation is not None:
                 held_out.append(self.validation(w))
                 waited = 0 if held_out[-1] < best[0] - self.tol else waited + 1
                 if held_out[-1] < best[0]:
                     best = held_out[-1], w
-                if waited >= self.patience:
-                    message = "the held-out deviance stopped falling"
-                    break
+            if report is not None:
+                report(epoch, curve[-1])
+            if waited >= self.patience:
+                message = "the held-out deviance stopped falling"
+                break
         end = w if self.validation is None else best[1]
         return _ended(problem, end, state.mean_gradient, True, message, curve, held_out)
 
