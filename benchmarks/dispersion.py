@@ -53,7 +53,8 @@ def shares(
     """Return the shares of new observations inside: all, of the smallest phi, of the largest."""
     X, y, _ = sample(law, n, bent, rng)
     hidden = (8,) if bent else ()
-    mean = DeepGLMRegressor(law, hidden_layer_sizes=hidden)
+    solver = "lbfgs" if bent else "auto"  # until the alternation rests
+    mean = DeepGLMRegressor(law, hidden_layer_sizes=hidden, solver=solver)
     double = DoubleGLMRegressor(mean, method=method, random_state=0).fit(X, y)
     new, observed, phi = sample(law, _NEW, bent, rng)
     low, high = double.predict_interval(new, coverage=COVERAGE).T

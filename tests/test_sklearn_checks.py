@@ -30,9 +30,9 @@ def _estimators():
         for how in (True, "fixed"):
             yield cls(hidden_layer_sizes=(5,), skip_connection=how)
         yield cls(hidden_layer_sizes=(5,), architecture="local")
-    for hidden, alpha in (((), "auto"), ((5,), 0.1)):  # two rounds show as much as all
-        mean = DeepGLMRegressor(hidden_layer_sizes=hidden, alpha=alpha)
-        yield DoubleGLMRegressor(mean, max_iter=2)
+    for hidden, alpha, solver in (((), "auto", "auto"), ((5,), 0.1, "lbfgs")):
+        mean = DeepGLMRegressor(hidden_layer_sizes=hidden, alpha=alpha, solver=solver)
+        yield DoubleGLMRegressor(mean, max_iter=2)  # two rounds show as much as all
 
 
 @pytest.mark.filterwarnings("ignore::glmnet_nn.RankWarning")

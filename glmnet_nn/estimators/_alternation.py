@@ -23,7 +23,7 @@ from glmnet_nn.training.inputs import unfolded
 
 _TOL = {"newton": 1e-7, "lbfgs": 1e-2, "newton_cg": 1e-2}  # last move, in standard errors
 _ROUNDS = 100
-_EPOCHAL_ROUNDS = 3  # of mini-batches: the second means are efficient (Carroll, Ruppert 1982)
+_EPOCHAL_ROUNDS = 3  # of adam: the second means are efficient (Carroll and Ruppert 1982)
 _EXACT = 1e-12  # of the null deviance: less is rounding
 _AT_THE_FLOOR = 10.0
 _FARTHEST = 1.0  # change of a log phi in one step of scoring
@@ -182,7 +182,7 @@ class Alternation:
         return state
 
     def _schedule(self) -> tuple[int, float | None]:
-        """Return the most rounds and the tolerance; None where mini-batches never rest."""
+        """Return the most rounds and the tolerance; None where adam never rests."""
         max_iter, tol = self._asked
         solvers = {self.mean.solver, self.dispersion.solver}
         epochal = "adam" in solvers and tol == "auto"

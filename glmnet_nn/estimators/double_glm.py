@@ -29,6 +29,7 @@ _OWN = {
     "bias_reduction": False,
     "group_lasso": False,
     "skip_connection": False,
+    "architecture": "dense",
     "offset": None,
     "exposure": None,
 }
@@ -72,10 +73,10 @@ class DoubleGLMRegressor(DoublePredictions, RegressorMixin, BaseEstimator):
         What a sample weight w says. freq: the row is w equal observations. var: its
         dispersion is phi / w, as of a mean of w observations (R's ``dglm``).
     max_iter : "auto" or int, default="auto"
-        Rounds: 100 or, with mini-batches, which never rest, 3.
+        Rounds: 100 or, where adam trains, which never rests, 3.
     tol : "auto" or float, default="auto"
         Stop when a round moves eta and log phi of all rows together by no more standard
-        errors: 1e-7 without hidden layers, 1e-2 with; with mini-batches all rounds are made.
+        errors: 1e-7 without hidden layers, 1e-2 with; where adam trains all rounds are made.
     random_state : int, RandomState or None, default=None
         Unless None, seeds both models; else each has its own.
     verbose : int, default=0
