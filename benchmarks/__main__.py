@@ -25,7 +25,7 @@ TABLES = {
     "import": "seconds of the import in a fresh interpreter",
     "predict": "one row over plain numpy, and a million rows",
 }
-_STUDY = "coverage"
+_STUDIES = ("coverage", "dispersion")  # of intervals: they measure no time
 _WITH_PEERS = ("glm", "nets")  # several, of which some may be left out
 _MODULES = {"import": "imports"}  # a keyword is no name for a module
 
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks",
         description=__doc__,
         formatter_class=argparse.RawTextHelpFormatter,
-        epilog=f"Do intervals of networks cover? python -m benchmarks {_STUDY} --help",
+        epilog="Do intervals cover? python -m benchmarks coverage --help, dispersion --help",
     )
     listed = "\n".join(f"{name:9} {what}" for name, what in TABLES.items())
     parser.add_argument("table", choices=TABLES, help=listed)
@@ -83,10 +83,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure one table; ``coverage``, which measures no time, has options of its own."""
+    """Measure one table; studies of intervals, which measure no time, have options of their own."""
     given = sys.argv[1:] if arguments is None else arguments
-    if given[:1] == [_STUDY]:
-        import_module(f"benchmarks.{_STUDY}").main(given[1:])
+    if given and given[0] in _STUDIES:
+        import_module(f"benchmarks.{given[0]}").main(given[1:])
         return
     parser = _parser()
     asked = parser.parse_args(arguments)

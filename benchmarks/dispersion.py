@@ -1,6 +1,6 @@
 """Do intervals of a double GLM cover, where y varies little and where it varies much?
 
-``python -m benchmarks.dispersion --replicates 20`` draws, in each cell, that many samples
+``python -m benchmarks dispersion --replicates 20`` draws, in each cell, that many samples
 whose mean and log phi depend on four columns, linearly or not, fits them by
 ``DoubleGLMRegressor`` with models of the right shape, and counts how often 90 % intervals
 hold new observations: all of them, and the quarters with the smallest and the largest phi.
@@ -65,11 +65,11 @@ def shares(
     return np.array([inside[part].mean() for part in parts])
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks dispersion", description=__doc__)
     parser.add_argument("--replicates", type=int, default=20)
-    replicates = parser.parse_args().replicates
+    replicates = parser.parse_args(arguments).replicates
     print("| law | models | rows | method | all | smallest phi | largest phi | s a sample |")
     print("|---|---|---|---|---|---|---|---|")
     for name, bent, n in product(LAWS, (False, True), (100, 400)):
@@ -80,7 +80,3 @@ def main() -> None:
             cells = " | ".join(f"{share:.3f}" for share in np.mean(found, axis=0))
             kind = "networks" if bent else "GLMs"
             print(f"| {name} | {kind} | {n} | {method} | {cells} | {seconds:.2f} |", flush=True)
-
-
-if __name__ == "__main__":
-    main()
