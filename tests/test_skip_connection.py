@@ -235,6 +235,20 @@ def test_it_leaves_the_glm_with_few_rows(how):
         assert net.deviance_ < 0.97 * glm.deviance_
 
 
+@pytest.mark.parametrize("asked", [{"skip_connection": True}, {"architecture": "local"}])
+def test_nothing_is_learned_where_the_glm_reproduces_y(asked):
+    """The network is 0, and not what rounding would make of it."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(8, 12)), rng.normal(size=8)
+    model = DeepGLMRegressor(hidden_layer_sizes=(5,), random_state=0, **asked)
+    with pytest.warns(RankWarning):
+        glm = DeepGLMRegressor(hidden_layer_sizes=()).fit(X, y)
+    with pytest.warns(RankWarning):
+        model.fit(X, y)
+    assert_allclose(model.predict(X), y, atol=1e-8)
+    assert_allclose(model.local_coef(X[:2]), np.stack([glm.coef_] * 2), atol=1e-8)
+
+
 def test_units_change_nothing():
     X, y, weight, _ = poisson(n=400)
     y = np.log1p(y) + 0.01 * X[:, 1]

@@ -26,7 +26,7 @@ def _estimators():
     yield DeepGLMClassifier(hidden_layer_sizes=(), bias_reduction=True)
     yield DeepGLMRegressor(hidden_layer_sizes=(5,), polish_output=True)
     for cls in (DeepGLMRegressor, DeepGLMClassifier):
-        yield cls(hidden_layer_sizes=(5,), n_estimators=3, max_iter=5)
+        yield cls(hidden_layer_sizes=(5,), n_estimators=3, max_iter=100)
         for how in (True, "fixed"):
             yield cls(hidden_layer_sizes=(5,), skip_connection=how)
         yield cls(hidden_layer_sizes=(5,), architecture="local")

@@ -17,8 +17,10 @@ from sklearn.exceptions import ConvergenceWarning
 from families import Array
 from glmnet_nn.estimators._choices import DEFAULT_MAX_ITER, DEFAULT_TOL
 from glmnet_nn.estimators._fit import Fit, fit_network
-from glmnet_nn.estimators._task import Specification
+from glmnet_nn.estimators._task import Specification, layout_of
 from glmnet_nn.network import Layer, Layout, Network
+
+_NOTHING_LEFT = 1e-12  # of the null deviance: the GLM reproduces y
 
 
 def fit_nested(
@@ -44,9 +46,29 @@ def fit_nested(
     glm = nested_glm(X, y, weight, offset, spec) if glm is None else glm
     linear = glm.network.layout.layers(glm.weights)[0]
     spec = replace(spec, completed=partial(_with_rank_of, glm))
+    if glm.deviance <= _NOTHING_LEFT * glm.null_deviance:
+        # Adam divides gradients by their size, and would make steps of what is rounding
+        spec = replace(spec, start=_without_network(linear, spec), solver="lbfgs")
     if spec.skip == "fixed":
         return _around(linear, X, y, weight, offset, spec)
     return fit_network(X, y, weight, offset, spec, linear)
+
+
+def _without_network(glm: Layer, spec: Specification) -> Array:
+    """Return the parameters of the GLM with a network of weights 0, for X as given.
+
+    Where the GLM reproduces y that is the minimum of F. From any other start the residuals,
+    which are rounding, would tell the network where to go.
+    """
+    n_outputs, n_features = glm.W.shape
+    sizes = (n_features, *spec.hidden, n_outputs)
+    layout = layout_of(spec.architecture, sizes, spec.fit_intercept, bool(spec.skip))
+    flat = np.zeros(layout.size)
+    layout.glm(flat)[:] = glm.W
+    b = layout.intercept(flat)
+    if b is not None:
+        b[:] = glm.b
+    return flat
 
 
 def _with_rank_of(glm: Fit, fit: Fit) -> Fit:
