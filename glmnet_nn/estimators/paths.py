@@ -115,8 +115,8 @@ def elastic_net_path(
     >>> X = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0], [3.0, 1.0]])
     >>> y = np.array([0.0, 1.0, 2.0, 4.0])
     >>> path = elastic_net_path(X, y, family="poisson", standardize=False)
-    >>> path.df[0], path.df[-1]
-    (0, 2)
+    >>> path.df[[0, -1]]
+    array([0, 2])
     >>> slope = np.abs((X - X.mean(axis=0)).T @ (y - y.mean())).max() / 4
     >>> print(f"{path.alphas[0] / slope:.12f}")
     1.000000000000
