@@ -306,13 +306,13 @@ def test_ctrl_c_twice_passes(interrupt, capsys, monkeypatch):
 
 def test_ctrl_c_ends_all_starts_and_keeps_the_best(interrupt, capsys):
     X, y = data()
-    options = {"solver": "lbfgs", "max_iter": 40, "verbose": 2}
+    options = {"solver": "lbfgs", "max_iter": 20, "verbose": 2}
     first = fitted(model(**options), X, y)
-    curve = interrupt(told=43)
-    with pytest.warns(ConvergenceWarning, match="best parameters of 40 iterations") as caught:
+    curve = interrupt(told=23)
+    with pytest.warns(ConvergenceWarning, match="best parameters of 20 iterations") as caught:
         found = model(**options, n_init=3).fit(X, y)
     assert len(caught) == 1
-    assert len(curve) == 43
+    assert len(curve) == 23
     assert_array_equal(found._weights, first._weights)
 
 
