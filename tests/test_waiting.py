@@ -21,6 +21,7 @@ from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor
 from glmnet_nn.estimators import _waiting
 from glmnet_nn.estimators._waiting import Lines, raise_if_repeated
 from glmnet_nn.training.batches import MiniBatches
+from glmnet_nn.training.watch import Watch
 
 OPTIONS = {
     "lbfgs": {"solver": "lbfgs", "max_iter": 12},
@@ -106,19 +107,18 @@ def test_a_bar_shows_iterations_deviances_and_the_time_left(bars):
     n = found.n_iter_
     assert last.startswith("DeepGLMRegressor (adam): 100%")
     assert f"{n}/{n} [00:" in last
-    assert f"deviance={2 * found.loss_curve_[-1]:.2g}"[:-1] in last  # F has the penalty too
+    shown = float(last.split(", deviance=")[1].split(",")[0])
+    assert 0.9 < shown / (2 * found.loss_curve_[-1]) < 1.0  # F has the penalty too
     assert f"validation={found.validation_loss_curve_[-1]:.5g}]" in last
 
 
 def test_the_deviance_of_a_bar_is_that_of_the_fit(bars):
     """Of mean-0 columns and of y in its own unit, whatever the solver sees."""
     X, y = data()
-    for name in ("lbfgs", "normal", "lasso", "newton"):
+    for name in ("lbfgs", "normal", "newton"):
         found = fitted(model(**{**OPTIONS[name], "balance": None}, verbose=1), X, 30 * y)
         shown = float(bars().split("deviance=")[-1].split("]")[0])
-        assert shown == pytest.approx(
-            found.deviance_ / len(y), rel=2e-2 if name == "lasso" else 1e-4
-        )
+        assert shown == pytest.approx(found.deviance_ / len(y), rel=1e-4), name
 
 
 def test_a_bar_counts_starts_and_members(bars):
@@ -156,7 +156,7 @@ def test_a_bar_closes_on_an_error(bars, monkeypatch):
     def broken(*_):
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(Poisson, "error", broken)
+    monkeypatch.setattr(MiniBatches, "sweep", broken)
     with pytest.raises(RuntimeError, match="broken"):
         model(**OPTIONS["adam"], verbose=1).fit(X, y)
     assert bars().endswith("\n"), "the next line would begin beside the bar"
@@ -269,7 +269,7 @@ def test_ctrl_c_amid_an_epoch_keeps_the_better_of_there_and_before(
 
 def test_ctrl_c_before_the_first_step_leaves_the_null_model(monkeypatch):
     X, y = data()
-    monkeypatch.setattr(Poisson, "error", _raise_interrupt)
+    monkeypatch.setattr(Watch, "smooth_value_and_gradient", _raise_interrupt)
     with pytest.warns(ConvergenceWarning, match="interrupted"):
         found = model(solver="lbfgs", max_iter=9).fit(X, y)
     assert found.n_iter_ == 0
@@ -306,13 +306,13 @@ def test_ctrl_c_twice_passes(interrupt, capsys, monkeypatch):
 
 def test_ctrl_c_ends_all_starts_and_keeps_the_best(interrupt, capsys):
     X, y = data()
-    options = {"solver": "lbfgs", "max_iter": 40, "verbose": 2}
+    options = {"solver": "lbfgs", "max_iter": 20, "verbose": 2}
     first = fitted(model(**options), X, y)
-    curve = interrupt(told=43)
-    with pytest.warns(ConvergenceWarning, match="best parameters of 40 iterations") as caught:
+    curve = interrupt(told=23)
+    with pytest.warns(ConvergenceWarning, match="best parameters of 20 iterations") as caught:
         found = model(**options, n_init=3).fit(X, y)
     assert len(caught) == 1
-    assert len(curve) == 43
+    assert len(curve) == 23
     assert_array_equal(found._weights, first._weights)
 
 
