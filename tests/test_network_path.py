@@ -130,7 +130,7 @@ def test_folds_of_one_row_and_impossible_means():
     rng = np.random.default_rng(0)
     X = np.abs(rng.normal(size=(24, 1)))
     y = rng.poisson(1 + X[:, 0]).astype(float)
-    net = DeepGLMRegressor("poisson", hidden_layer_sizes=(2,), random_state=0)
+    net = DeepGLMRegressor("poisson", hidden_layer_sizes=(2,), random_state=0, max_iter=9)
     found = glm_to_net_path(net, X, y, cv=LeaveOneOut(), strengths=[1.0])
     assert np.isfinite(found.table["se"]).all()
     assert found.strength in found.table.index

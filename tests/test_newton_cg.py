@@ -29,7 +29,7 @@ def test_products_are_those_of_the_hessian(pair, depth):
 
 def test_products_by_blocks(monkeypatch):
     monkeypatch.setattr("glmnet_nn.training.objective._BLOCK_BYTES", 1)  # blocks of 256 rows
-    objective, w = draw(Poisson(), 1, n=600, p=3)
+    objective, w = draw(Poisson(), 1, n=300, p=3)
     v = rng.normal(size=w.size)
     assert_allclose(objective.hessian_product(w)(v), objective.hessian(w) @ v, rtol=1e-9)
 
