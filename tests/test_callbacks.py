@@ -129,13 +129,15 @@ def test_each_state_is_the_fit_of_so_many_iterations(solver, skip):
 def test_under_early_stopping_the_state_is_the_best_so_far():
     X, y = data()
     seen = Recorder()
-    found = model(solver="adam", max_iter=30, early_stopping=True, n_iter_no_change=4)
+    rate = {"learning_rate": "constant", "learning_rate_init": 0.1, "alpha": 0.0}
+    found = model(solver="adam", max_iter=200, early_stopping=True, n_iter_no_change=4, **rate)
     fitted(found.set_callbacks(seen), X, y)
     curve = found.validation_loss_curve_
     assert_array_equal(seen.states[-1]._weights, found._weights)
     best = int(np.argmin(curve))
+    assert 0 < best < len(curve) - 1
     assert_array_equal(seen.states[best]._weights, found._weights)
-    assert_array_equal(seen.states[best - 1]._weights == found._weights, False)
+    assert not np.array_equal(seen.states[best - 1]._weights, found._weights)
 
 
 @needs_callbacks

@@ -20,7 +20,11 @@ from families import NegativeBinomial, Poisson
 from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor
 from glmnet_nn.estimators import _waiting
 from glmnet_nn.estimators._waiting import Lines, raise_if_repeated
+from glmnet_nn.network import Layout, Network, get_activation
 from glmnet_nn.training.batches import MiniBatches
+from glmnet_nn.training.data import Rows
+from glmnet_nn.training.objective import Objective
+from glmnet_nn.training.penalties import elastic_net
 from glmnet_nn.training.watch import Watch
 
 OPTIONS = {
@@ -110,6 +114,12 @@ def test_a_bar_shows_iterations_deviances_and_the_time_left(bars):
     shown = float(last.split(", deviance=")[1].split(",")[0])
     assert 0.9 < shown / (2 * found.loss_curve_[-1]) < 1.0  # F has the penalty too
     assert f"validation={found.validation_loss_curve_[-1]:.5g}]" in last
+
+
+def test_a_bar_ends_full_where_the_solver_has_converged(bars):
+    X, y = data()
+    found = model(hidden_layer_sizes=(), alpha=0.1, verbose=1).fit(X, y)
+    assert f"{found.n_iter_}/{found.n_iter_} [" in bars().strip().splitlines()[-1]
 
 
 def test_the_deviance_of_a_bar_is_that_of_the_fit(bars):
@@ -218,6 +228,43 @@ def test_what_is_left_is_the_fit_of_so_many_iterations(interrupt, capsys):
             left = model(**OPTIONS[name], verbose=2).fit(X, y)
         asked = fitted(model(**{**OPTIONS[name], "max_iter": 3}), X, y)
         assert_array_equal(left._weights, asked._weights, name)
+
+
+def test_lasso_is_left_with_its_zeros(interrupt, capsys):
+    X, y = data()
+    lasso = {"hidden_layer_sizes": (), "alpha": 0.2, "l1_ratio": 1.0, "tol": 1e-12}
+    zeros = fitted(model(**lasso), X, y).coef_ == 0
+    assert 0 < zeros.sum() < 3
+    interrupt(4)
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        left = model(**lasso, verbose=2).fit(X, y)
+    assert_array_equal(left.coef_ == 0, zeros)
+
+
+def test_under_l1_points_on_the_way_are_not_kept():
+    """A solver asks for gradients where weights are not 0 that it would end with at 0."""
+    X, y = data()
+    layout = Layout((3, 1))
+    network = Network(layout, get_activation("identity"))
+    rows = Rows(X, y[:, None], np.ones(len(y)))
+    w = np.array([0.5, 0.1, 0.0, 0.3])
+    for l1_ratio in (0.0, 1.0):
+        objective = Objective(rows, Poisson(), network, elastic_net(layout, [1.0], l1_ratio))
+        watch = Watch(objective, np.zeros(4))
+        watch.smooth_value_and_gradient(w)
+        assert (watch.current is w) == (l1_ratio == 0)
+        watch.value(w)
+        assert watch.current is w
+
+
+def test_bias_reduction_is_left_where_it_is_though_it_raises_f(interrupt, capsys):
+    X, y = data(n=30)
+    glm = model(hidden_layer_sizes=(), warm_start=True, verbose=2).fit(X, y)
+    lowest = glm.loss_
+    interrupt(1)
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        glm.set_params(bias_reduction=True).fit(X, y)
+    assert glm.loss_ > lowest
 
 
 def test_warm_start_goes_on(interrupt, capsys, monkeypatch):
