@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from families import Array, ExponentialFamily
+from families import ExponentialFamily
 from glmnet_nn.estimators._base import BaseDeepGLM
-from glmnet_nn.estimators._columns import known_columns
 from glmnet_nn.training.data import Rows
 
 
@@ -86,9 +85,7 @@ def to_statsmodels(
             f"GLM of statsmodels returns HC0 under the name {cov_type!r}. Use cov_type='HC0', or "
             "our inference()."
         )
-    X, offset, exposure = known_columns(estimator, X, offset, exposure)
-    validated: Array = validate_data(estimator, X, reset=False, dtype=np.float64)
-    rows = estimator._rows(validated, y, sample_weight, offset, exposure)
+    rows = estimator._given_rows(X, y, sample_weight, offset, exposure)
     fit = {"cov_type": cov_type} | ({} if cov_kwds is None else {"cov_kwds": cov_kwds})
     if estimator.family_.event_ndim:
         return _multinomial(estimator, rows, fit)

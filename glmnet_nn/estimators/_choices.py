@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sklearn.base import BaseEstimator
 
+from families import ExponentialFamily, Link, get_family
 from glmnet_nn.estimators._task import Specification
 from glmnet_nn.training.solvers import SOLVERS, Solution
 
@@ -11,6 +12,11 @@ _WHOLE_BATCH = 256
 DEFAULT_TOL = {"newton": 1e-9, "lbfgs": 1e-6, "newton_cg": 1e-6, "adam": 1e-4}
 DEFAULT_MAX_ITER = {"newton": 100, "lbfgs": 2000, "newton_cg": 200, "adam": 30}
 _LEAST_STEPS = 1000
+
+
+def asked_law(family: str | ExponentialFamily, link: str | Link) -> ExponentialFamily:
+    """Return the family with that link; "auto" is its own, canonical for a name."""
+    return get_family(family, None if link == "auto" else link)
 
 
 def choose_solver(

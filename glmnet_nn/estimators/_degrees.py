@@ -6,10 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
 
 from families import Array
-from glmnet_nn.estimators._columns import known_columns
 from glmnet_nn.estimators._network_inference import objective_of_fit
 from glmnet_nn.training.inputs import unfolded
 from glmnet_nn.training.penalties import ElasticNet, GroupElasticNet
@@ -40,9 +38,7 @@ def degrees_of_freedom(
     of the lasso"; for groups Vaiter, Deledalle, Peyre, Fadili and Dossal (2012), "The degrees of
     freedom of the group lasso".
     """
-    X, offset, exposure = known_columns(estimator, X, offset, exposure)
-    validated: Array = validate_data(estimator, X, reset=False, dtype=np.float64)
-    rows = estimator._rows(validated, y, sample_weight, offset, exposure)
+    rows = estimator._given_rows(X, y, sample_weight, offset, exposure)
     objective = objective_of_fit(estimator, rows)
     w = unfolded(objective.network.layout, estimator._inputs, estimator._weights)
     P = np.diag(objective.penalty.l2) + _of_groups(objective.penalty, w)

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from families import Array
-from glmnet_nn.estimators._columns import known_columns
+from glmnet_nn.estimators._door import Door
 from glmnet_nn.estimators._ensemble import require_one_network
-from glmnet_nn.estimators._validation import check_offset, row_labels
 from glmnet_nn.inference import (
     ClassForecast,
     Forecast,
@@ -47,11 +46,8 @@ def _forecast_of(
         "With means taken as known, the law is model.family_.distribution(model.predict(X), "
         "model.dispersion_); for the forecast fit with n_estimators=1.",
     )
-    X, offset, exposure = known_columns(estimator, X, offset, exposure)
-    rows: Array = validate_data(estimator, X, reset=False, dtype=np.float64)
-    labels = row_labels(X, len(rows))
+    rows, known, labels = Door(estimator)(X, offset, exposure)
     family, K = estimator.family_, estimator.n_outputs_
-    known = check_offset(offset, exposure, family, len(rows), K)
     if inference is not None and not isinstance(inference, GLMResults | NetworkResults):
         raise TypeError(
             "inference must be what model.inference(X, y) returned, but it is a "

@@ -172,9 +172,7 @@ class StatisticsMixin:
         """
         options = InferenceOptions(weight_type=weight_type)
         check_is_fitted(self)
-        X, offset, exposure = known_columns(self, X, offset, exposure)
-        validated: Array = validate_data(self, X, reset=False, dtype=np.float64)
-        rows = self._rows(validated, y, sample_weight, offset, exposure)
+        rows = self._given_rows(X, y, sample_weight, offset, exposure)
         values = residuals(
             self.family_,
             rows.y,
@@ -185,6 +183,19 @@ class StatisticsMixin:
             rng=generator(random_state),
         )
         return values[:, 0] if values.shape[1] == 1 else values
+
+    def _given_rows(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        offset: ArrayLike | None,
+        exposure: ArrayLike | None,
+    ) -> Rows:
+        """Return data as the user has them as rows, checked against the fit."""
+        X, offset, exposure = known_columns(self, X, offset, exposure)
+        validated: Array = validate_data(self, X, reset=False, dtype=np.float64)
+        return self._rows(validated, y, sample_weight, offset, exposure)
 
     def _require_distinct_names(self) -> None:
         """Raise if a coefficient could not be told from another by its name."""

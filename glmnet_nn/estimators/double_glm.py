@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from families import Array, get_family
 from glmnet_nn.estimators._alternation import Alternation, Observations
+from glmnet_nn.estimators._choices import asked_law
 from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._double_predictions import DoublePredictions, chosen
 from glmnet_nn.estimators._validation import FLOATING, check_offset, check_weight
@@ -195,7 +196,7 @@ class DoubleGLMRegressor(DoublePredictions, RegressorMixin, BaseEstimator):
         """
         mean, dispersion = self._models()
         self._named = clone(mean), clone(dispersion)
-        self.family_ = get_family(mean.family, None if mean.link == "auto" else mean.link)
+        self.family_ = asked_law(mean.family, mean.link)
         data = self._observations(X, y, sample_weight, offset, exposure, reset=True)
         own = {"offset": None, "exposure": None, "store_covariance": False}
         alternation = Alternation(
@@ -219,7 +220,7 @@ class DoubleGLMRegressor(DoublePredictions, RegressorMixin, BaseEstimator):
     def _models(self) -> tuple[DeepGLMRegressor, DeepGLMRegressor]:
         """Return both models, not fitted, if they are what they must be."""
         mean = DeepGLMRegressor() if self.mean is None else clone(self.mean)
-        law = get_family(mean.family, None if mean.link == "auto" else mean.link)
+        law = asked_law(mean.family, mean.link)
         unknown = law.unknown
         if not law.has_dispersion or unknown is not None:
             reason = "has none" if unknown is None else f"has an unknown {unknown.name}"
@@ -238,8 +239,7 @@ class DoubleGLMRegressor(DoublePredictions, RegressorMixin, BaseEstimator):
             dispersion = clone(mean).set_params(**_OWN, hidden_layer_sizes=hidden)
         else:
             dispersion = clone(self.dispersion)
-        link = None if dispersion.link == "auto" else dispersion.link
-        second = get_family(dispersion.family, link)
+        second = asked_law(dispersion.family, dispersion.link)
         if (second.name, second.link_name) != ("gamma", "log"):
             raise ValueError(
                 "dispersion must be a Gamma model with log link, the law of unit deviances, but "

@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 from families import Array, Bernoulli, ExponentialFamily, Multinoulli, get_family
+from glmnet_nn.estimators._choices import asked_law
 from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._elastic_net import BaseElasticNetCV
 from glmnet_nn.estimators._score import explained_deviance
@@ -164,7 +165,7 @@ class ElasticNetGLMCV(RegressorMixin, BaseElasticNetCV):
         self
         """
         X, offset, exposure = take_columns(self, X, offset, exposure)
-        family = get_family(self.family, None if self.link == "auto" else self.link)
+        family = asked_law(self.family, self.link)
         rows, target = validate_data(
             self, X, y, dtype=FLOATING, accept_sparse=SPARSE, multi_output=True, y_numeric=True
         )

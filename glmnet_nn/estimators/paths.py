@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _get_feature_names, check_consistent_length, check_X_y
 
-from families import Array, ExponentialFamily, get_family
+from families import Array, ExponentialFamily
 from glmnet_nn.elastic_net import ElasticNetPath, PathData, PathOptions, Stopping, fitted_path
+from glmnet_nn.estimators._choices import asked_law
 from glmnet_nn.estimators._validation import (
     FLOATING,
     check_estimable,
@@ -121,7 +122,7 @@ def elastic_net_path(
     >>> print(f"{path.alphas[0] / slope:.12f}")
     1.000000000000
     """
-    law = get_family(family, None if isinstance(link, str) and link == "auto" else link)
+    law = asked_law(family, link)
     names = _get_feature_names(X)
     rows, target = check_X_y(
         X, y, accept_sparse=SPARSE, dtype=FLOATING, multi_output=True, y_numeric=True

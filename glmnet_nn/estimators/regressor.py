@@ -9,9 +9,10 @@ from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils.validation import check_array, validate_data
 
-from families import Array, ExponentialFamily, get_family
+from families import Array, ExponentialFamily
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._base_model import base_offset
+from glmnet_nn.estimators._choices import asked_law
 from glmnet_nn.estimators._columns import known_columns, take_columns
 from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._prediction import RegressionPredictions
@@ -339,8 +340,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         exposure: ArrayLike | None,
     ) -> tuple[Any, ...]:
         X, offset, exposure = take_columns(self, X, offset, exposure)
-        link = None if self.link == "auto" else self.link
-        family = get_family(self.family, link)
+        family = asked_law(self.family, self.link)
         rows, target = validate_data(self, X, y, dtype=FLOATING, multi_output=True, y_numeric=True)
         target = np.asarray(target, dtype=float)
         columns = target[:, None] if target.ndim == 1 else target
