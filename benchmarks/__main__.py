@@ -26,7 +26,7 @@ TABLES = {
     "predict": "one row over plain numpy, and a million rows",
 }
 _STUDIES = ("coverage", "dispersion")  # of intervals: they measure no time
-_WITH_PEERS = ("glm", "nets")  # several, of which some may be left out
+_WITH_PEERS = ("glm", "path", "nets")  # several, of which some may be left out
 _MODULES = {"import": "imports"}  # a keyword is no name for a module
 
 
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="tiny data: does it run? (seconds)")
     parser.add_argument("--repeats", type=int, help="timings, seeds (default 5; 1 with --quick)")
     parser.add_argument("--only", default="", help="only rows whose name matches this pattern")
-    parser.add_argument("--without", default="", help="glm, nets: no peers of this name")
+    parser.add_argument("--without", default="", help="glm, path, nets: no peers of this name")
     parser.add_argument("--threads", default="1,2", help="numbers tried for each library (1,2)")
     parser.add_argument("--json", type=Path, help="keep what is measured here, row by row")
     parser.add_argument("--data", type=Path, help="folder of freMTPL2.parquet: quality, insurance")

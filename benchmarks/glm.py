@@ -132,42 +132,52 @@ def with_tolerance(
     return replace(contender, settings={**contender.settings, "tol": 10.0**-low})
 
 
+def judged_race(
+    workers: Crew,
+    directory: str,
+    work: Any,
+    contenders: list[Contender],
+    options: Any,
+    judge: str = "gradient",
+    bound: float = GRADIENT,
+) -> list[Any]:
+    """Return a row for each contender, at the loosest tolerance that ends within the bound."""
+    failed: list[dict[str, Any]] = []
+    ready = []
+    for contender in contenders:
+        settings = {**contender.settings, "law": work.law}
+        asked = replace(contender, threads=options.threads, settings=settings)
+        try:
+            ready.append(with_tolerance(workers, directory, asked, judge, bound))
+        except ContenderError as error:
+            failed.append({"contender": contender.name, "error": str(error)})
+    rows = race(workers, ready, directory, judge, options.repeats) + failed
+    tolerances = {contender.name: contender.settings.get("tol") for contender in ready}
+    for row in rows:
+        row |= {"work": work.name, "tol": tolerances.get(row["contender"])}
+        if judge in row:
+            row["reached"] = row[judge] <= bound
+    return rows
+
+
 def measure(workers: Crew, work: Work, options: Any) -> list[Any]:
     """Return a row for each contender at one work."""
     drawn = data.glm(work.law, work.n, work.p, work.n_outputs, work.independent)
     size = drawn["X"].nbytes
-    failed: list[dict[str, Any]] = []
+    contenders = [_OURS, *options.invited(peers(work.law))]
     with stored(drawn) as directory:
         del drawn
-        ready = []
-        for contender in [_OURS, *options.invited(peers(work.law))]:
-            settings = {**contender.settings, "law": work.law}
-            asked = replace(contender, threads=options.threads, settings=settings)
-            try:
-                ready.append(with_tolerance(workers, directory, asked))
-            except ContenderError as error:
-                failed.append({"contender": contender.name, "error": str(error)})
-        rows = race(workers, ready, directory, "gradient", options.repeats) + failed
-    tolerances = {contender.name: contender.settings.get("tol") for contender in ready}
-    for row in rows:
-        row |= {"work": work.name, "tol": tolerances.get(row["contender"]), "size": size}
-        if "gradient" in row:
-            row["reached"] = row["gradient"] <= GRADIENT
-    return rows
+        rows = judged_race(workers, directory, work, contenders, options)
+    return [row | {"size": size} for row in rows]
 
 
 def run(options: Any) -> dict[str, Any]:
     """Return rows and goals of all works."""
-    rows: list[dict[str, Any]] = []
-    lines: list[dict[str, Any]] = []
+    works = QUICK if options.quick else WORKS
     with crew() as workers:
-        for work in options.chosen(QUICK if options.quick else WORKS):
-            options.tell(work.name)
-            measured = measure(workers, work, options)
-            rows += measured
-            lines += tables.compare(work.name, measured, work.goals, "seconds")
-            options.keep({"rows": rows, "goals": lines})
-    return {"rows": rows, "goals": lines}
+        return tables.collect(
+            options, works, lambda work: measure(workers, work, options), "seconds"
+        )
 
 
 def table(found: dict[str, Any]) -> str:

@@ -129,16 +129,11 @@ def measure(workers: Crew, work: Work, options: Any) -> list[Any]:
 
 def run(options: Any) -> dict[str, Any]:
     """Return rows and goals of all works."""
-    rows: list[dict[str, Any]] = []
-    lines: list[dict[str, Any]] = []
+    works = QUICK if options.quick else WORKS
     with crew() as workers:
-        for work in options.chosen(QUICK if options.quick else WORKS):
-            options.tell(work.name)
-            measured = measure(workers, work, options)
-            rows += measured
-            lines += tables.compare(work.name, measured, work.goals, "rate", larger=True)
-            options.keep({"rows": rows, "goals": lines})
-    return {"rows": rows, "goals": lines}
+        return tables.collect(
+            options, works, lambda work: measure(workers, work, options), "rate", larger=True
+        )
 
 
 def _thousands(value: float | None) -> str:

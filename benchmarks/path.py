@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from benchmarks import data, tables
 from benchmarks.contenders import Data
-from benchmarks.crew import Contender, ContenderError, Crew, crew, race, stored
-from benchmarks.glm import with_tolerance
+from benchmarks.crew import Contender, Crew, crew, stored
+from benchmarks.glm import judged_race
 
 EXCESS = 1e-6  # of F above its minimum, over F of the null model: the quality asked of all
 _TIGHT = 1e-13  # our tolerance for what is called the minimum
@@ -72,45 +72,24 @@ def drawn(work: Work, n_alphas: int) -> Data:
     return {"X": X, "y": y, "alphas": top * np.geomspace(1.0, least, n_alphas)}
 
 
-def measure(
-    workers: Crew, work: Work, threads: tuple[int, ...], repeats: int, n_alphas: int
-) -> list[dict[str, Any]]:
+def measure(workers: Crew, work: Work, options: Any) -> list[Any]:
     """Return a row for each contender at one work."""
-    known = drawn(work, n_alphas)
+    known = drawn(work, 10 if options.quick else 100)
     with stored(known) as directory:
         request = {"run": "path", "settings": {"law": work.law, "tol": _TIGHT}, "judge": "excess"}
-        least = workers.run(_OURS.package, threads[0], directory, **request)["values"]
-    failed: list[dict[str, Any]] = []
-    ready = []
+        least = workers.run(_OURS.package, options.threads[0], directory, **request)["values"]
+    contenders = [_OURS, *options.invited(peers(work.law))]
     with stored({**known, "least": np.array(least)}) as directory:
-        for contender in [_OURS, *peers(work.law)]:
-            settings = {**contender.settings, "law": work.law}
-            asked = replace(contender, threads=threads, settings=settings)
-            try:
-                ready.append(with_tolerance(workers, directory, asked, "excess", EXCESS))
-            except ContenderError as error:
-                failed.append({"contender": contender.name, "error": str(error)})
-        rows = race(workers, ready, directory, "excess", repeats) + failed
-    tolerances = {contender.name: contender.settings.get("tol") for contender in ready}
-    for row in rows:
-        row |= {"work": work.name, "tol": tolerances.get(row["contender"])}
-        if "excess" in row:
-            row["reached"] = row["excess"] <= EXCESS
-    return rows
+        return judged_race(workers, directory, work, contenders, options, "excess", EXCESS)
 
 
 def run(options: Any) -> dict[str, Any]:
     """Return rows and goals of all works."""
-    rows: list[dict[str, Any]] = []
-    lines: list[dict[str, Any]] = []
+    works = QUICK if options.quick else WORKS
     with crew() as workers:
-        for work in options.chosen(QUICK if options.quick else WORKS):
-            options.tell(work.name)
-            n_alphas = 10 if options.quick else 100
-            measured = measure(workers, work, options.threads, options.repeats, n_alphas)
-            rows += measured
-            lines += tables.compare(work.name, measured, work.goals, "seconds")
-    return {"rows": rows, "goals": lines}
+        return tables.collect(
+            options, works, lambda work: measure(workers, work, options), "seconds"
+        )
 
 
 def table(found: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -57,6 +57,25 @@ def status(row: Row) -> str:
     if row.get("absent"):
         return "not installed"
     return f"failed: {row['error'].strip().splitlines()[-1]}" if "error" in row else ""
+
+
+def collect(
+    options: Any,
+    works: Iterable[Any],
+    measure: Callable[[Any], list[Any]],
+    key: str,
+    larger: bool = False,
+) -> dict[str, Any]:
+    """Return rows and goals of the works asked for, each kept when it is done."""
+    rows: list[Any] = []
+    lines: list[dict[str, Any]] = []
+    for work in options.chosen(works):
+        options.tell(work.name)
+        measured = measure(work)
+        rows += measured
+        lines += compare(work.name, measured, work.goals, key, larger)
+        options.keep({"rows": rows, "goals": lines})
+    return {"rows": rows, "goals": lines}
 
 
 def compare(
