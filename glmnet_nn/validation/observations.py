@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from glmnet_nn.estimators._validation import check_weight
 _RESOLUTION = 1e-12  # relative, of predictions in double precision
 _SINGLE_RESOLUTION = 1e-6
 
-Predictions = ArrayLike | pd.DataFrame | Mapping[str, ArrayLike]
+Predictions: TypeAlias = "ArrayLike | pd.DataFrame | Mapping[str, ArrayLike]"
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,13 @@ def places(values: Array, resolution: float = _RESOLUTION) -> NDArray[np.intp]:
     return place
 
 
+def _named(mu: Predictions) -> tuple[dict[str, Any], bool]:
+    """Return the predictions by the name of the model, and whether there may be several."""
+    if isinstance(mu, Mapping | pd.DataFrame):
+        return {str(name): mu[name] for name in mu}, True
+    return {"model": mu}, False
+
+
 def observations(
     y: ArrayLike,
     mu: Predictions,
@@ -138,8 +145,7 @@ def observations(
     >>> print(seen.y, seen.single, float(seen.weight @ seen.y))
     [2.  0.  1.5] [1.  0.5 1. ] 4.0
     """
-    several = isinstance(mu, Mapping | pd.DataFrame)
-    named = {str(name): mu[name] for name in mu} if several else {"model": mu}  # type: ignore[index,union-attr]
+    named, several = _named(mu)
     if not named:
         raise ValueError("mu must hold the predictions of a model, but it is empty.")
     for what, values in (("sample_weight", sample_weight), ("exposure", exposure)):
