@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from families import Array, ExponentialFamily, Link, known_links
 from glmnet_nn.estimators import _choices
 from glmnet_nn.estimators._bias_reduction import check_bias_reduction
 from glmnet_nn.estimators._callbacks import CallbackSupportMixin, end_callbacks, watched
+from glmnet_nn.estimators._checkpoint import checkpointed
 from glmnet_nn.estimators._ensemble import EnsembleMixin, check_ensemble, seed_of
 from glmnet_nn.estimators._fit import Fit
 from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
@@ -62,6 +64,7 @@ class BaseDeepGLM(
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions(set(SCHEDULES))],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "shuffle": ["boolean"],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -71,6 +74,8 @@ class BaseDeepGLM(
         "polish_output": ["boolean"],
         "balance": [StrOptions({"auto", "shift", "refit"}), None],
         "warm_start": ["boolean"],
+        "checkpoint": [str, os.PathLike, None],
+        "checkpoint_every": [Interval(Integral, 1, None, closed="left")],
         "store_covariance": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -99,6 +104,7 @@ class BaseDeepGLM(
         batch_size: str | int = "auto",
         learning_rate: str = "one_cycle",
         learning_rate_init: float = 1e-2,
+        shuffle: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -108,6 +114,8 @@ class BaseDeepGLM(
         polish_output: bool = False,
         balance: str | None = "auto",
         warm_start: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: int = 1,
         store_covariance: bool = False,
         random_state: Any = None,
         verbose: int = 0,
@@ -132,6 +140,7 @@ class BaseDeepGLM(
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
+        self.shuffle = shuffle
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -141,6 +150,8 @@ class BaseDeepGLM(
         self.polish_output = polish_output
         self.balance = balance
         self.warm_start = warm_start
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
         self.store_covariance = store_covariance
         self.random_state = random_state
         self.verbose = verbose
@@ -209,6 +220,7 @@ class BaseDeepGLM(
             batch_size=_choices.batch_size(self, len(X)),
             learning_rate=self.learning_rate_init,
             schedule=self.learning_rate,
+            shuffle=self.shuffle,
             validation_fraction=self.validation_fraction if self.early_stopping else 0.0,
             patience=self.n_iter_no_change,
             n_init=self.n_init,
@@ -224,7 +236,12 @@ class BaseDeepGLM(
         if for_inference:
             specification = self._for_inference(specification, law)
         k = self.n_estimators if several else 1
-        specification, callbacks = watched(self, specification, told, law, k, for_inference)
+        data = {"X": X, "y": y, "sample_weight": weight, "offset": known, "trials": trials}
+        data |= {f"the start of warm_start, {m}": w for m, w in enumerate(previous)}
+        specification, journal = checkpointed(self, specification, data)
+        specification, callbacks = watched(
+            self, specification, told, law, k, for_inference, journal
+        )
         if several:
             fits = self._fit_ensemble(X, y, weight, known, specification, previous)
             warn_of_fits(self, fits, k)

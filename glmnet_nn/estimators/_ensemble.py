@@ -95,6 +95,8 @@ class EnsembleMixin:
         """Fit and keep the members; return their fits. Ctrl-C leaves those fitted so far."""
         states = member_states(self.random_state, self.n_estimators)
         waiting = spec.waiting or Waiting()
+        if waiting.journal is not None:
+            states = waiting.journal.drawn("members", states)
         per_member = most_searches(spec)
         specs = [
             replace(

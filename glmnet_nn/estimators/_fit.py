@@ -38,6 +38,7 @@ from glmnet_nn.training.penalties import ElasticNet, elastic_net
 from glmnet_nn.training.sampled import has_few_rows, sampled_fit
 from glmnet_nn.training.separation import find_separation, is_informed, limit_problem
 from glmnet_nn.training.solvers import (
+    FORGETFUL,
     MetricLBFGS,
     Newton,
     Solution,
@@ -223,6 +224,7 @@ def _sampled(
             MetricLBFGS(spec.tol, spec.max_iter),
             report,
             n_threads,
+            FORGETFUL if waiting is None else waiting.keeper,
         )
     if found is None:
         return None

@@ -15,7 +15,7 @@ from glmnet_nn.training.bias_reduction import reduce_bias
 from glmnet_nn.training.inputs import Inputs, unfolded
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.polish import polished
-from glmnet_nn.training.solvers import LBFGS, Adam, Newton, NewtonCG, Solution
+from glmnet_nn.training.solvers import FORGETFUL, LBFGS, Adam, Keeper, Newton, NewtonCG, Solution
 from glmnet_nn.training.start import feasible_start, initial_weights, paired_weights
 from glmnet_nn.training.watch import Watch
 
@@ -130,7 +130,7 @@ def _solve(
     watch = Watch(training, start, held_out, descends=not spec.bias_reduction)
     watched = None if validation is None else watch.validation
     return spec.waiting.solve(
-        lambda report: _run(watch, watched, start, rng, scale, spec, report),
+        lambda report, keeper: _run(watch, watched, start, rng, scale, spec, report, keeper),
         watch,
         spec.max_iter,
         name,
@@ -147,27 +147,29 @@ def _run(
     scale: _Scale,
     spec: Specification,
     report: Callable[[int, float], None] | None = None,
+    keeper: Keeper = FORGETFUL,
 ) -> Solution:
     if spec.bias_reduction:
-        return reduce_bias(training, start, spec.tol, spec.max_iter, report)
+        return reduce_bias(training, start, spec.tol, spec.max_iter, report, keeper)
     if spec.solver == "newton":
-        return Newton(spec.tol, spec.max_iter).solve(training, start, report)
+        return Newton(spec.tol, spec.max_iter).solve(training, start, report, keeper)
     if spec.solver in ("lbfgs", "newton_cg"):
         tol = spec.tol * scale.curvature
         solver = LBFGS if spec.solver == "lbfgs" else NewtonCG
-        return solver(tol, spec.max_iter).solve(training, start, report)
+        return solver(tol, spec.max_iter).solve(training, start, report, keeper)
     adam = Adam(
         epochs=spec.max_iter,
         batch_size=min(spec.batch_size, training.n_rows),
         learning_rate=spec.learning_rate,
         schedule=spec.schedule,
         rng=rng,
+        shuffle=spec.shuffle,
         validation=validation,
         patience=spec.patience,
         tol=spec.tol * 2.0 * scale.null_loss,
         eps=1e-6 * scale.curvature,
     )
-    return adam.solve(training, start, report)
+    return adam.solve(training, start, report, keeper)
 
 
 def _split(objective: Objective, spec: Specification) -> tuple[Objective, Objective | None]:

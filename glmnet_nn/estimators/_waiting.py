@@ -6,10 +6,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from glmnet_nn.training.solvers import Solution
+from glmnet_nn.training.solvers import FORGETFUL, Keeper, Solution
 from glmnet_nn.training.watch import Stopped, Watch
+
+if TYPE_CHECKING:
+    from glmnet_nn.estimators._checkpoint import Journal
 
 Report = Callable[[int, float], None]
 T = TypeVar("T")
@@ -61,11 +64,14 @@ class Waiting:
     Attributes
     ----------
     observers : tuple of Observer
+    journal : Journal, optional
+        What its searches are written to, and resumed from.
     interrupted : bool
         Whether Ctrl-C has ended a search: no other search of this fit is to begin.
     """
 
     observers: tuple[Observer, ...] = ()
+    journal: Journal | None = None
     interrupted: bool = field(default=False, init=False)
 
     @property
@@ -76,7 +82,13 @@ class Waiting:
     def of_member(self, m: int, per_member: int) -> Waiting:
         """Return who watches member m of an ensemble, of so many searches each."""
         own = (observer.of_member(m, per_member) for observer in self.observers)
-        return Waiting(tuple(observer for observer in own if observer is not None))
+        journal = None if self.journal is None else self.journal.of_member(m)
+        return Waiting(tuple(observer for observer in own if observer is not None), journal)
+
+    @property
+    def keeper(self) -> Keeper:
+        """Where the next search is to leave its state."""
+        return FORGETFUL if self.journal is None else self.journal.following()
 
     @property
     def shows_states(self) -> bool:
@@ -110,7 +122,7 @@ class Waiting:
 
     def solve(
         self,
-        search: Callable[[Report], Solution],
+        search: Callable[[Report, Keeper], Solution],
         watch: Watch,
         max_iter: int,
         name: str,
@@ -119,10 +131,13 @@ class Waiting:
     ) -> Solution:
         """Return where the search ends, or where it is when it is cut short.
 
+        One that has ended according to the journal is not begun again. That of one which
+        Ctrl-C ends stays as it is: the next fit goes on from there.
+
         Parameters
         ----------
         search : callable
-            Given a report, solves ``watch``.
+            Given a report and a keeper, solves ``watch``.
         watch : Watch
         max_iter : int
         name : str
@@ -143,15 +158,23 @@ class Waiting:
                 n_iter, value, deviance, held_out, lambda: fit(watch.solution("callback"))
             )
 
+        record = None if self.journal is None else self.journal.following()
+        if record is not None and record.solution is not None:
+            return record.solution
+        if record is not None:
+            record.attend(watch)
         try:
             with self.reporting(max_iter, describe, name) as report:
-                return search(report)
+                found = search(report, FORGETFUL if record is None else record)
         except Stopped:
-            return watch.solution("callback")
+            found = watch.solution("callback")
         except KeyboardInterrupt:
             raise_if_repeated()
             self.interrupted = True
             return watch.solution("interrupt")
+        if record is not None:
+            record.end(found)
+        return found
 
     def counting(
         self, items: Iterable[T], n_items: int, unit: str, note: Callable[[T], str] | None = None

@@ -125,6 +125,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         along a cosine, or always the same.
     learning_rate_init : float, default=0.01
         The peak of that rate.
+    shuffle : bool, default=True
+        Whether adam takes the rows in a new random order in each epoch, or as they come.
     early_stopping : bool, default=False
         Hold out ``validation_fraction`` of the rows and stop adam when their
         deviance has not improved for ``n_iter_no_change`` epochs; the best is kept.
@@ -149,6 +151,12 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         adam has trained or the solver has not converged; ``balance_`` tells the choice.
     warm_start : bool, default=False
         Start from the parameters of the previous fit, those of the same member.
+    checkpoint : str or path, optional
+        A file that ``fit`` writes its state to, whole or not at all: killed at any moment, a
+        fit with the same arguments goes on from there and ends with the same bits. When it has
+        ended, the same fit is there at once. Members of an ensemble have files beside it.
+    checkpoint_every : int, default=1
+        Epochs, or iterations, from one checkpoint to the next.
     store_covariance : bool, default=False
         Keep the covariance of the parameters, one pass over the data, so that
         ``predict_interval`` and its like need no ``inference=``.
@@ -246,6 +254,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         batch_size: str | int = "auto",
         learning_rate: str = "one_cycle",
         learning_rate_init: float = 1e-2,
+        shuffle: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -255,6 +264,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         polish_output: bool = False,
         balance: str | None = "auto",
         warm_start: bool = False,
+        checkpoint: Any = None,
+        checkpoint_every: int = 1,
         store_covariance: bool = False,
         random_state: Any = None,
         verbose: int = 0,
@@ -280,6 +291,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             batch_size=batch_size,
             learning_rate=learning_rate,
             learning_rate_init=learning_rate_init,
+            shuffle=shuffle,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
@@ -289,6 +301,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             polish_output=polish_output,
             balance=balance,
             warm_start=warm_start,
+            checkpoint=checkpoint,
+            checkpoint_every=checkpoint_every,
             store_covariance=store_covariance,
             random_state=random_state,
             verbose=verbose,

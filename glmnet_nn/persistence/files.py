@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import os
-import tempfile
-import zipfile
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from glmnet_nn import __version__
 from glmnet_nn.persistence.encoding import Decoder, Encoder
+from glmnet_nn.storage import read_archive, write_archive
 
 SCHEMA = 1  # of the files that this version writes; it reads all up to it
-_HEADER = "header.json"
 _FORMAT = "glmnet_nn model"
 
 
@@ -49,20 +42,8 @@ def save_model(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
     tree = encoder.encode(model)
     if not isinstance(tree, dict) or "estimator" not in tree:
         raise TypeError(f"model must be an estimator of this package, but is {model!r}.")
-    parts = [_bytes_of(array) for array in encoder.arrays]
-    header = {
-        "format": _FORMAT,
-        "schema": SCHEMA,
-        "glmnet_nn": __version__,
-        "model": tree,
-        "arrays": [
-            {"shape": list(array.shape), "dtype": array.dtype.str, "sha256": _digest(part)}
-            for array, part in zip(encoder.arrays, parts, strict=True)
-        ],
-    }
-    members = {_HEADER: json.dumps(header, indent=1, allow_nan=False).encode()}
-    members |= {_name(i): part for i, part in enumerate(parts)}
-    _write(Path(path), members)
+    header = {"format": _FORMAT, "schema": SCHEMA, "glmnet_nn": __version__, "model": tree}
+    write_archive(path, header, encoder.arrays)
 
 
 def load_model(path: str | os.PathLike[str]) -> Any:
@@ -73,20 +54,12 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     ValueError
         The file is no such file, is damaged, or was written by a later version.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            header = json.loads(archive.read(_HEADER))
-            _check(header, path)
-            facts = header["arrays"]
-            arrays = [_array(archive.read(_name(i)), fact) for i, fact in enumerate(facts)]
-    except (zipfile.BadZipFile, KeyError, json.JSONDecodeError, EOFError) as error:
-        raise ValueError(
-            f"{os.fspath(path)!r} is no complete file of save_model(): {error}. Write it again."
-        ) from error
+    kind, remedy = "file of save_model()", "Write it again."
+    header, arrays = read_archive(path, partial(_check, path), kind, remedy)
     return Decoder(arrays).decode(header["model"])
 
 
-def _check(header: Any, path: str | os.PathLike[str]) -> None:
+def _check(path: str | os.PathLike[str], header: Any) -> None:
     """Raise unless the header is that of a file which this version can read."""
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
         raise ValueError(f"{os.fspath(path)!r} holds no model of save_model().")
@@ -96,43 +69,3 @@ def _check(header: Any, path: str | os.PathLike[str]) -> None:
             f"{header['glmnet_nn']}), but this version, {__version__}, reads schemas up "
             f"to {SCHEMA}. Install a later one."
         )
-
-
-def _bytes_of(array: NDArray[Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _array(part: bytes, fact: dict[str, Any]) -> NDArray[Any]:
-    """Return an array, if it is the one that was written."""
-    if _digest(part) != fact["sha256"]:
-        raise ValueError("the file is damaged: an array has not its checksum. Write it again.")
-    array: NDArray[Any] = np.load(io.BytesIO(part), allow_pickle=False)
-    if list(array.shape) != fact["shape"] or array.dtype.str != fact["dtype"]:
-        raise ValueError("the file is damaged: an array has not its shape. Write it again.")
-    return array
-
-
-def _digest(part: bytes) -> str:
-    return hashlib.sha256(part).hexdigest()
-
-
-def _name(at: int) -> str:
-    return f"arrays/{at}.npy"
-
-
-def _write(path: Path, members: dict[str, bytes]) -> None:
-    """Write the archive beside its place, and move it there when it is on the disk."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                for name, part in members.items():
-                    archive.writestr(name, part)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

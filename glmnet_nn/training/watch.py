@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from families import Array
 from glmnet_nn.training.objective import Objective
-from glmnet_nn.training.solvers import Solution
+from glmnet_nn.training.solvers import Solution, State
 from glmnet_nn.training.solvers._problem import Batches
 
 _CUT = {
@@ -69,7 +69,13 @@ class Watch(Objective):
         held_out: Callable[[Array], float] | None = None,
         descends: bool = True,
     ) -> None:
-        super().__init__(objective.rows, objective.family, objective.network, objective.penalty)
+        super().__init__(
+            objective.rows,
+            objective.family,
+            objective.network,
+            objective.penalty,
+            objective.total_weight,
+        )
         self.current = start
         self.curve: list[float] = []
         self.held_out_curve: list[float] = []
@@ -109,6 +115,23 @@ class Watch(Objective):
         if deviance < self._lowest:
             self._best, self._lowest = w, deviance
         return deviance
+
+    # ------------------------------------------------- a search that goes on
+
+    def state(self) -> State:
+        """Return what it remembers."""
+        return {
+            "current": self.current,
+            "best": self._best,
+            "lowest": self._lowest,
+            "curve": list(self.curve),
+            "held_out": list(self.held_out_curve),
+        }
+
+    def restore(self, state: State) -> None:
+        """Remember that."""
+        self.current, self._best, self._lowest = state["current"], state["best"], state["lowest"]
+        self.curve, self.held_out_curve = list(state["curve"]), list(state["held_out"])
 
     def _sweeping(self, buffer: NDArray[Any]) -> None:
         self._buffer = buffer

@@ -2,12 +2,16 @@
 
 from glmnet_nn.training.solvers._least_squares import gram_factor, stacked_qr
 from glmnet_nn.training.solvers._problem import (
+    FORGETFUL,
     BatchProblem,
     CurvedProblem,
+    Keeper,
+    Memory,
     Problem,
     ProductProblem,
     ScoringProblem,
     Solution,
+    State,
 )
 from glmnet_nn.training.solvers.adam import SCHEDULES, Adam
 from glmnet_nn.training.solvers.damped_newton import DampedNewton
@@ -19,6 +23,7 @@ from glmnet_nn.training.solvers.newton_cg import NewtonCG
 SOLVERS = {solver.name: solver for solver in (Newton, LBFGS, NewtonCG, Adam)}
 
 __all__ = [
+    "FORGETFUL",
     "LBFGS",
     "SCHEDULES",
     "SOLVERS",
@@ -26,6 +31,8 @@ __all__ = [
     "BatchProblem",
     "CurvedProblem",
     "DampedNewton",
+    "Keeper",
+    "Memory",
     "MetricLBFGS",
     "Newton",
     "NewtonCG",
@@ -33,6 +40,7 @@ __all__ = [
     "ProductProblem",
     "ScoringProblem",
     "Solution",
+    "State",
     "gram_factor",
     "stacked_qr",
 ]
