@@ -22,12 +22,13 @@ from glmnet_nn.estimators._fit import Fit
 from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
 from glmnet_nn.estimators._local import LocalCoefMixin
 from glmnet_nn.estimators._notices import warn_of_fits
+from glmnet_nn.estimators._partial import PartialFit, check_known
 from glmnet_nn.estimators._profile import LawEstimate, fit_law
 from glmnet_nn.estimators._statistics import StatisticsMixin
 from glmnet_nn.estimators._task import Specification, layout_of
 from glmnet_nn.estimators._validation import check_estimable, check_offset, check_weight
 from glmnet_nn.inference import Estimate, Search
-from glmnet_nn.network import Network, known_activations
+from glmnet_nn.network import Layout, Network, known_activations
 from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
 
 
@@ -35,6 +36,7 @@ class BaseDeepGLM(
     LocalCoefMixin,
     StatisticsMixin,
     InferenceFit,
+    PartialFit,
     EnsembleMixin,
     CallbackSupportMixin,
     BaseEstimator,
@@ -170,12 +172,13 @@ class BaseDeepGLM(
         *,
         told: tuple[Any, ...],
         for_inference: bool = False,
+        partial: bool = False,
     ) -> None:
         """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent.
 
         ``trials`` are those that ``sample_weight`` counts already. X in single precision
         stays so for mini-batches with hidden layers. ``told`` are X, y, sample_weight, offset
-        and exposure as the user gave them, for callbacks.
+        and exposure as the user gave them, for callbacks. ``partial`` trains for an epoch.
         """
         law, family = family, family.initial
         weight = check_weight(sample_weight, X)
@@ -187,7 +190,10 @@ class BaseDeepGLM(
             known = None if known is None else known[present]
             trials = None if trials is None else trials[present]
         family.check_response(y)
-        check_estimable(family, y, weight)
+        if partial:
+            check_known(law)
+        else:
+            check_estimable(family, y, weight)
         hidden = self._hidden_sizes()
         alpha = self._alpha(len(hidden) + 1)
         penalised = bool(self.l1_ratio > 0 and (hidden if alpha is None else np.any(alpha)))
@@ -198,10 +204,10 @@ class BaseDeepGLM(
         _choices.check_balance(self, penalised)
         if self.bias_reduction:
             check_bias_reduction(self, law, hidden, alpha, solver)
-        several = bool(hidden) and self.n_estimators > 1 and not for_inference
+        several = bool(hidden) and self.n_estimators > 1 and not (for_inference or partial)
         if several:
             check_ensemble(self, law)
-        previous = self._previous_weights(X.shape[1], hidden, y.shape[1])
+        previous = [] if partial else self._previous_weights(X.shape[1], y.shape[1])
         specification = Specification(
             family=family,
             hidden=hidden,
@@ -232,6 +238,9 @@ class BaseDeepGLM(
             polish_output=self.polish_output,
             balance=self.balance,
         )
+        if partial:
+            warn_of_fits(self, [self._learn(X, y, weight, known, specification)], 1)
+            return
         for_inference = for_inference and bool(hidden)
         if for_inference:
             specification = self._for_inference(specification, law)
@@ -287,15 +296,20 @@ class BaseDeepGLM(
             )
         return [float(a) for a in np.broadcast_to(alpha, n_layers)]
 
-    def _previous_weights(
-        self, n_features: int, hidden: tuple[int, ...], n_outputs: int
-    ) -> list[Array]:
+    def _asked_layout(self, n_features: int, n_outputs: int) -> Layout:
+        """Return the layout that the constructor asks for, for X as given."""
+        hidden = self._hidden_sizes()
+        skip = bool(hidden and self.skip_connection)
+        return layout_of(
+            self.architecture, (n_features, *hidden, n_outputs), self.fit_intercept, skip
+        )
+
+    def _previous_weights(self, n_features: int, n_outputs: int) -> list[Array]:
         """Return the fitted parameters to start from, under ``warm_start``, of each member."""
         if not (self.warm_start and hasattr(self, "family_")):
             return []
         fitted = self.estimators_ if self._is_ensemble else [self]
-        sizes, skip = (n_features, *hidden, n_outputs), bool(hidden and self.skip_connection)
-        asked = layout_of(self.architecture, sizes, self.fit_intercept, skip)
+        asked = self._asked_layout(n_features, n_outputs)
         layout = fitted[0]._network.layout
         if asked != layout:
             raise ValueError(
@@ -312,7 +326,8 @@ class BaseDeepGLM(
         search: Search | None = None,
     ) -> None:
         """Keep what was learned of one network."""
-        self.__dict__.pop("estimators_", None)
+        for name in ("estimators_", "_learner", "t_"):
+            self.__dict__.pop(name, None)
         solution = fit.solution
         self.law_estimate_ = law_estimate
         self._search = Search(self.n_init) if search is None else search

@@ -43,6 +43,7 @@ _SHARED = (
 _OWN = (
     "loss_", "loss_curve_", "validation_loss_curve_", "estimable_coef_",
     "_network", "_weights", "_inputs", "_search", "_estimate", "_free_directions",
+    "_learner", "t_",
 )  # fmt: skip
 
 

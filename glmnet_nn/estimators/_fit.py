@@ -111,14 +111,12 @@ def fit_network(
     exact = spec.solver == "newton"
     working, units = (reduced, AS_GIVEN) if exact else (inputs, units_of(rows, spec))
     objective = objective_of(rows, working, alpha, units, spec)
-    task = _Task(
-        rows, spec, working, reduced, units, alpha, is_mle, objective, intercept, null_loss
-    )
+    task = Task(rows, spec, working, reduced, units, alpha, is_mle, objective, intercept, null_loss)
     return task.fit(best_of(objective, working, intercept, units, null_loss, spec, glm, task.fit))
 
 
 @dataclass(frozen=True)
-class _Task:
+class Task:
     """What a solver is given, and what its solution means for X and y as given.
 
     The inputs are ``working`` for the solver and ``reduced`` for what comes after it.

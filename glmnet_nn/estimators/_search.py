@@ -10,7 +10,7 @@ import numpy as np
 
 from families import Array
 from glmnet_nn.estimators._task import Specification, Units, glm_seen, mean_curvature
-from glmnet_nn.network import Layer
+from glmnet_nn.network import Layer, Layout
 from glmnet_nn.training.bias_reduction import reduce_bias
 from glmnet_nn.training.inputs import Inputs, unfolded
 from glmnet_nn.training.objective import Objective
@@ -59,11 +59,8 @@ def best_of(
 
     for attempt in range(n_init + again):
         rng = np.random.default_rng([spec.seed, attempt])
-        if glm is None:
-            start = initial_weights(layout, seen, rng)
-        else:
-            size = 2.0 ** max(attempt - n_init + 1, 0)
-            start = paired_weights(layout, glm_seen(glm, inputs, units), rng, size)
+        size = 2.0 ** max(attempt - n_init + 1, 0)
+        start = random_start(layout, inputs, seen, units, glm, rng, size)
         if attempt >= n_init and _is_enough(solutions, training.mean_loss(start)):
             break
         if not spec.hidden:
@@ -80,6 +77,21 @@ def best_of(
     if solutions[-1].ended_by == "interrupt":
         return replace(best, ended_by="interrupt")
     return polished(training, best) if spec.polish_output else best
+
+
+def random_start(
+    layout: Layout,
+    inputs: Inputs,
+    intercept: Array,
+    units: Units,
+    glm: Layer | None,
+    rng: np.random.Generator,
+    size: float = 1.0,
+) -> Array:
+    """Return the null model with this intercept or, if given, the GLM, with random layers."""
+    if glm is None:
+        return initial_weights(layout, intercept, rng)
+    return paired_weights(layout, glm_seen(glm, inputs, units), rng, size)
 
 
 def most_searches(spec: Specification) -> int:

@@ -9,7 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import HasMethods
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import (
+    _check_partial_fit_first_call,
+    check_classification_targets,
+    type_of_target,
+)
 from sklearn.utils.validation import (
     check_consistent_length,
     column_or_1d,
@@ -21,6 +25,7 @@ from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._base_model import base_offset
 from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._ensemble import over_members
+from glmnet_nn.estimators._partial import by_batches
 from glmnet_nn.estimators._prediction import ClassPredictions
 from glmnet_nn.estimators._validation import FLOATING, check_weight
 
@@ -72,6 +77,8 @@ out_activation_
     ['3.000000', '3.000000']
     """
 
+    classes_: NDArray[Any]
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseDeepGLM._parameter_constraints,
         "base": [HasMethods("predict_proba"), None],
@@ -112,6 +119,43 @@ out_activation_
         self._fit(*self._entered(*told), told=told)
         return self
 
+    @by_batches
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        exposure: ArrayLike | None = None,
+    ) -> DeepGLMClassifier:
+        """Train for one more epoch, over these rows: the solver "adam" alone has it.
+
+        As :meth:`DeepGLMRegressor.partial_fit`. Where the first call lacks a class, its null
+        model, the start, counts one row more, shared by all classes.
+
+        Parameters
+        ----------
+        X, y, sample_weight, offset, exposure
+            As in ``fit``. A call may have rows of some classes only.
+        classes : array-like of shape (n_classes,), optional
+            All classes: in the first call, unless y is a matrix of labels.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            As that of the regressor; and for classes that are not those of the first call.
+        """
+        self._take_classes(y, classes)
+        told = (X, y, sample_weight, offset, exposure)
+        self._fit(*self._entered(*told, partial=True), told=told, partial=True)
+        return self
+
     def _entered(
         self,
         X: ArrayLike,
@@ -119,19 +163,23 @@ out_activation_
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
+        partial: bool = False,
     ) -> tuple[Any, ...]:
         X, offset, exposure = take_columns(self, X, offset, exposure)
-        rows, target = validate_data(self, X, y, dtype=FLOATING, multi_output=True)
+        reset = not (partial and hasattr(self, "family_"))
+        rows, target = validate_data(self, X, y, reset=reset, dtype=FLOATING, multi_output=True)
         kind = type_of_target(target)
         if kind not in {"binary", "multiclass", "multilabel-indicator"}:
             check_classification_targets(target)
         self._multilabel = kind == "multilabel-indicator"
         if self._multilabel:
             columns = np.asarray(target, dtype=float)
-            self.classes_: NDArray[Any] = np.arange(columns.shape[1])
+            self.classes_ = np.arange(columns.shape[1])
         else:
             labels = column_or_1d(target, warn=True)
-            columns = self._encode(labels, check_weight(sample_weight, rows) > 0)
+            present = check_weight(sample_weight, rows) > 0
+            encode = self._indicators if partial else self._encode
+            columns = encode(labels, present)
         labels = self._labels()
         offset = base_offset(self.base, X, self._law(), offset, columns.shape[1], labels)
         return rows, columns, self._law(), sample_weight, offset, exposure
@@ -145,6 +193,23 @@ out_activation_
                 f"{self.classes_.tolist()[0]!r} (rows of weight 0 do not count)."
             )
         return self._one_hot(labels)
+
+    def _take_classes(self, y: ArrayLike, classes: ArrayLike | None) -> None:
+        """Take the classes that the first call tells, and check those of a later one."""
+        if not hasattr(self, "family_"):
+            self.__dict__.pop("classes_", None)  # of a first call that failed
+        if type_of_target(y, input_name="y") != "multilabel-indicator":
+            _check_partial_fit_first_call(self, classes)
+            if len(self.classes_) < 2:
+                raise ValueError(
+                    f"classes must hold at least two, but got {self.classes_.tolist()}. Tell all "
+                    "that any call may have."
+                )
+        elif classes is not None and not np.array_equal(classes, np.arange(np.shape(y)[1])):
+            raise ValueError(
+                f"classes of a matrix of labels are the numbers of its columns, but got "
+                f"{np.asarray(classes).tolist()}. Leave classes out."
+            )
 
     @property
     def _first_output(self) -> int:

@@ -15,6 +15,7 @@ from glmnet_nn.estimators._base_model import base_offset
 from glmnet_nn.estimators._choices import asked_law
 from glmnet_nn.estimators._columns import known_columns, take_columns
 from glmnet_nn.estimators._ensemble import over_members
+from glmnet_nn.estimators._partial import by_batches
 from glmnet_nn.estimators._prediction import RegressionPredictions
 from glmnet_nn.estimators._score import explained_deviance
 from glmnet_nn.estimators._validation import (
@@ -345,6 +346,47 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         self._fit(*self._entered(*told), told=told)
         return self
 
+    @by_batches
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        exposure: ArrayLike | None = None,
+    ) -> DeepGLMRegressor:
+        """Train for one more epoch, over these rows: the solver "adam" alone has it.
+
+        The first call sets the scaling of the inputs, the unit of y, alpha="auto", the start
+        and what a weight of 1 is, from its rows; after ``fit`` it goes on with that model, with
+        new moments. n calls with the same rows are ``fit`` with max_iter=n, to the bit,
+        under learning_rate="constant" and the same balance other than "auto", which here
+        is None: the rows of one call need not be in balance. learning_rate="one_cycle" spans
+        max_iter calls of as many rows as the first, and is constant under max_iter="auto".
+
+        Parameters
+        ----------
+        X, y, sample_weight, offset, exposure
+            As in ``fit``. A later call may have any rows, of one class or all y = 0 too.
+
+        Returns
+        -------
+        self
+            ``t_`` is the number of rows seen, ``n_iter_`` that of the calls; ``loss_``,
+            ``deviance_``, ``null_deviance_`` (NaN where these rows have no null model) and
+            ``dispersion_`` are those of the rows of this call.
+
+        Raises
+        ------
+        ValueError
+            As ``fit``; and where the constructor asks for what takes more than one call, for
+            another network than before, or the one-cycle schedule has come to its end.
+        """
+        told = (X, y, sample_weight, offset, exposure)
+        self._fit(*self._entered(*told, partial=True), told=told, partial=True)
+        return self
+
     def _entered(
         self,
         X: ArrayLike,
@@ -352,10 +394,14 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
+        partial: bool = False,
     ) -> tuple[Any, ...]:
+        reset = not (partial and hasattr(self, "family_"))
         X, offset, exposure = take_columns(self, X, offset, exposure)
         family = asked_law(self.family, self.link)
-        rows, target = validate_data(self, X, y, dtype=FLOATING, multi_output=True, y_numeric=True)
+        rows, target = validate_data(
+            self, X, y, reset=reset, dtype=FLOATING, multi_output=True, y_numeric=True
+        )
         target = np.asarray(target, dtype=float)
         columns = target[:, None] if target.ndim == 1 else target
         if family.event_ndim and columns.shape[1] < 2:

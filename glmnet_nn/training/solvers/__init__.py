@@ -13,7 +13,7 @@ from glmnet_nn.training.solvers._problem import (
     Solution,
     State,
 )
-from glmnet_nn.training.solvers.adam import SCHEDULES, Adam
+from glmnet_nn.training.solvers.adam import SCHEDULES, Adam, initial_state
 from glmnet_nn.training.solvers.damped_newton import DampedNewton
 from glmnet_nn.training.solvers.lbfgs import LBFGS
 from glmnet_nn.training.solvers.metric import MetricLBFGS
@@ -42,5 +42,6 @@ __all__ = [
     "Solution",
     "State",
     "gram_factor",
+    "initial_state",
     "stacked_qr",
 ]

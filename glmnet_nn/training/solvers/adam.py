@@ -202,6 +202,13 @@ class _State:
             self.w[:] = self.penalty.prox(self.w, self._s / share)
 
 
+def initial_state(start: Array, rng: np.random.Generator) -> State:
+    """Return the state of a search before its first epoch, with this generator."""
+    zeros = np.zeros_like(start)
+    moments = {"at": start, "M": zeros, "V": zeros, "t": 0}
+    return {**vars(_Run(start, start)), **moments, "order": rng.bit_generator.state}
+
+
 @dataclass
 class _Run:
     """How far training has come, beside the moments: w after the last epoch, curves, the best."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from families import Array
-from glmnet_nn.training.solvers._problem import FORGETFUL, Keeper, Solution, SummedProblem, State
+from glmnet_nn.training.solvers._problem import FORGETFUL, Keeper, Solution, State, SummedProblem
 from glmnet_nn.training.solvers._quasi_newton import (
     Pairs,
     keep,
