@@ -116,7 +116,7 @@ class PartialFit:
         task = Task(
             rows, spec, inputs, inputs, units, alpha, False, objective, intercept, null_loss
         )
-        fit, n_rows = task.fit(solution), self.__dict__.get("t_", 0) + len(rows)
+        fit, n_rows = task.fit(solution), (self.__dict__.get("t_") or 0) + len(rows)
         self._store(fit, spec)
         self._learner, self.t_ = replace(learner, state=state), n_rows
         if self.verbose:

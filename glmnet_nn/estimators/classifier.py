@@ -78,6 +78,7 @@ out_activation_
     """
 
     classes_: NDArray[Any]
+    _multilabel: bool
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseDeepGLM._parameter_constraints,
@@ -171,10 +172,18 @@ out_activation_
         kind = type_of_target(target)
         if kind not in {"binary", "multiclass", "multilabel-indicator"}:
             check_classification_targets(target)
-        self._multilabel = kind == "multilabel-indicator"
-        if self._multilabel:
+        multilabel = kind == "multilabel-indicator"
+        if not reset and multilabel != self._multilabel:
+            before, now = ("indicators", "one label a row")[:: 1 if self._multilabel else -1]
+            raise ValueError(
+                f"partial_fit() continues a model of {before}, but now y holds {now}. Give y as "
+                "in the first call."
+            )
+        self._multilabel = multilabel
+        if multilabel:
             columns = np.asarray(target, dtype=float)
-            self.classes_ = np.arange(columns.shape[1])
+            if reset:
+                self.classes_ = np.arange(columns.shape[1])
         else:
             labels = column_or_1d(target, warn=True)
             present = check_weight(sample_weight, rows) > 0

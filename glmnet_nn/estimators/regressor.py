@@ -364,6 +364,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         under learning_rate="constant" and the same balance other than "auto", which here
         is None: the rows of one call need not be in balance. learning_rate="one_cycle" spans
         max_iter calls of as many rows as the first, and is constant under max_iter="auto".
+        Callbacks are told of ``fit`` alone.
 
         Parameters
         ----------
@@ -413,7 +414,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             totals = columns.sum(axis=1, keepdims=True)
             columns = columns / np.where(np.abs(totals - 1) <= 1e-6, totals, 1.0)
         columns, trials = family.response(columns)
-        self._y_ndim = target.ndim if trials is None else 1
+        if reset:
+            self._y_ndim = target.ndim if trials is None else 1
         offset = base_offset(self.base, X, family.initial, offset, columns.shape[1])
         weight = with_trials(sample_weight, trials, rows)
         return rows, columns, family, weight, offset, exposure, trials

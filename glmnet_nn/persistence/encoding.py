@@ -10,6 +10,7 @@ an estimator             {"estimator": name, "parameters": {...}, "state": {...}
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from sklearn.base import BaseEstimator
 
 from families import ExponentialFamily, Link
 from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor, DoubleGLMRegressor
+from glmnet_nn.estimators._partial import Learner
 from glmnet_nn.estimators._profile import LawEstimate
 from glmnet_nn.inference import Estimate, Search
 from glmnet_nn.network import (
@@ -36,7 +38,16 @@ from glmnet_nn.training.inputs import Inputs
 _ESTIMATORS: dict[str, type[BaseEstimator]] = {
     cls.__name__: cls for cls in (DeepGLMRegressor, DeepGLMClassifier, DoubleGLMRegressor)
 }
-_PLAIN = (Layout, LocalLayout, Bounds, Inputs, Search, LawEstimate, Estimate)  # from their fields
+_PLAIN = (  # made from their fields
+    Layout,
+    LocalLayout,
+    Bounds,
+    Inputs,
+    Search,
+    LawEstimate,
+    Estimate,
+    Learner,
+)
 _OWN_PACKAGES = ("families", "glmnet_nn")
 _CALLBACKS = "_skl_callbacks"  # who watched the fit: no part of the model
 
@@ -76,6 +87,8 @@ class Encoder(PlainEncoder):
                 "parameters": self._fields(parameters, where),
                 "state": self._fields(state, where),
             }
+        if isinstance(value, os.PathLike):
+            return os.fspath(value)
         if cls is Activation:
             return {"activation": value.name}
         if cls is Network:
