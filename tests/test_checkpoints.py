@@ -12,8 +12,9 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import cross_validate
+from test_solvers import problem_of
 
-from families import NegativeBinomial
+from families import NegativeBinomial, Poisson
 from glmnet_nn import (
     DeepGLMClassifier,
     DeepGLMRegressor,
@@ -22,7 +23,7 @@ from glmnet_nn import (
     save_model,
 )
 from glmnet_nn.estimators import _checkpoint, _waiting
-from glmnet_nn.training.solvers import Adam
+from glmnet_nn.training.solvers import LBFGS, Adam, Memory, Newton, NewtonCG
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 3))
@@ -99,6 +100,32 @@ def test_resumed_again_and_again_it_ends_with_the_same_bits(name, tmp_path, monk
     assert_same_fit(asked, whole)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
     assert_same_fit(clone(asked).fit(X, Y), whole)  # it has ended: at once
+
+
+class At(Memory):
+    """Keeps the state of one iteration."""
+
+    def keep(self, n_iter, describe):
+        if n_iter == 2:
+            self.state = describe()
+
+
+@pytest.mark.parametrize("solver", [Newton, LBFGS, NewtonCG, Adam], ids=lambda cls: cls.name)
+def test_a_state_is_not_changed_by_what_comes_after(solver):
+    objective, start = problem_of(Poisson())
+    options = {"epochs": 5, "batch_size": 16} if solver is Adam else {}
+
+    def solved(keeper):
+        if solver is Adam:
+            options["rng"] = np.random.default_rng(7)
+        return solver(**options).solve(objective, start, keeper=keeper)
+
+    kept = At()
+    whole = solved(kept)
+    assert whole.n_iter > 3
+    again = solved(Memory(kept.state))
+    assert_array_equal(again.w, whole.w)
+    assert again.loss_curve == whole.loss_curve
 
 
 def test_a_fit_that_has_ended_is_there_without_training(tmp_path, monkeypatch):
