@@ -132,6 +132,7 @@ FLOORS = (
         (
             "families",
             "glmnet_nn._plotting",
+            "glmnet_nn.training",
             "glmnet_nn.estimators",
             "glmnet_nn.comparison",
             "glmnet_nn.nesting",

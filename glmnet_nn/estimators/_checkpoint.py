@@ -117,7 +117,7 @@ class Journal:
     _written: tuple[int, int] | None = field(default=None, init=False)
 
     def open(self) -> Journal:
-        """Read the file, if it is there; else write it, so that what forbids it is seen now.
+        """Read the file, if it is there.
 
         Raises
         ------
@@ -126,7 +126,6 @@ class Journal:
         """
         remove_unfinished(self.path)
         if not self.path.exists():
-            self._write()
             return self
         kind = f"checkpoint of glmnet_nn {__version__}"
         header, arrays = read_archive(self.path, self._check, kind, _REMEDY)
