@@ -128,14 +128,22 @@ class Journal:
         if not self.path.exists():
             return self
         kind = f"checkpoint of glmnet_nn {__version__}"
-        header, arrays = read_archive(self.path, self._check, kind, _REMEDY)
         self._written = self._mark()
+        self._drawn, self._records = read_archive(
+            self.path, self._check, self._content, kind, _REMEDY
+        )
+        return self
+
+    def _content(
+        self, header: dict[str, Any], arrays: list[NDArray[Any]]
+    ) -> tuple[dict[str, Any], list[Record]]:
+        """Return what was drawn, and the records."""
         content = PlainDecoder(arrays).decode(header["content"])
-        self._drawn = content["drawn"]
+        records = []
         for held in content["searches"]:
             solution = held["solution"] and Solution(**held["solution"])
-            self._records.append(Record(self._write, self.every, solution, held["state"]))
-        return self
+            records.append(Record(self._write, self.every, solution, held["state"]))
+        return content["drawn"], records
 
     def drawn(self, name: str, value: T) -> T:
         """Return what was drawn at random: with ``random_state=None`` what the fit drew first."""

@@ -6,6 +6,7 @@ import os
 from functools import partial
 from typing import Any
 
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -55,15 +56,26 @@ def load_model(path: str | os.PathLike[str]) -> Any:
         The file is no such file, is damaged, or was written by a later version.
     """
     kind, remedy = "file of save_model()", "Write it again."
-    header, arrays = read_archive(path, partial(_check, path), kind, remedy)
+    model = read_archive(path, partial(_check, path), _model, kind, remedy)
+    if not isinstance(model, BaseEstimator):
+        raise ValueError(
+            f"{os.fspath(path)!r} holds no model of save_model(), but a {type(model).__name__}."
+        )
+    return model
+
+
+def _model(header: dict[str, Any], arrays: list[NDArray[Any]]) -> Any:
     return Decoder(arrays).decode(header["model"])
 
 
 def _check(path: str | os.PathLike[str], header: Any) -> None:
     """Raise unless the header is that of a file which this version can read."""
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
-        raise ValueError(f"{os.fspath(path)!r} holds no model of save_model().")
-    if not 1 <= header["schema"] <= SCHEMA:
+        raise ValueError(
+            f"{os.fspath(path)!r} holds no model of save_model(). Read it with the program that "
+            "wrote it."
+        )
+    if not isinstance(header["schema"], int) or not 1 <= header["schema"] <= SCHEMA:
         raise ValueError(
             f"{os.fspath(path)!r} has schema {header['schema']} (glmnet_nn "
             f"{header['glmnet_nn']}), but this version, {__version__}, reads schemas up "

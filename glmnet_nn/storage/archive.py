@@ -7,29 +7,25 @@ import hashlib
 import io
 import json
 import os
-import tempfile
+import uuid
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 _HEADER = "header.json"
 _UNFINISHED = ".part"  # ends the name of a file that is being written
-_BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    KeyError,
-    TypeError,
-    UnicodeDecodeError,
-    json.JSONDecodeError,
-    EOFError,
-    RuntimeError,  # a flipped bit may say that a member is encrypted, or packed some other way
-    OverflowError,
-)
+# what zipfile, json, numpy and the makers of what is in the file say of a file that is none
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, json.JSONDecodeError, UnicodeDecodeError, EOFError,
+    RuntimeError, LookupError, TypeError, AttributeError, OverflowError,
+)  # fmt: skip
+
+T = TypeVar("T")
 
 
 def write_archive(
@@ -65,15 +61,21 @@ def write_archive(
 
 
 def read_archive(
-    path: str | os.PathLike[str], check: Callable[[Any], None], kind: str, remedy: str
-) -> tuple[dict[str, Any], list[NDArray[Any]]]:
-    """Return header and arrays of a file that :func:`write_archive` wrote.
+    path: str | os.PathLike[str],
+    check: Callable[[Any], None],
+    make: Callable[[dict[str, Any], list[NDArray[Any]]], T],
+    kind: str,
+    remedy: str,
+) -> T:
+    """Return what is made of the header and the arrays that :func:`write_archive` wrote.
 
     Parameters
     ----------
     path : str or path
     check : callable
         Given the header, raises if it is not the one that was looked for.
+    make : callable
+        Given header and arrays, makes what they stand for.
     kind, remedy : str
         What the file is to be, and what to do if it is not, for the complaint.
 
@@ -82,17 +84,21 @@ def read_archive(
     ValueError
         The file is cut, damaged, or none of these.
     """
+    incomplete = f"{os.fspath(path)!r} is no complete {kind}: {{}}. {remedy}"
+    whole = io.BytesIO(Path(path).read_bytes())
     try:
-        with zipfile.ZipFile(path) as archive:
-            header = json.loads(archive.read(_HEADER))
-            check(header)
-            facts = header["arrays"]
-            arrays = [
-                _array(archive.read(_name(i)), fact, path, remedy) for i, fact in enumerate(facts)
-            ]
-    except _BROKEN as error:
-        raise ValueError(f"{os.fspath(path)!r} is no complete {kind}: {error}. {remedy}") from error
-    return header, arrays
+        with zipfile.ZipFile(whole) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+    except (*_DAMAGE, ValueError) as error:
+        raise ValueError(incomplete.format(error)) from error
+    try:
+        header = json.loads(members[_HEADER])
+        check(header)
+        facts = header["arrays"]
+        arrays = [_array(members[_name(i)], fact, path, remedy) for i, fact in enumerate(facts)]
+        return make(header, arrays)
+    except _DAMAGE as error:
+        raise ValueError(incomplete.format(error)) from error
 
 
 def remove_unfinished(path: str | os.PathLike[str]) -> None:
@@ -131,9 +137,9 @@ def _name(at: int) -> str:
 
 def _write(path: Path, members: dict[str, bytes], compression: int) -> None:
     """Write the archive beside its place, and move it there when it is on the disk."""
-    handle, temporary = tempfile.mkstemp(_UNFINISHED, f".{path.name}.", path.parent)
+    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}{_UNFINISHED}"
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             with zipfile.ZipFile(file, "w", compression) as archive:
                 for name, part in members.items():
                     archive.writestr(name, part)
@@ -141,5 +147,5 @@ def _write(path: Path, members: dict[str, bytes], compression: int) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise

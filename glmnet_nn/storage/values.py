@@ -4,6 +4,7 @@
 None, bool, int, str      themselves
 float                     itself; {"float": "inf"} where JSON has no number for it
 list, tuple, dict         list, {"tuple": [...]}, {"dict": {...}}
+dict with other keys      {"pairs": [[key, value], ...]}
 array, numpy scalar       {"array": i}, {"scalar": i}: the i-th array of the file
 array of Python strings   {"strings": [...]}
 ========================  =====================================================
@@ -67,7 +68,10 @@ class PlainEncoder:
 
     def _container(self, value: Any, where: str) -> Any:
         if isinstance(value, dict):
-            return {"dict": {str(k): self.encode(v, f"{where}[{k!r}]") for k, v in value.items()}}
+            held = {k: self.encode(v, f"{where}[{k!r}]") for k, v in value.items()}
+            if all(isinstance(key, str) for key in held):
+                return {"dict": held}
+            return {"pairs": [[self.encode(k, f"a key of {where}"), v] for k, v in held.items()]}
         items = [self.encode(item, f"{where}[{i}]") for i, item in enumerate(value)]
         return items if isinstance(value, list) else {"tuple": items}
 
@@ -92,6 +96,7 @@ class PlainDecoder:
             "float": float,
             "tuple": lambda items: tuple(map(self.decode, items)),
             "dict": self._fields,
+            "pairs": lambda pairs: {self.decode(key): self.decode(held) for key, held in pairs},
             "array": lambda at: self._arrays[at],
             "scalar": lambda at: self._arrays[at][()],
             "strings": lambda items: np.array(items, dtype=object),

@@ -18,6 +18,7 @@ _CUT = {
     "callback": "a callback asked to stop",
     "interrupt": "it was interrupted from the keyboard",
 }
+_REMEMBERED = ("current", "curve", "held_out_curve", "_best", "_lowest")
 
 
 class Stopped(Exception):
@@ -119,19 +120,15 @@ class Watch(Objective):
     # ------------------------------------------------- a search that goes on
 
     def state(self) -> State:
-        """Return what it remembers."""
-        return {
-            "current": self.current,
-            "best": self._best,
-            "lowest": self._lowest,
-            "curve": list(self.curve),
-            "held_out": list(self.held_out_curve),
-        }
+        """Return what it remembers; lists as they are now."""
+        held = {name: getattr(self, name) for name in _REMEMBERED}
+        return {name: list(v) if isinstance(v, list) else v for name, v in held.items()}
 
     def restore(self, state: State) -> None:
         """Remember that."""
-        self.current, self._best, self._lowest = state["current"], state["best"], state["lowest"]
-        self.curve, self.held_out_curve = list(state["curve"]), list(state["held_out"])
+        for name in _REMEMBERED:
+            held = state[name]
+            setattr(self, name, list(held) if isinstance(held, list) else held)
 
     def _sweeping(self, buffer: NDArray[Any]) -> None:
         self._buffer = buffer
