@@ -22,7 +22,7 @@ from glmnet_nn.estimators._base_model import base_offset
 from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._prediction import ClassPredictions
-from glmnet_nn.estimators._validation import FLOATING, check_weight
+from glmnet_nn.estimators._validation import COMPRESSED, FLOATING, as_inputs, check_weight
 
 
 class DeepGLMClassifier(ClassifierMixin, ClassPredictions, BaseDeepGLM):
@@ -90,7 +90,7 @@ out_activation_
 
         Parameters
         ----------
-        X : array-like of shape (n, p)
+        X : array-like or sparse matrix of shape (n, p)
         y : array-like of shape (n,) or (n, n_labels)
         sample_weight : array-like of shape (n,), optional
             >= 0; a weight of k is k rows, 0 is no row.
@@ -121,7 +121,10 @@ out_activation_
         exposure: ArrayLike | None,
     ) -> tuple[Any, ...]:
         X, offset, exposure = take_columns(self, X, offset, exposure)
-        rows, target = validate_data(self, X, y, dtype=FLOATING, multi_output=True)
+        rows, target = validate_data(
+            self, X, y, dtype=FLOATING, multi_output=True, accept_sparse=COMPRESSED
+        )
+        rows = as_inputs(rows)
         kind = type_of_target(target)
         if kind not in {"binary", "multiclass", "multilabel-indicator"}:
             check_classification_targets(target)

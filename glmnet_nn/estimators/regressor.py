@@ -18,7 +18,9 @@ from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._prediction import RegressionPredictions
 from glmnet_nn.estimators._score import explained_deviance
 from glmnet_nn.estimators._validation import (
+    COMPRESSED,
     FLOATING,
+    as_inputs,
     check_offset,
     check_weight,
     with_trials,
@@ -308,7 +310,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
 
         Parameters
         ----------
-        X : array-like of shape (n, p)
+        X : array-like or sparse matrix of shape (n, p)
         y : array-like of shape (n,) or (n, n_outputs)
             With ``exposure``, the count, not the rate.
         sample_weight : array-like of shape (n,), optional
@@ -341,7 +343,10 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     ) -> tuple[Any, ...]:
         X, offset, exposure = take_columns(self, X, offset, exposure)
         family = asked_law(self.family, self.link)
-        rows, target = validate_data(self, X, y, dtype=FLOATING, multi_output=True, y_numeric=True)
+        rows, target = validate_data(
+            self, X, y, dtype=FLOATING, multi_output=True, y_numeric=True, accept_sparse=COMPRESSED
+        )
+        rows = as_inputs(rows)
         target = np.asarray(target, dtype=float)
         columns = target[:, None] if target.ndim == 1 else target
         if family.event_ndim and columns.shape[1] < 2:
