@@ -355,14 +355,10 @@ def _require_nested(full: Fitted, restricted: Fitted) -> None:
 def _reduced(full: Fitted, restricted: Fitted, offset: Array) -> tuple[Array, Array]:
     """Return Q'[1, X] and Q'[1, X_0, offset], Q of both side by side: no more rows than columns."""
     size = full.n_designed + restricted.n_designed + offset.shape[1]
-    both = (
-        (
-            np.hstack([full.design(at), restricted.design(at), offset[at]]),
-            np.zeros(at.stop - at.start),
-        )
-        for at in full.blocks(size)
+    parts = (
+        np.hstack([full.design(at), restricted.design(at), offset[at]]) for at in full.blocks(size)
     )
-    R = stacked_qr(both, size)[:, :size]
+    R = stacked_qr(((part, np.zeros(len(part))) for part in parts), size)[:, :size]
     return R[:, : full.n_designed], R[:, full.n_designed :]
 
 

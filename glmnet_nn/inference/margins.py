@@ -41,8 +41,8 @@ class Population:
             row = np.zeros(self.X.shape[1])
         elif isinstance(self.X, ShiftedSparse):
             raise ValueError(
-                "at='median' sorts every column of X, which is sparse. Use at='mean', or inference() "
-                "with X.toarray()."
+                "at='median' sorts every column of X, which is sparse. Use at='mean', or "
+                "inference() with X.toarray()."
             )
         elif np.ptp(self.shares) > 1e-12 * self.shares.max():
             raise ValueError("at='median' needs rows of equal weight. Use at='mean'.")

@@ -157,7 +157,9 @@ def standardized(
 
 
 def _sums_of_rows(X: Array, share: Array, unit: Array, center: bool) -> tuple[Array, Array, Array]:
-    """Return the weighted means m of X * unit (else 0), and those of X * unit - m and its square."""
+    """Return the weighted means m of X * unit, 0 unless ``center``; those of X * unit - m and
+    of its square.
+    """
     middle, rest, square = np.zeros((3, X.shape[1]))
     if center:
         for rows, block in _blocks(X):
