@@ -47,7 +47,7 @@ class Bounds:
     def clip(self, X: Array) -> Array:
         """Return min(max(X, low), high)."""
         if isinstance(X, ShiftedSparse):
-            return X.clip(self.low, self.high)  # type: ignore[return-value]
+            return X.clip(self.low, self.high)
         clipped = np.maximum(X, self.low)
         return np.minimum(clipped, self.high, out=clipped)
 

@@ -180,10 +180,16 @@ class ShiftedSparse(Unlaid):
         clipped = np.clip(entries, self.by_column(low), self.by_column(high))
         return self._with(clipped - self.by_column(shift), shift if shift.any() else None)
 
+    @property
+    def _column_of_entries(self) -> NDArray[np.intp]:
+        S = self.matrix
+        if S.format == "csr":
+            return S.indices
+        return np.repeat(np.arange(self.shape[1]), np.diff(S.indptr))
+
     def by_column(self, values: Array) -> Array:
         """Return, of (p,) numbers, that of each entry of S."""
-        S = self.matrix
-        return values[S.indices] if S.format == "csr" else np.repeat(values, np.diff(S.indptr))
+        return values[self._column_of_entries]
 
     def by_row(self, values: Array) -> Array:
         """Return, of (n,) numbers, that of each entry of S."""
@@ -198,13 +204,14 @@ class ShiftedSparse(Unlaid):
 
     def sums_of_columns(self, values: Array) -> Array:
         """Return the sums, (p,), of values of the entries of S, column by column."""
-        columns = self.by_column(np.arange(self.shape[1]))
-        return np.bincount(columns, weights=values, minlength=self.shape[1])
+        columns = self._column_of_entries
+        sums = np.bincount(columns, values.astype(float, copy=False), minlength=self.shape[1])
+        return np.asarray(sums, dtype=float)
 
     def largest_of_columns(self, values: Array) -> Array:
         """Return the largest, (p,), of values >= 0 of the entries of S; 0 where there are none."""
         largest = np.zeros(self.shape[1])
-        np.maximum.at(largest, self.by_column(np.arange(self.shape[1])), values)
+        np.maximum.at(largest, self._column_of_entries, values)
         return largest
 
     def largest(self) -> float:

@@ -54,7 +54,7 @@ class MiniBatches:
         first = rows.take(slice(0, 1)).X
         is_sparse = isinstance(first, ShiftedSparse)
         self._places = _Places.of(rows, 0 if is_sparse else network.packed(first).shape[1])
-        x = network.packed(rows.take(slice(None)).X) if is_sparse else None
+        x: Any = network.packed(rows.take(slice(None)).X) if is_sparse else None
         dtypes = [np.dtype(np.float32)] * single + [np.dtype(np.float64)]
         kept = (self._places.packed(rows, share, dtype, network, x) for dtype in dtypes)
         packed = next(found for found in kept if found is not None)

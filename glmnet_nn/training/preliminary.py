@@ -19,7 +19,7 @@ _STEPS = 25
 _NEAR = 1e-6  # of the slope at the start
 
 
-def is_wide(X: Array) -> bool:
+def is_wide(X: Array | ShiftedSparse) -> bool:
     """Tell whether X is sparse with so many columns that p x p arrays are to be avoided."""
     return isinstance(X, ShiftedSparse) and X.shape[1] > MOST_COLUMNS
 

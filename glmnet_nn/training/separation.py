@@ -149,7 +149,7 @@ class Inequalities:
             at += len(kept)
             if not kept.any():
                 continue
-            some = kept.reshape(len(rows), -1).any(axis=1)  # of the others no J is made
+            some = np.asarray(kept.reshape(len(rows), -1).any(axis=1))  # no J of the others
             inputs, _ = objective.linear_predictor(self.w, rows.take(some))
             J = objective.network.jacobian(self.w, inputs)
             G = np.einsum("nmk,nkp->nmp", cone[some], J)
