@@ -148,7 +148,8 @@ class BaseDeepGLM(
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = self.architecture == "dense"
+        attends = self.architecture == "local" and np.size(self.hidden_layer_sizes)
+        tags.input_tags.sparse = not attends
         return tags
 
     # ------------------------------------------------------------------ fit

@@ -242,6 +242,10 @@ class ShiftedSparse(Unlaid):
         shape = (S.shape[0], len(columns))
         return columns, type(S)((S.data, place[S.indices], S.indptr), shape=shape)
 
+    @cached_property
+    def _compact_T(self) -> Any:
+        return self._compact[1].T
+
     def times(self, M: Array) -> Array:
         columns, S = self._compact
         product: Array = S @ (M if columns is None else M.take(columns, axis=0))
@@ -250,8 +254,8 @@ class ShiftedSparse(Unlaid):
         return product
 
     def left_times(self, M: Array, out: Array | None = None) -> Array:
-        columns, S = self._compact
-        product: Array = (S.T @ M.T).T
+        columns = self._compact[0]
+        product: Array = (self._compact_T @ M.T).T
         if columns is not None or out is not None:
             if out is None:
                 out = np.empty((*M.shape[:-1], self.shape[1]), product.dtype)

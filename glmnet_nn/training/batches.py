@@ -91,7 +91,7 @@ class MiniBatches:
             packed = self._packed.take(index, axis=0, out=taken[: len(index)], mode="clip")
             rows = self._places.split(packed)
             if self._x is not None:
-                rows = rows._replace(X=self._x[index])
+                rows = rows._replace(X=self._sparse_rows(index))
             for first in range(0, len(index), self.size):
                 batch = slice(first, min(first + self.size, len(index)))
                 one.differentiate(rows, batch, eta)
@@ -100,6 +100,13 @@ class MiniBatches:
             if not np.isfinite(total):
                 return total
         return total / self.n_rows + self._saturated
+
+    def _sparse_rows(self, index: NDArray[np.intp]) -> ShiftedSparse:
+        """Return x of these rows; of all in their order what it is, with what it has cached."""
+        assert self._x is not None
+        if len(index) == self.n_rows and np.all(index[1:] > index[:-1]):
+            return self._x
+        return self._x[index]
 
     def _kernel(self, rows: _Packed, eta: Buffer) -> float:
         """Return the sum over rows of w [A(theta) - theta y], w of mean 1."""
