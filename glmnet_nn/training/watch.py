@@ -72,6 +72,7 @@ class Watch(Objective):
         super().__init__(objective.rows, objective.family, objective.network, objective.penalty)
         self.current = start
         self.curve: list[float] = []
+        self.deviance_curve: list[float] = []
         self.held_out_curve: list[float] = []
         self._best, self._lowest = start, np.inf
         self._held_out, self._descends = held_out, descends
@@ -145,6 +146,7 @@ class Watch(Objective):
             tuple(self.curve),
             tuple(self.held_out_curve),
             ended_by,
+            tuple(self.deviance_curve),
         )
 
     def _criterion(self, w: Array) -> float:
