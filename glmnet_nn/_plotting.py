@@ -23,11 +23,11 @@ def pyplot() -> Any:
     return plt
 
 
-def figure_and_axes(ax: Any = None) -> tuple[Any, Any]:
-    """Return the figure and the axes to draw on: those given, or new ones."""
+def figure_and_axes(ax: Any = None, figsize: tuple[float, float] | None = None) -> tuple[Any, Any]:
+    """Return the figure and the axes to draw on: those given, or new ones of this size."""
     plt = pyplot()
     if ax is None:
-        return plt.subplots(layout="constrained")
+        return plt.subplots(layout="constrained", figsize=figsize)
     return ax.figure, ax
 
 

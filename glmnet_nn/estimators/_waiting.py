@@ -137,11 +137,10 @@ class Waiting:
 
         def describe(n_iter: int, value: float) -> Iteration:
             watch.curve.append(value)
-            watch.deviance_curve.append(2.0 * (value - watch.penalty.value(watch.current)))
+            deviance = watch.deviance(value) * unit**2
             if not self.observers:
                 return Iteration(n_iter, value)
             held_out = watch.held_out_curve[-1] * unit**2 if watch.held_out_curve else None
-            deviance = watch.deviance_curve[-1] * unit**2
             return Iteration(
                 n_iter,
                 value,

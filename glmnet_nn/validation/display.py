@@ -32,9 +32,9 @@ class Display:
     ax_: Any
     figure_: Any
 
-    def _axes(self, ax: Any) -> Any:
-        """Return the axes to draw on, kept with their figure."""
-        self.figure_, self.ax_ = figure_and_axes(ax)
+    def _axes(self, ax: Any, figsize: tuple[float, float] | None = None) -> Any:
+        """Return the axes to draw on, kept with their figure; new ones have this size."""
+        self.figure_, self.ax_ = figure_and_axes(ax, figsize)
         return self.ax_
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from glmnet_nn._plotting import plain_log_axis
-from glmnet_nn.comparison.means import unwrapped
 from glmnet_nn.validation.display import Display, DisplayOfMeans, by_model, colour
+from glmnet_nn.validation.fitted import inference_of
 from glmnet_nn.validation.lorenz import gini_table, lorenz_curve
 from glmnet_nn.validation.observations import Predictions
 from glmnet_nn.validation.relativities import relativities
@@ -160,11 +160,5 @@ class RelativitiesDisplay(Display):
         TypeError
             The model has no ``inference()``.
         """
-        model, columns = unwrapped(estimator, X)
-        if not hasattr(model, "inference"):
-            raise TypeError(
-                f"relativities need inference(), which {type(model).__name__} does not have. Pass "
-                "a table of estimates and standard errors to from_estimates."
-            )
-        results = model.inference(columns, y, **data)
+        results = inference_of(estimator, X, y, "relativities", **data)
         return cls.from_estimates(results, base, alpha=alpha, ax=ax)
