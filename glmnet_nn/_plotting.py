@@ -31,13 +31,20 @@ def figure_and_axes(ax: Any = None, figsize: tuple[float, float] | None = None) 
     return ax.figure, ax
 
 
-def plain_log_axis(ax: Any) -> None:
-    """Mark a logarithmic x axis by round numbers: powers of ten would mark hardly any."""
-    pyplot()
-    from matplotlib.ticker import MaxNLocator
+_FEW = 10.0  # times the lower end of an axis: powers of ten would mark hardly any of it
+_MANY = 1e4
 
-    low, high = ax.get_xlim()
-    if high < 10.0 * low:
-        ax.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
-        ax.minorticks_off()
-    ax.xaxis.set_major_formatter("{x:g}")
+
+def plain_log_axis(axis: Any) -> None:
+    """Mark a logarithmic axis, ``ax.xaxis`` or ``ax.yaxis``, by round numbers in plain writing."""
+    pyplot()
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+    low, high = sorted(axis.get_view_interval())
+    if high < _FEW * low:
+        axis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
+        axis.set_minor_locator(LogLocator(subs=()))
+    elif high < _MANY * low:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())

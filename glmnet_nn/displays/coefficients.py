@@ -19,9 +19,10 @@ from glmnet_nn.validation.fitted import inference_of
 
 _INTERCEPTS = ("Intercept", "const")
 _SORTS = (None, "estimate", "size")
-_ROW, _MODEL, _MARGINS = 0.24, 0.07, 1.1  # inches
+_ROW, _MODEL, _WRITTEN, _MARGINS = 0.24, 0.07, 0.16, 1.1  # inches
+_LETTER, _NUMBERS = 0.075, 20  # inches; letters of an estimate with its limits
 _LETTERS = 38  # of a name in a line
-_SPREAD = 0.56  # of a row, over which models lie
+_SPREAD = 0.84  # of a row, over which models lie
 
 
 class CoefficientDisplay(Display):
@@ -94,7 +95,8 @@ class CoefficientDisplay(Display):
             Which coefficients, in this order, and what to call them; of classes a coefficient
             is ``class:name``.
         groups : mapping of str to sequence of str, optional
-            Headings with the names of the coefficients below them; others come last.
+            Headings with the names of the coefficients below them; those of none come last,
+            under "other".
         sort : {None, "estimate", "size"}, default=None
             Order of the rows (of each group): as they are; by the estimate of the first model
             that has one, or by its distance from 0, the largest above.
@@ -183,7 +185,7 @@ class CoefficientDisplay(Display):
         shown = dict(names) if isinstance(names, Mapping) else {}
         labels = ["" if key is None else textwrap.fill(shown.get(key, key), _LETTERS) for key in
                   (key for _, key in rows)]  # fmt: skip
-        ax = self._axes(ax, _size(labels, len(self.tables)))
+        ax = self._axes(ax, _size(labels, len(self.tables), annotate))
         place = {key: at for at, (_, key) in enumerate(rows) if key is not None}
         self.bars_, numbers = {}, {}
         offsets = _offsets(len(self.tables))
@@ -198,7 +200,7 @@ class CoefficientDisplay(Display):
         self._heads(rows, labels)
         if self.exponentiated:
             ax.set_xscale("log")
-            plain_log_axis(ax)
+            plain_log_axis(ax.xaxis)
         ax.set(xlabel=self.label, ylim=(len(rows) - 0.5, -0.5))
         if annotate:
             right = ax.secondary_yaxis("right")
@@ -241,7 +243,8 @@ class CoefficientDisplay(Display):
         for heading, keys in (groups or {}).items():
             members = [key for key in chosen if key in set(keys)]
             rows += [(heading, None), *(("", key) for key in members)] if members else []
-        return [*rows, *(("", key) for key in chosen if key not in grouped)]
+        rest: list[tuple[str, str | None]] = [("", key) for key in chosen if key not in grouped]
+        return [*rows, *([("other", None)] if rows and rest else []), *rest]
 
     def _first_estimates(self, keys: list[str], sort: str) -> dict[str, float]:
         """Return the estimate, or its size, of the first model that has one; -inf without."""
@@ -296,20 +299,25 @@ def _label(links: set[str | None], exponentiate: bool) -> str:
     return ratios.pop() if len(ratios) == 1 else "exp(coefficient)"
 
 
-def _size(labels: list[str], n_models: int) -> tuple[float, float]:
+def _size(labels: list[str], n_models: int, annotated: bool) -> tuple[float, float]:
     """Return width and height of new axes, in inches."""
     lines = sum(1 + label.count("\n") * 0.6 for label in labels)
-    height = _MARGINS + lines * (_ROW + _MODEL * (n_models - 1))
+    more = (_WRITTEN if annotated else _MODEL) * (n_models - 1)
+    height = _MARGINS + lines * (_ROW + more)
     longest = max((len(line) for label in labels for line in label.split("\n")), default=0)
-    return 4.8 + 0.075 * longest, max(height, 2.4)
+    return 4.8 + _LETTER * (longest + _NUMBERS * annotated), max(height, 2.4)
 
 
 def _offsets(n: int) -> Array:
     """Return where in a row each of n models lies, the first above."""
-    return np.linspace(-0.5, 0.5, n) * _SPREAD * (n - 1) / n if n > 1 else np.zeros(1)
+    return _SPREAD * ((np.arange(n) + 0.5) / n - 0.5)
 
 
 def _in_words(row: Array) -> str:
     if np.isnan(row[0]):
         return "not determined"
-    return f"{row[0]:.3g} ({row[1]:.3g}, {row[2]:.3g})"
+    width = float(np.abs(row[2] - row[1]))
+    if not 0 < width < np.inf:
+        return f"{row[0]:.3g} ({row[1]:.3g}, {row[2]:.3g})"
+    digits = int(np.clip(1 - np.floor(np.log10(width / 2)), 0, 8))
+    return "{:.{d}f} ({:.{d}f}, {:.{d}f})".format(*row, d=digits)

@@ -10,12 +10,14 @@ from numpy.typing import ArrayLike
 from sklearn.pipeline import Pipeline
 
 from families import Array
-from glmnet_nn._plotting import pyplot
+from glmnet_nn._plotting import plain_log_axis, pyplot
+from glmnet_nn.displays.residuals import FEWEST_VALUES
 from glmnet_nn.inference import RATIOS, GLMResults, NetworkResults, PartialEffect
 from glmnet_nn.validation.display import Display, colour, ticks
 from glmnet_nn.validation.fitted import inference_of
 
 _NUMBERED = 10  # curves with a colour of their own
+_BESIDE = 0.6  # of the distance of two levels, over which outputs lie
 _DECILES = np.arange(0.05, 1.0, 0.1)
 
 
@@ -25,7 +27,8 @@ class PartialEffectDisplay(Display):
     The curve is the partial dependence of the mean, of the linear predictor, or of the local
     coefficient d eta / d x_j; its band is that of the error of the parameters, by the delta
     method, at each value by itself. Marks on the axis are at .05, .15, ..., .95 of the column's
-    values: beyond them the curve hangs on few rows. Levels have points and bars.
+    values: beyond them the curve hangs on few rows. Levels, and fewer than
+    eight numbers, have points and bars.
 
     Where a curve of `LocalCoefDisplay` shows how a coefficient spreads over the rows, this one
     shows its average, and how well the data determine it.
@@ -152,14 +155,22 @@ class PartialEffectDisplay(Display):
         heights = height.reshape(len(height), -1)
         bounds = limits.reshape(len(height), -1, 2)
         self.lines_, self.bands_ = [], []
-        numeric = all(isinstance(v, int | float | np.number) for v in effect.values)
-        numeric = numeric and not any(isinstance(v, bool) for v in effect.values)
+        numeric = _are_numbers(effect.values)
+        x = np.asarray(effect.values, dtype=float) if numeric else np.arange(len(height), dtype=float)
+        levels = len(x) < FEWEST_VALUES or not numeric
         colours = _colours(len(outputs))
         for k, name in enumerate(outputs):
-            draw = self._curve if numeric else self._points
-            draw(heights[:, k], bounds[:, k], colours[k], name, (k, len(outputs)))
+            look = {"color": colours[k], "label": name or None}
+            if levels:
+                beside = _BESIDE * _step(x) * ((k + 0.5) / len(outputs) - 0.5)
+                self._points(x + beside, heights[:, k], bounds[:, k], look)
+            else:
+                self._curve(x, heights[:, k], bounds[:, k], look)
         if not numeric:
             ticks(ax, pd.Index(effect.values))
+        elif levels:
+            ax.set_xticks(x, [f"{value:.4g}" for value in x])
+            ax.margins(x=1.0 / (1.0 + len(x)))
         elif self.rug is not None:
             ax.plot(self.rug, np.zeros(len(self.rug)), "|", color="0.3", ms=9, clip_on=False,
                     transform=ax.get_xaxis_transform())  # fmt: skip
@@ -167,8 +178,7 @@ class PartialEffectDisplay(Display):
             ax.axhline(1.0 if exponentiate else 0.0, color="0.3", lw=0.8, zorder=0)
         if exponentiate:
             ax.set_yscale("log")
-            ax.yaxis.set_major_formatter("{x:g}")
-            ax.yaxis.set_minor_formatter("{x:g}")
+            plain_log_axis(ax.yaxis)
         ax.set(xlabel=effect.column, ylabel=label)
         if effect.outputs is not None:
             ax.legend(fontsize="small", ncols=1 + len(outputs) // 6)
@@ -194,24 +204,27 @@ class PartialEffectDisplay(Display):
             )
         return f"{RATIOS[link]} to {effect.column} = {effect.reference}"
 
-    def _curve(
-        self, height: Array, bounds: Array, shade: Any, name: str, place: tuple[int, int]
-    ) -> None:
-        x = np.asarray(self.effect.values, dtype=float)
-        band = self.ax_.fill_between(x, bounds[:, 0], bounds[:, 1], color=shade, alpha=0.25, lw=0)
-        (line,) = self.ax_.plot(x, height, color=shade, label=name or None)
+    def _curve(self, x: Array, height: Array, bounds: Array, look: dict[str, Any]) -> None:
+        band = self.ax_.fill_between(x, *bounds.T, color=look["color"], alpha=0.25, lw=0)
+        (line,) = self.ax_.plot(x, height, **look)
         self.bands_.append(band)
         self.lines_.append(line)
 
-    def _points(
-        self, height: Array, bounds: Array, shade: Any, name: str, place: tuple[int, int]
-    ) -> None:
-        k, n = place
-        x = np.arange(len(height)) + (0.6 * ((k + 0.5) / n - 0.5) if n > 1 else 0.0)
+    def _points(self, x: Array, height: Array, bounds: Array, look: dict[str, Any]) -> None:
         ends = np.abs(bounds - height[:, None]).T
-        bar = self.ax_.errorbar(x, height, ends, fmt="o", color=shade, capsize=2, label=name or None)
+        bar = self.ax_.errorbar(x, height, ends, fmt="o", capsize=2, **look)
         self.bands_.append(bar)
         self.lines_.append(bar.lines[0])
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    kinds = all(isinstance(v, int | float | np.number) for v in values)
+    return kinds and not any(isinstance(v, bool) for v in values)
+
+
+def _step(x: Array) -> float:
+    """Return the least distance of two values."""
+    return float(np.diff(np.sort(x)).min()) if len(x) > 1 else 1.0
 
 
 def _before(estimator: Any) -> Any:

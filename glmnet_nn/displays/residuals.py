@@ -22,7 +22,7 @@ from glmnet_nn.validation.display import Display, reach, ticks
 
 _POINTS = 60  # of a smooth
 _MOST_POINTS = 3000  # that are drawn one by one; more are counted in hexagons
-_FEWEST_VALUES = 8  # of a number that has an axis; fewer are levels
+FEWEST_VALUES = 8  # of a number that has an axis; fewer are levels
 _NORMAL = 1.0  # standard deviation of quantile residuals
 _LABELS = {"pearson": "Pearson", "anscombe": "Anscombe"}
 
@@ -213,6 +213,7 @@ class ResidualDisplay(Display):
         groups = [table["residual"][levels == level] for level in levels.categories]
         places = range(len(groups))
         look = {"flierprops": {"marker": ".", "ms": 2, "alpha": 0.4, "rasterized": True}}
+        look["medianprops"] = {"color": "C3", "lw": 1.6}
         drawn = self.ax_.boxplot(groups, positions=places, widths=0.6, **look)
         self.points_, self.line_, self.smooth_ = drawn["boxes"], None, None
         numeric = pd.api.types.is_numeric_dtype(levels.categories)
@@ -229,7 +230,7 @@ class ResidualDisplay(Display):
                 x, residual, gridsize=(60, 40), xscale=scale, bins="log", mincnt=1, cmap="Blues",
                 lw=0, rasterized=True,
             )  # fmt: skip
-            self.figure_.colorbar(self.points_, ax=ax, label="rows")
+            self.figure_.colorbar(self.points_, ax=ax, label="rows", format="{x:g}")
         else:
             alpha = float(np.clip(30.0 / np.sqrt(max(len(x), 1)), 0.25, 0.8))
             self.points_ = ax.scatter(x, residual, s=9, color="C0", alpha=alpha, lw=0)
@@ -245,7 +246,7 @@ class ResidualDisplay(Display):
             edge = curve.mean + sign * curve.deviation
             ax.plot(at, edge, "--", color="C3", lw=1.0, label=label)
         if self.log:
-            plain_log_axis(ax)
+            plain_log_axis(ax.xaxis)
         ax.legend(loc="best", fontsize="small")
 
 
@@ -253,7 +254,7 @@ def is_factor(x: pd.Series) -> bool:
     """Tell whether values are levels: no numbers, truth values, or few distinct ones."""
     if not pd.api.types.is_numeric_dtype(x) or pd.api.types.is_bool_dtype(x):
         return True
-    return x.nunique() < _FEWEST_VALUES
+    return x.nunique() < FEWEST_VALUES
 
 
 def _curve(x: Array, values: Array, weight: Array, span: float) -> tuple[Array, Smooth]:

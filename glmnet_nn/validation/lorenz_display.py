@@ -122,7 +122,7 @@ class RelativitiesDisplay(Display):
         names = [f"{factor} {level}".strip() for factor, level in table.index]
         ax.set_yticks(place, names)
         ax.set(xscale="log", xlabel="relativity")
-        plain_log_axis(ax)
+        plain_log_axis(ax.xaxis)
         ax.invert_yaxis()
         return self
 
