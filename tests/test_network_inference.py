@@ -246,6 +246,7 @@ def test_gradients_of_functionals_are_their_derivatives(family, mean):
     function = functionals.means if mean else functionals.linear_predictors
     found = function(network, law, w, rows)
     close(found.gradients, slope(lambda w: function(network, law, w, rows).values, w), atol=1e-8)
+    along = np.array([0.0, 1.0])
     effects, gradients = functionals.partial_effects(network, law, w, rows, along, mean)
     step = 1e-3
     moved = [

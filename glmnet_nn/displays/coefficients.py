@@ -180,14 +180,15 @@ class CoefficientDisplay(Display):
         annotate: bool = False,
         ax: Any = None,
     ) -> CoefficientDisplay:
-        """Draw the tables on ``ax``, or on new axes. What the data do not determine has no point."""
+        """Draw the tables on ``ax``, or on new axes: no point where nothing is determined."""
         rows = self._rows(names, groups, sort)
         shown = dict(names) if isinstance(names, Mapping) else {}
         labels = ["" if key is None else textwrap.fill(shown.get(key, key), _LETTERS) for key in
                   (key for _, key in rows)]  # fmt: skip
         ax = self._axes(ax, _size(labels, len(self.tables), annotate))
         place = {key: at for at, (_, key) in enumerate(rows) if key is not None}
-        self.bars_, numbers = {}, {}
+        self.bars_: dict[str, Any] = {}
+        numbers: dict[float, str] = {}
         offsets = _offsets(len(self.tables))
         for number, (name, table) in enumerate(self.tables.items()):
             drawn = table.loc[[key for key in place if key in table.index]]
@@ -263,7 +264,9 @@ class CoefficientDisplay(Display):
         value, ends = table["estimate"].to_numpy(), table[["lower", "upper"]].to_numpy()
         drawable = np.isfinite(ends) & ((ends > 0) | (not self.exponentiated))
         half = np.where(drawable.all(axis=1), np.abs(ends.T - value), np.nan)
-        value = np.where(np.isfinite(value) & ((value > 0) | (not self.exponentiated)), value, np.nan)
+        value = np.where(
+            np.isfinite(value) & ((value > 0) | (not self.exponentiated)), value, np.nan
+        )
         return self.ax_.errorbar(
             value, at, xerr=half, fmt="o", ms=4, color=shade, elinewidth=1.4, capsize=0,
             label=name or None,

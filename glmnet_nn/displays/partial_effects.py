@@ -17,7 +17,7 @@ from glmnet_nn.validation.display import Display, colour, ticks
 from glmnet_nn.validation.fitted import inference_of
 
 _NUMBERED = 10  # curves with a colour of their own
-_BESIDE = 0.6  # of the distance of two levels, over which outputs lie
+_BESIDE = 0.4  # of the distance of two levels, over which outputs lie
 _DECILES = np.arange(0.05, 1.0, 0.1)
 
 
@@ -154,9 +154,14 @@ class PartialEffectDisplay(Display):
         outputs = effect.outputs or [""]
         heights = height.reshape(len(height), -1)
         bounds = limits.reshape(len(height), -1, 2)
-        self.lines_, self.bands_ = [], []
+        self.lines_: list[Any] = []
+        self.bands_: list[Any] = []
         numeric = _are_numbers(effect.values)
-        x = np.asarray(effect.values, dtype=float) if numeric else np.arange(len(height), dtype=float)
+        x = (
+            np.asarray(effect.values, dtype=float)
+            if numeric
+            else np.arange(len(height), dtype=float)
+        )
         levels = len(x) < FEWEST_VALUES or not numeric
         colours = _colours(len(outputs))
         for k, name in enumerate(outputs):
@@ -188,13 +193,15 @@ class PartialEffectDisplay(Display):
         """Return what the vertical axis has."""
         effect = self.effect
         names = {
-            "mean": "average mean",
+            "mean": "average probability" if effect.family.event_ndim else "average mean",
             "linear": "average linear predictor",
             "slope": f"average local coefficient of {effect.column}",
         }
         if not exponentiate:
             label = names[effect.which]
-            return label if effect.reference is None else f"{label}, less that at {effect.reference}"
+            return (
+                label if effect.reference is None else f"{label}, less that at {effect.reference}"
+            )
         link = effect.family.link_name
         if effect.which != "linear" or effect.reference is None or link not in RATIOS:
             raise ValueError(

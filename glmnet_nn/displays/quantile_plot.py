@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from families import Array, ExponentialFamily
@@ -176,8 +176,8 @@ class QuantileResidualDisplay(Display):
         at = table.iloc[_shown(len(table))]
         here = at["theoretical"] if detrended else 0.0
         self.band_ = ax.fill_between(
-            table["theoretical"], table["lower"] - line, table["upper"] - line, color="0.85",
-            lw=0, label=f"{1 - self.alpha:.0%} for each point", rasterized=len(table) > _MOST_POINTS,
+            table["theoretical"], table["lower"] - line, table["upper"] - line, color="0.85", lw=0,
+            label=f"{100 * (1 - self.alpha):g} % for each point", rasterized=len(table) > _MOST_POINTS,
         )  # fmt: skip
         (self.points_,) = ax.plot(
             at["theoretical"], at["residual"] - here, "o", ms=3, mew=0, color="C0", zorder=3
@@ -227,7 +227,7 @@ def normal_quantiles(values: Array, alpha: float) -> pd.DataFrame:
     return pd.DataFrame(columns | {"lower": ends[0], "upper": ends[1]})
 
 
-def _shown(n: int) -> Array:
+def _shown(n: int) -> NDArray[np.intp]:
     """Return the ranks that are drawn, from 0."""
     if n <= _MOST_POINTS:
         return np.arange(n)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from families import Array, ExponentialFamily
 from glmnet_nn.comparison.means import unwrapped
@@ -85,7 +85,7 @@ def of_estimator(
     sample_weight: ArrayLike | None,
     offset: ArrayLike | None,
     exposure: ArrayLike | None,
-) -> tuple[Residuals, Array]:
+) -> tuple[Residuals, NDArray[np.bool_]]:
     """Return the residuals of a fitted model, and which rows of X have one."""
     check_kind(kind)
     model, columns = unwrapped(estimator, X)
@@ -151,7 +151,7 @@ def of_predictions(
     dispersion: float | ArrayLike | None,
     random_state: Any,
     sample_weight: ArrayLike | None,
-) -> tuple[Residuals, Array]:
+) -> tuple[Residuals, NDArray[np.bool_]]:
     """Return the residuals of predicted means, and which rows have one."""
     law = known_law(family)
     seen = observations(y, mu, sample_weight)
@@ -187,7 +187,7 @@ def _dispersion(
     eta: Array,
     weight: Array,
     given: float | ArrayLike | None,
-    kept: Array,
+    kept: NDArray[np.bool_],
 ) -> Array | float:
     """Return phi: as given, (n, 1) if by row, or Pearson's chi^2 over the sum of weights."""
     if not law.has_dispersion:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
+from glmnet_nn._plotting import plain_log_axis
 from glmnet_nn.comparison.means import innermost
 from glmnet_nn.validation.display import Display
 
@@ -102,7 +103,8 @@ class TrainingCurveDisplay(Display):
     def plot(self, *, log: bool = False, ax: Any = None) -> TrainingCurveDisplay:
         """Draw the curves on ``ax``, or on new axes."""
         ax = self._axes(ax)
-        self.lines_, self.points_ = {}, {}
+        self.lines_: dict[tuple[str, int], Any] = {}
+        self.points_: dict[tuple[str, int], Any] = {}
         numbers = self.table.index.get_level_values("curve").unique()
         several = len(self.kept) > 1
         for number in [*numbers.difference(self.kept), *self.kept]:
@@ -120,6 +122,7 @@ class TrainingCurveDisplay(Display):
         ax.set(xlabel=self.unit, ylabel="mean deviance", title=self.name or "")
         if log:
             ax.set_yscale("log")
+            plain_log_axis(ax.yaxis)
         ax.legend(loc="upper right")
         return self
 
@@ -140,12 +143,12 @@ class TrainingCurveDisplay(Display):
         first = self.kept[0]
         last, which = self.points_.popitem()
         self.points_[last] = which
-        at = f"{which.get_xdata()[0]:g}" if len(self.kept) == 1 else "of each member"
+        at = f": {which.get_xdata()[0]:g}" if len(self.kept) == 1 else " of each member"
         whose = f", {len(self.kept)} members" if len(self.kept) > 1 else ""
         for what, label in (("deviance", "training"), ("validation", "validation")):
             if (what, first) in self.lines_:
                 self.lines_[what, first].set_label(f"{label}{whose}")
-        which.set_label(f"kept: {self.unit} {at}")
+        which.set_label(f"kept {self.unit}{at}")
         if n_curves > len(self.kept):
             label = f"the other {n_curves - 1} starts" if n_curves > 2 else "the other start"
             self.ax_.plot([], [], color="0.3", label=label, **_OTHERS)
@@ -181,6 +184,9 @@ def _own(model: Any) -> tuple[list[float], list[float], int]:
 
 
 def _frame(deviance: list[float], validation: list[float], first: int) -> pd.DataFrame:
-    index = np.arange(first, first + len(deviance))
-    columns = {"deviance": deviance} | ({"validation": validation} if validation else {})
-    return pd.DataFrame(columns, index=index)
+    curves = {"deviance": deviance} | ({"validation": validation} if validation else {})
+    numbered = {  # Ctrl-C may leave one curve shorter
+        name: pd.Series(curve, index=np.arange(first, first + len(curve)))
+        for name, curve in curves.items()
+    }
+    return pd.DataFrame(numbered)

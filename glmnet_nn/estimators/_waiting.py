@@ -172,9 +172,16 @@ def _in_unit(found: Solution, unit: float) -> Solution:
     """Return the solution with its curves, of a loss that is quadratic in y, in the unit of y."""
     if unit == 1.0:
         return found
-    names = ("loss_curve", "deviance_curve", "validation_curve")
-    scaled = {name: tuple(unit**2 * value for value in getattr(found, name)) for name in names}
-    return replace(found, **scaled)
+
+    def scaled(curve: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(unit**2 * value for value in curve)
+
+    return replace(
+        found,
+        loss_curve=scaled(found.loss_curve),
+        deviance_curve=scaled(found.deviance_curve),
+        validation_curve=scaled(found.validation_curve),
+    )
 
 
 def raise_if_repeated() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from families import Array, ExponentialFamily
 from glmnet_nn.inference import functionals
@@ -105,7 +105,7 @@ class PartialInference:
         self,
         X: Any,
         column: Any,
-        values: Sequence[Any] | ArrayLike | None = None,
+        values: Sequence[Any] | NDArray[Any] | None = None,
         *,
         which: str = "mean",
         reference: Any = None,
@@ -217,14 +217,14 @@ class _Average:
         estimate = self.estimate
         Z = estimate.inputs.transform(X)
         rows = Rows(Z, np.empty((len(Z), 0)), self.shares, offset)
-        total, gradients = 0.0, 0.0
+        total, gradients = np.zeros(()), np.zeros(())
         for block in self._blocks(rows):
             values, gradient = self._function(block)
             total = total + block.weight @ values
             gradients = gradients + gradient
         if estimate._is_outside(X, Z).any():
             gradients = gradients + np.nan
-        return np.asarray(total), np.asarray(gradients)
+        return total, gradients
 
     def _blocks(self, rows: Rows) -> Iterator[Rows]:
         return rows.blocks(max(64, _BLOCK // max(self.estimate.network.layout.sizes)))

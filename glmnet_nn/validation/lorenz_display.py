@@ -113,11 +113,14 @@ class RelativitiesDisplay(Display):
         table = self.table.drop(index="Intercept", level="factor", errors="ignore")
         factors = table.index.get_level_values("factor")
         place = np.arange(len(table)) + np.cumsum(np.r_[0, factors[1:] != factors[:-1]])
-        for number, factor in enumerate(dict.fromkeys(factors)):
+        n_factors = 0  # with levels: numbers have the first colour together
+        for factor in dict.fromkeys(factors):
             rows, at = table[factors == factor], place[factors == factor]
+            n_factors += len(rows) > 1
+            shade = colour(n_factors if len(rows) > 1 else 0)
             value = rows["relativity"]
             ends = np.abs(rows[["lower", "upper"]].to_numpy().T - value.to_numpy())
-            ax.errorbar(value, at, xerr=ends, fmt="o", color=colour(number), capsize=2)
+            ax.errorbar(value, at, xerr=ends, fmt="o", color=shade, capsize=2)
         ax.axvline(1.0, color="0.6", lw=0.8, zorder=0)
         names = [f"{factor} {level}".strip() for factor, level in table.index]
         ax.set_yticks(place, names)
