@@ -17,7 +17,7 @@ from glmnet_nn.validation.display import Display, colour
 from glmnet_nn.validation.estimates import read_estimates
 from glmnet_nn.validation.fitted import inference_of
 
-_INTERCEPTS = ("Intercept", "const")
+_INTERCEPT = "Intercept"
 _SORTS = (None, "estimate", "size")
 _ROW, _MODEL, _WRITTEN, _MARGINS = 0.24, 0.07, 0.16, 1.1  # inches
 _LETTER, _NUMBERS = 0.075, 20  # inches; letters of an estimate with its limits
@@ -90,7 +90,7 @@ class CoefficientDisplay(Display):
         alpha : float, default=0.05
             1 - coverage.
         intercept : bool, default=False
-            Whether coefficients called "Intercept" or "const" have a row.
+            Whether the intercept has a row ("const" of statsmodels is one).
         names : sequence of str, or mapping of str to str, optional
             Which coefficients, in this order, and what to call them; of classes a coefficient
             is ``class:name``.
@@ -122,7 +122,7 @@ class CoefficientDisplay(Display):
                 columns, index=estimates.names, columns=["estimate", "lower", "upper"]
             )
             if not intercept:
-                table = table[[n.split(":")[-1] not in _INTERCEPTS for n in table.index]]
+                table = table[[n.split(":")[-1] != _INTERCEPT for n in table.index]]
             tables[name] = table
         return cls(tables, label, exponentiate).plot(
             names=names, groups=groups, sort=sort, annotate=annotate, ax=ax

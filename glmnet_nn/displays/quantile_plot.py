@@ -175,9 +175,10 @@ class QuantileResidualDisplay(Display):
         line = table["theoretical"] if detrended else 0.0
         at = table.iloc[_shown(len(table))]
         here = at["theoretical"] if detrended else 0.0
+        ends = (table[name] - line for name in ("lower", "upper"))
         self.band_ = ax.fill_between(
-            table["theoretical"], table["lower"] - line, table["upper"] - line, color="0.85", lw=0,
-            label=f"{100 * (1 - self.alpha):g} % for each point", rasterized=len(table) > _MOST_POINTS,
+            table["theoretical"], *ends, color="0.85", lw=0, rasterized=len(table) > _MOST_POINTS,
+            label=f"{100 * (1 - self.alpha):g} % for each point",
         )  # fmt: skip
         (self.points_,) = ax.plot(
             at["theoretical"], at["residual"] - here, "o", ms=3, mew=0, color="C0", zorder=3

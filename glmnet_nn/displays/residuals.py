@@ -199,11 +199,11 @@ class ResidualDisplay(Display):
             self._cloud(finite, span)
         label = _LABELS.get(kind, kind)
         lost = len(self.table) - len(finite)
-        name = self.table.attrs["name"]
+        missing = f"{lost} infinite residuals left out" if lost else ""
         ax.set(
             xlabel=self.table.attrs["x"],
             ylabel=f"{label} residual",
-            title=f"{name}, {lost} infinite residuals left out" if lost else name,
+            title=", ".join(part for part in (self.table.attrs["name"], missing) if part),
         )
         return self
 

@@ -14,6 +14,7 @@ from glmnet_nn.inference import GLMResults, NetworkResults
 from glmnet_nn.inference.margins import MarginalEffects
 
 _ESTIMATES = ("estimate", "coef", "params")
+_CONSTANT = "const"  # what sm.add_constant calls the intercept
 _ERRORS = ("se", "bse", "std err", "std_err")
 
 
@@ -92,8 +93,9 @@ def _names(source: Any) -> list[str]:
     names = getattr(params, "index", None)
     if names is None:
         names = source.model.exog_names
+    names = ["Intercept" if name == _CONSTANT else str(name) for name in names]
     if not isinstance(params, pd.DataFrame):
-        return [str(name) for name in names]
+        return names
     return [f"{output}:{name}" for output in params.columns for name in names]
 
 
