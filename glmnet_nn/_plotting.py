@@ -42,7 +42,7 @@ def plain_log_axis(axis: Any) -> None:
 
     low, high = sorted(axis.get_view_interval())
     if high < _FEW * low:
-        axis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
+        axis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 2.5, 5, 10], min_n_ticks=4))
         axis.set_minor_locator(LogLocator(subs=()))
     elif high < _MANY * low:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

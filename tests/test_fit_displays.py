@@ -166,6 +166,7 @@ def test_coefficients_of_classes_are_those_of_statsmodels():
     assert_allclose(bars(display, "ours"), expected, atol=1e-6)
     theirs = CoefficientDisplay.from_results(peer)
     assert_allclose(bars(theirs), expected)
+    assert [text.get_text() for text in theirs.ax_.get_yticklabels()] == names
 
 
 @pytest.mark.filterwarnings("ignore::glmnet_nn.exceptions.InferenceWarning")

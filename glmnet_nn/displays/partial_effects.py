@@ -193,7 +193,7 @@ class PartialEffectDisplay(Display):
         """Return what the vertical axis has."""
         effect = self.effect
         names = {
-            "mean": "average probability" if effect.family.event_ndim else "average mean",
+            "mean": "average probability" if effect.family.event_ndim else "average predicted mean",
             "linear": "average linear predictor",
             "slope": f"average local coefficient of {effect.column}",
         }

@@ -191,7 +191,7 @@ class MurphyDisplay(Display):
         high = _ROOM * max(float(x.max()), float(y.max()), np.finfo(float).tiny)
         wide = min(high, 2.0 * float(x.max())) or high
         uncertainty = float(self.table["uncertainty"].iloc[0])
-        for level in np.linspace(0.0, high, 6)[1:]:  # where a line meets the right edge
+        for level in np.linspace(0.0, high, 7)[1:-1]:  # where a line meets the right edge
             gain = level - wide
             ax.axline((wide, level), slope=1.0, color="0.85", lw=0.8, zorder=0)
             score = f"{uncertainty - gain:.5g}"
@@ -209,7 +209,7 @@ class MurphyDisplay(Display):
             ylabel="discrimination",
             title=f"mean deviance; {uncertainty:.5g} without a model",
         )
-        ax.legend(loc="lower right")
+        ax.legend(loc="best")
         return self
 
     @classmethod

@@ -77,9 +77,10 @@ def read_estimates(source: Any, alpha: float) -> Estimates:
             f"{type(source).__name__}."
         )
     link = source.fitted.family.link_name if isinstance(source, GLMResults) else None
-    limits = np.asarray(source.conf_int(alpha), dtype=float)
-    estimate, se = (_by_output(source.params), _by_output(source.bse))
-    return Estimates(_names(source), estimate, se, limits.reshape(-1, 2), link)
+    limits = source.conf_int(alpha)
+    ends = np.asarray(limits, dtype=float).reshape(-1, 2)
+    estimate, se = _by_output(source.params), _by_output(source.bse)
+    return Estimates(_names(source, limits), estimate, se, ends, link)
 
 
 def _by_output(values: Any) -> Array:
@@ -87,16 +88,13 @@ def _by_output(values: Any) -> Array:
     return np.asarray(values, dtype=float).T.ravel()
 
 
-def _names(source: Any) -> list[str]:
+def _names(source: Any, limits: Any) -> list[str]:
     """Return the names of the parameters, of several outputs with the name of the output."""
-    params = source.params
-    names = getattr(params, "index", None)
+    names = getattr(limits, "index", None)
     if names is None:
         names = source.model.exog_names
-    names = ["Intercept" if name == _CONSTANT else str(name) for name in names]
-    if not isinstance(params, pd.DataFrame):
-        return names
-    return [f"{output}:{name}" for output in params.columns for name in names]
+    keys = (name if isinstance(name, tuple) else (name,) for name in names)
+    return [":".join("Intercept" if k == _CONSTANT else str(k) for k in key) for key in keys]
 
 
 def _of_effects(effects: MarginalEffects, alpha: float, link: str | None) -> Estimates:
