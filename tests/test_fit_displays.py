@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from numpy.testing import assert_allclose
+from scipy import sparse
 from sklearn.compose import make_column_transformer
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
@@ -169,6 +170,18 @@ def test_coefficients_of_classes_are_those_of_statsmodels():
     assert [text.get_text() for text in theirs.ax_.get_yticklabels()] == names
 
 
+def test_effects_of_classes_are_drawn_class_by_class():
+    X, y, _ = visits()
+    labels = np.minimum(y, 2).astype(int)
+    model = DeepGLMClassifier(hidden_layer_sizes=()).fit(X, labels)
+    effects = model.inference(X, labels).get_margeff()
+    table = effects.summary_frame()
+    display = CoefficientDisplay.from_results(effects)
+    names = [text.get_text() for text in display.ax_.get_yticklabels()]
+    assert names == [f"{k}:{name}" for k, name in table.index]
+    assert_allclose(bars(display), table.iloc[:, [0, 4, 5]])
+
+
 @pytest.mark.filterwarnings("ignore::glmnet_nn.exceptions.InferenceWarning")
 def test_a_network_stands_for_its_average_effects(network):
     model, X, y, results = network
@@ -202,9 +215,15 @@ def test_what_is_not_determined_has_a_name_and_no_point():
         warnings.simplefilter("ignore")
         model = glm().fit(X, y)
         display = CoefficientDisplay.from_estimator(model, X, y, exponentiate=True)
+    with pytest.warns(InferenceWarning, match="2 of 2 averages are not determined"):
+        effect = model.inference(X, y).partial_effect(X, "age", [0.0, 1.0])
+    assert np.isnan(effect.se).all()
     assert len(display.ax_.get_yticklabels()) == 3
     assert np.isnan(display.tables[""].loc["age", "lower"])
     display.figure_.canvas.draw()
+    endless = pd.DataFrame({"estimate": [1e3, 0.5], "se": [1e5, 0.1]}, index=["far", "near"])
+    display = CoefficientDisplay.from_results(endless, exponentiate=True, annotate=True)
+    assert np.isnan(bars(display)[0]).all()
 
 
 @pytest.mark.parametrize(
@@ -369,5 +388,7 @@ def test_effects_that_cannot_be_drawn_are_refused(options, said):
     results = glm().fit(X.to_numpy(), y).inference(X.to_numpy(), y)
     with pytest.raises(ValueError, match="one of 2 columns, but got 2"):
         results.partial_effect(X.to_numpy(), 2)
+    with pytest.raises(TypeError, match="it is sparse: pass some of its rows"):
+        results.partial_effect(sparse.csr_array(X.to_numpy()), 0)
     with pytest.raises(ValueError, match="sample_weight must hold 200 finite numbers"):
         results.partial_effect(X.to_numpy(), "x1", sample_weight=-np.ones(N))

@@ -213,6 +213,7 @@ REFUSED = [
         r"alpha must be a number in \(0, 1\)",
     ),
     (lambda X, y, m: ResidualDisplay.from_estimator(m, X, y, span=0.0), "span must be"),
+    (lambda X, y, m: ResidualDisplay.from_estimator(m, X, y, X["age"].astype(str)), "1 to 60 lev"),
 ]
 
 

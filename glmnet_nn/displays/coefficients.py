@@ -263,7 +263,8 @@ class CoefficientDisplay(Display):
         """Draw points and intervals; an end that no axis has leaves its point without a bar."""
         value, ends = table["estimate"].to_numpy(), table[["lower", "upper"]].to_numpy()
         drawable = np.isfinite(ends) & ((ends > 0) | (not self.exponentiated))
-        half = np.where(drawable.all(axis=1), np.abs(ends.T - value), np.nan)
+        with np.errstate(invalid="ignore"):
+            half = np.where(drawable.all(axis=1), np.abs(ends.T - value), np.nan)
         value = np.where(
             np.isfinite(value) & ((value > 0) | (not self.exponentiated)), value, np.nan
         )

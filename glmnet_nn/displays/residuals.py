@@ -23,6 +23,7 @@ from glmnet_nn.validation.display import Display, reach, ticks
 _POINTS = 60  # of a smooth
 _MOST_POINTS = 3000  # that are drawn one by one; more are counted in hexagons
 FEWEST_VALUES = 8  # of a number that has an axis; fewer are levels
+_MOST_LEVELS = 60
 _NORMAL = 1.0  # standard deviation of quantile residuals
 _LABELS = {"pearson": "Pearson", "anscombe": "Anscombe"}
 
@@ -208,8 +209,20 @@ class ResidualDisplay(Display):
         return self
 
     def _boxes(self, table: pd.DataFrame) -> None:
-        """Draw a box for each level."""
+        """Draw a box for each level.
+
+        Raises
+        ------
+        ValueError
+            There are none, or too many.
+        """
         levels = pd.Categorical(table["x"]).remove_unused_categories()
+        if not 1 <= len(levels.categories) <= _MOST_LEVELS:
+            raise ValueError(
+                f"a factor must have 1 to {_MOST_LEVELS} levels to have a box for each, but "
+                f"{self.table.attrs['x']!r} has {len(levels.categories)}. Pass numbers (of dates "
+                "the days since one), or fewer levels."
+            )
         groups = [table["residual"][levels == level] for level in levels.categories]
         places = range(len(groups))
         look = {"flierprops": {"marker": ".", "ms": 2, "alpha": 0.4, "rasterized": True}}

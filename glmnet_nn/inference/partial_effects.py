@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -12,6 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from families import Array, ExponentialFamily
+from glmnet_nn.exceptions import InferenceWarning
 from glmnet_nn.inference import functionals
 from glmnet_nn.inference.estimate import Estimate
 from glmnet_nn.inference.hypotheses import critical_value
@@ -146,10 +148,15 @@ class PartialInference:
             Makes of X with its column changed what the model takes, as the steps of a pipeline
             before it do.
 
+        Warns
+        -----
+        InferenceWarning
+            The data do not determine some average: its standard error is NaN.
+
         Raises
         ------
         ValueError, TypeError
-            There is no such column; arguments that do not go together.
+            There is no such column; X is sparse; arguments that do not go together.
 
         References
         ----------
@@ -179,6 +186,14 @@ class PartialInference:
             effect, G = effect[:-1] - effect[-1], G[:-1] - G[-1]
         se = np.sqrt(np.square(G @ self.estimate.root).sum(axis=-1))
         se = np.where(self.estimate.determines(G), se, np.nan)
+        missing = int(np.isnan(se).sum())
+        if missing:
+            said = (
+                f"{missing} of {se.size} averages are not determined by the data (a column that "
+                "depends on others, rows unlike any of the fit): their standard errors are nan."
+            )
+            warnings.warn(said, InferenceWarning, stacklevel=2)
+            note = f"{note} {said}".strip()
         if outputs is not None and which != "mean":
             outputs = outputs[1:]
         return PartialEffect(
@@ -249,6 +264,11 @@ class _Column:
     @classmethod
     def of(cls, X: Any, column: Any, names: list[str]) -> _Column:
         """Return the column of that name or, of an array, of that number."""
+        if hasattr(X, "toarray"):
+            raise TypeError(
+                "X must be a table or an array, but it is sparse: pass some of its rows, as "
+                "X[:1000].toarray()."
+            )
         X = X.to_pandas() if hasattr(X, "to_pandas") else X
         if isinstance(X, pd.DataFrame):
             if list(X.columns).count(column) != 1:
