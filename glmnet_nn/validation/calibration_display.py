@@ -191,12 +191,12 @@ class MurphyDisplay(Display):
         high = _ROOM * max(float(x.max()), float(y.max()), np.finfo(float).tiny)
         wide = min(high, 2.0 * float(x.max())) or high
         uncertainty = float(self.table["uncertainty"].iloc[0])
-        for level in np.linspace(0.0, high, 7)[1:-1]:  # where a line meets the right edge
-            gain = level - wide
-            ax.axline((wide, level), slope=1.0, color="0.85", lw=0.8, zorder=0)
+        for gain in np.linspace(-wide, high, 9)[1:-1]:
+            end = min(wide, high - gain)  # where the line leaves the axes
+            ax.axline((end, end + gain), slope=1.0, color="0.85", lw=0.8, zorder=0)
             score = f"{uncertainty - gain:.5g}"
             ax.annotate(
-                score, (wide, level), (-3, -3), textcoords="offset points", color="0.5",
+                score, (end, end + gain), (-3, -3), textcoords="offset points", color="0.5",
                 fontsize=8, ha="right", va="top",
             )  # fmt: skip
         for number, name in enumerate(self.table.index):
