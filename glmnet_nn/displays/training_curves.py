@@ -174,10 +174,10 @@ def _own(model: Any) -> tuple[list[float], list[float], int]:
     ValueError
         There are none.
     """
-    if not model.deviance_curve_:
+    if not getattr(model, "deviance_curve_", None):
         raise ValueError(
-            "this fit has kept no deviances: fit_for_inference() and a penalised GLM of many rows "
-            "keep none. Draw the training of fit()."
+            "this fit has kept no deviances: fit_for_inference(), separated data, a penalised GLM "
+            "of many rows and files of earlier versions have none. Draw the training of fit()."
         )
     first = 1 + model.n_iter_ - len(model.deviance_curve_)
     return model.deviance_curve_, model.validation_loss_curve_, max(first, 0)
