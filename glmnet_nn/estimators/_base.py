@@ -319,7 +319,12 @@ class BaseDeepGLM(
         self.n_iter_ = solution.n_iter
         self.loss_ = fit.loss
         self.loss_curve_ = list(solution.loss_curve)
+        self.deviance_curve_ = list(solution.deviance_curve)
         self.validation_loss_curve_ = list(solution.validation_curve)
+        self.start_curves_ = [
+            {"deviance": list(of.deviance), "validation": list(of.validation)}
+            for of in solution.searches
+        ]
         self.converged_ = solution.converged
         self.balance_ = fit.balance
         self.deviance_ = fit.deviance

@@ -42,7 +42,8 @@ _SHARED = (
     "n_outputs_", "out_activation_", "rank_", "separated_rows_",
 )  # fmt: skip
 _OWN = (
-    "loss_", "loss_curve_", "validation_loss_curve_", "estimable_coef_",
+    "loss_", "loss_curve_", "deviance_curve_", "validation_loss_curve_", "start_curves_",
+    "estimable_coef_",
     "_network", "_weights", "_inputs", "_search", "_estimate", "_free_directions",
 )  # fmt: skip
 
@@ -80,7 +81,9 @@ class EnsembleMixin:
 
     loss_: Any = OfOneNetwork()
     loss_curve_: Any = OfOneNetwork()
+    deviance_curve_: Any = OfOneNetwork()
     validation_loss_curve_: Any = OfOneNetwork()
+    start_curves_: Any = OfOneNetwork()
 
     # ------------------------------------------------------------------ fit
 
