@@ -42,7 +42,7 @@ def model(family="poisson", **options):
 def assert_same_fit(one, other):
     assert_array_equal(one._weights, other._weights)
     names = ("n_iter_", "loss_", "loss_curve_", "validation_loss_curve_", "converged_", "balance_")
-    for name in (*names, "deviance_", "dispersion_", "alpha_"):
+    for name in (*names, "deviance_", "deviance_curve_", "dispersion_", "alpha_"):
         assert getattr(one, name) == getattr(other, name), name
 
 

@@ -40,7 +40,15 @@ def assert_same_fit(one, other):
     """Two fits are the same to the bit, their curves and facts too."""
     assert_array_equal(one._weights, other._weights)
     assert one.loss_curve_ == other.loss_curve_
-    for name in ("n_iter_", "alpha_", "loss_", "deviance_", "null_deviance_", "dispersion_"):
+    for name in (
+        "n_iter_",
+        "alpha_",
+        "deviance_curve_",
+        "loss_",
+        "deviance_",
+        "null_deviance_",
+        "dispersion_",
+    ):
         assert getattr(one, name) == getattr(other, name), name
 
 

@@ -22,6 +22,7 @@ from sklearn.base import BaseEstimator
 from families import Array
 from glmnet_nn import __version__
 from glmnet_nn.estimators._task import Specification
+from glmnet_nn.network import ShiftedSparse
 from glmnet_nn.storage import (
     PlainDecoder,
     PlainEncoder,
@@ -233,7 +234,7 @@ def checkpointed(
             for name, value in estimator.get_params(deep=False).items()
             if name not in _ELSEWHERE
         },
-        "data": {name: _digest(array) for name, array in data.items()},
+        "data": {name: _fingerprint(array) for name, array in data.items()},
     }
     journal = Journal(path, estimator.checkpoint_every, facts, estimator.random_state is None)
     return replace(spec, seed=journal.open().drawn("seed", spec.seed)), journal
@@ -266,10 +267,16 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, float) and math.isfinite(value) else repr(value)
 
 
-def _digest(array: NDArray[Any] | None) -> str | None:
-    """Return a fingerprint of an array, whatever its layout."""
-    if array is None:
-        return None
+def _fingerprint(array: Any) -> str | None:
+    """Return a short text that no other array has, of a sparse one that of its parts."""
+    if isinstance(array, ShiftedSparse):
+        S = array.matrix
+        return f"{S.format} " + " ".join(_digest(part) for part in (S.data, S.indices, S.indptr))
+    return None if array is None else _digest(array)
+
+
+def _digest(array: NDArray[Any]) -> str:
+    """Return the digest of an array, whatever its layout."""
     found = hashlib.blake2b(f"{array.dtype.str} {array.shape}".encode(), digest_size=16)
     rows = max(1, _HASHED_NUMBERS // max(1, math.prod(array.shape[1:])))
     for first in range(0, len(array), rows):

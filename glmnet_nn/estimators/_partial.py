@@ -30,7 +30,7 @@ from glmnet_nn.estimators._task import (
     units_of,
 )
 from glmnet_nn.estimators._validation import check_estimable, is_estimable
-from glmnet_nn.estimators._waiting import Iteration, Lines
+from glmnet_nn.estimators._waiting import Iteration, Lines, in_unit
 from glmnet_nn.network import Layer, Layout
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import Inputs, unfolded
@@ -59,6 +59,8 @@ class Learner:
         Steps of the one-cycle schedule, if it has an end.
     state : dict
         That of Adam.
+    deviances : list of float
+        The mean deviance of each epoch, in the unit of y.
     """
 
     inputs: Inputs
@@ -70,6 +72,7 @@ class Learner:
     n_rows: int
     n_steps: int | None
     state: State
+    deviances: list[float]
 
     @property
     def units(self) -> Units:
@@ -110,6 +113,12 @@ class PartialFit:
         inputs, units = learner.inputs, learner.units
         objective = objective_of(rows, inputs, alpha, units, spec)
         solution, state = _epoch(objective, learner, spec)
+        if solution.converged:
+            deviance = 2.0 * (solution.loss_curve[-1] - objective.penalty.value(solution.w))
+            deviances = [*learner.deviances, deviance * units.unit**2]
+            learner = replace(learner, state=state, deviances=deviances)
+        curve = tuple(learner.deviances)
+        solution = replace(in_unit(solution, units.unit), deviance_curve=curve)
         intercept, null_loss = np.empty(0), np.nan
         if is_estimable(spec.family, y, weight):
             intercept, null_loss = null_model(rows, spec.family)
@@ -118,7 +127,7 @@ class PartialFit:
         )
         fit, n_rows = task.fit(solution), (self.__dict__.get("t_") or 0) + len(rows)
         self._store(fit, spec)
-        self._learner, self.t_ = replace(learner, state=state), n_rows
+        self._learner, self.t_ = learner, n_rows
         if self.verbose:
             with Lines(type(self).__name__).following(1, "") as tell:
                 deviance = fit.deviance / float(weight.sum())
@@ -174,6 +183,7 @@ class PartialFit:
             n_rows=len(rows),
             n_steps=spec.max_iter * -(-len(rows) // spec.batch_size) if planned else None,
             state=initial_state(start, rng),
+            deviances=[],
         )
 
 
