@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import cross_validate
@@ -216,6 +217,15 @@ def test_another_fit_is_refused(tmp_path):
     asked.set_params(warm_start=True, checkpoint=tmp_path / "warm").fit(X, Y)
     with pytest.raises(ValueError, match="the start of warm_start, 0 is another"):
         asked.fit(X, Y)
+
+
+def test_sparse_rows_are_known_again(tmp_path):
+    S = sparse.csr_array(np.where(X > 0, X, 0.0))
+    asked = model(checkpoint=tmp_path / "file").fit(S, Y)
+    assert_same_fit(clone(asked).fit(S.copy(), Y), asked)
+    for other in (2 * S, S[:, [1, 0, 2]], S.toarray()):
+        with pytest.raises(ValueError, match=r"of another fit: X is another\. Give"):
+            clone(asked).fit(other, Y)
 
 
 def test_what_is_no_whole_checkpoint_is_refused(tmp_path):

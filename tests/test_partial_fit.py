@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
@@ -58,7 +59,7 @@ def assert_epochs_are_fit(model, X, y, n=3, first=(), **known):
         model.partial_fit(X, y, **(dict(first) if epoch == 0 else {}), **known)
     assert_same_fit(model, whole)
     assert model.balance_ == whole.balance_
-    assert model.t_ == n * int((known["sample_weight"] > 0).sum()) if known else n * len(X)
+    assert model.t_ == n * int((known["sample_weight"] > 0).sum()) if known else n * X.shape[0]
 
 
 LAWS = [law() for law in known_families()]
@@ -86,6 +87,7 @@ NETWORKS = {
     "one batch": {"batch_size": N},
     "refit": {"balance": "refit"},
     "raw inputs": {"standardize": False, "activation": "relu"},
+    "sparse": {},
     "in order": {"shuffle": False, "batch_size": 50},
 }
 
@@ -95,6 +97,7 @@ def test_every_network_goes_on_where_it_was(name):
     X, mu, weight, exposure = data()
     y = response(Poisson(), mu)
     X = X - [0.0, 50.0, 3.0] if name == "raw inputs" else X
+    X = sparse.csr_array(np.where(X.mean(axis=0) < X, X, 0.0)) if name == "sparse" else X
     model = regressor("poisson", **NETWORKS[name])
     assert_epochs_are_fit(model, X, y, sample_weight=weight, exposure=exposure)
 
