@@ -104,6 +104,7 @@ FLOORS = (
             "glmnet_nn.network",
             "glmnet_nn.training",
             "glmnet_nn.inference",
+            "glmnet_nn.elastic_net",
             "glmnet_nn.estimators",
             "glmnet_nn.persistence",
         ),
