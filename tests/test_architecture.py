@@ -80,7 +80,7 @@ FLOORS = (
             "glmnet_nn.elastic_net",
             "glmnet_nn.estimators",
         ),
-        STATISTICS | {"sklearn", "tqdm"},
+        STATISTICS | {"sklearn", "tqdm", "formulaic", "narwhals"},
     ),
     Floor(
         "glmnet_nn.comparison",
