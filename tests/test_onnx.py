@@ -129,14 +129,18 @@ def test_regressors(name, tmp_path):
     graph = to_onnx(model, tmp_path / "model.onnx")
     assert onnx.load(tmp_path / "model.onnx") == graph
     assert_allclose(run(graph, X=FAR), model.predict(FAR), rtol=1e-9)
+    assert [given.name for given in graph.graph.input] == ["X"]
     offset = RNG.normal(size=80)
+    graph = to_onnx(model, offset=True)
     assert_allclose(run(graph, X=X, offset=offset[:, None]), model.predict(X, offset), rtol=1e-9)
     if model.family_.link_name == "log":
         years = RNG.uniform(0.5, 2.0, 80)
+        graph = to_onnx(model, offset=True, exposure=True)
         found = run(graph, X=X, offset=np.full((1, 1), 0.5), exposure=years[:, None])
         assert_allclose(found, model.predict(X, 0.5, years), rtol=1e-9)
     else:
-        assert {given.name for given in graph.graph.input} == {"X", "offset"}
+        with pytest.raises(ValueError, match="needs the log link"):
+            to_onnx(model, exposure=True)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +165,9 @@ def test_classifiers(model, y):
 def test_several_outputs():
     many = fitted(DeepGLMRegressor(**NET), np.column_stack([COUNTS, X[:, 0]]))
     offset = RNG.normal(size=(80, 2))
-    assert_allclose(run(to_onnx(many), X=X, offset=offset), many.predict(X, offset), rtol=1e-9)
+    assert_allclose(
+        run(to_onnx(many, offset=True), X=X, offset=offset), many.predict(X, offset), rtol=1e-9
+    )
     column = DeepGLMRegressor(**GLM).fit(X, COUNTS[:, None])
     assert run(to_onnx(column), X=X).shape == column.predict(X).shape == (80, 1)
     shares = DeepGLMRegressor("binomial", **GLM).fit(X, np.column_stack([COUNTS, COUNTS + 1]))

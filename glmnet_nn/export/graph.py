@@ -61,14 +61,13 @@ class Graph:
     def constant(self, values: ArrayLike, dtype: Any = np.float64) -> str:
         """Add a constant; return its name."""
         name = f"constant_{len(self._constants)}"
-        self._constants.append(self._tensor(np.asarray(values, dtype), name))
+        values = np.asarray(values, dtype)
+        self._constants.append(self._onnx.numpy_helper.from_array(values, name))
         return name
 
-    def input(self, name: str, shape: list[Any], default: ArrayLike | None = None) -> str:
-        """Add an input of double precision; with a default it may be left out."""
+    def input(self, name: str, shape: list[Any]) -> str:
+        """Add an input of double precision; a name in its shape is a free dimension."""
         self._inputs.append(self._value(name, shape))
-        if default is not None:
-            self._constants.append(self._tensor(np.asarray(default, np.float64), name))
         return name
 
     def output(self, source: str, name: str, shape: list[Any]) -> None:
@@ -112,9 +111,6 @@ class Graph:
         for term in terms[1:]:
             found = self.add("Add", found, term)
         return found
-
-    def _tensor(self, values: Any, name: str) -> Any:
-        return self._onnx.numpy_helper.from_array(values, name)
 
     def _value(self, name: str, shape: list[Any]) -> Any:
         kind = self._onnx.TensorProto.DOUBLE

@@ -19,22 +19,26 @@ from glmnet_nn.export.networks import layer_sums, linear_predictor
 from glmnet_nn.network import Layer
 
 
-def to_onnx(estimator: BaseEstimator, path: str | os.PathLike[str] | None = None) -> Any:
+def to_onnx(
+    estimator: BaseEstimator,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    offset: bool = False,
+    exposure: bool = False,
+) -> Any:
     """Return the predict path of a fitted model as a graph of ONNX, and write it.
 
     All in double precision, opset 17. Clipped and standardised inputs, skip connections,
     local networks, ensembles (averaged on the mean), the balance shift and a ``base`` of this
     package with the same link are part of the graph.
 
-    ===========  ==================  ====================================================
-    input X      (n, n_features_in_)  the columns as in ``predict``, without named ones
-    offset       (n or 1, K or 1)    added to eta; may be left out: 0
-    exposure     (n or 1, 1)         multiplies the mean, log link only; left out: 1
-    output mean  (n,) or (n, K)      as ``predict``; of a classifier ``probabilities``, as
-                                     ``predict_proba``
-    ===========  ==================  ====================================================
-
-    Where the constructor names a column as offset or exposure, that input may not be left out.
+    ===============  ====================  =============================================
+    input ``X``      (n, n_features_in_)   the columns as in ``predict``, without named ones
+    ``offset``       (n or 1, K or 1)      added to eta
+    ``exposure``     (n or 1, 1)           multiplies the mean
+    output ``mean``  (n,) or (n, K)        as ``predict``; of a classifier it is
+                                           ``probabilities``, as ``predict_proba``
+    ===============  ====================  =============================================
 
     Parameters
     ----------
@@ -42,6 +46,8 @@ def to_onnx(estimator: BaseEstimator, path: str | os.PathLike[str] | None = None
         Fitted.
     path : str or path, optional
         Where to write it.
+    offset, exposure : bool, default=False
+        Whether the graph has that input. It always has, where the constructor names a column.
 
     Returns
     -------
@@ -56,21 +62,23 @@ def to_onnx(estimator: BaseEstimator, path: str | os.PathLike[str] | None = None
         The model is none of these.
     ValueError
         It has no graph in double precision: link probit or cauchit, a ``base`` of another
-        package, a formula.
+        package, a formula. Or exposure is asked for without the log link.
 
     Examples
     --------
     >>> from glmnet_nn import DeepGLMRegressor
     >>> X, y = np.arange(6.0)[:, None], np.array([1.0, 0.0, 2.0, 3.0, 5.0, 9.0])
-    >>> model = to_onnx(DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X, y))
-    >>> [given.name for given in model.graph.input]
-    ['X', 'offset', 'exposure']
+    >>> glm = DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X, y)
+    >>> [given.name for given in to_onnx(glm, exposure=True).graph.input]
+    ['X', 'exposure']
     """
     check_is_fitted(estimator)
     graph = Graph()
     X = graph.input("X", ["rows", _n_features(estimator)])
-    known = _known(estimator, graph)
-    etas = [graph.add("Add", eta, known) for eta in _linear_predictors(estimator, graph, X)]
+    etas = _linear_predictors(estimator, graph, X)
+    known = _known(estimator, graph, offset, exposure)
+    if known is not None:
+        etas = [graph.add("Add", eta, known) for eta in etas]
     means = [mean(estimator.family_.link, graph, eta) for eta in etas]
     mu = graph.total(means)
     if len(means) > 1:
@@ -98,15 +106,19 @@ def _n_features(estimator: BaseEstimator) -> int:
     return int(estimator.n_features_in_)
 
 
-def _known(estimator: BaseEstimator, graph: Graph) -> str:
-    """Return offset + log(exposure): inputs that may be left out unless a column is named."""
-    by_column = estimator.offset is not None
-    offset = graph.input("offset", ["n_offset", "k_offset"], None if by_column else [[0.0]])
-    if estimator.family_.link_name != "log":
-        return offset
-    by_column = estimator.exposure is not None
-    exposure = graph.input("exposure", ["n_exposure", 1], None if by_column else [[1.0]])
-    return graph.add("Add", offset, graph.add("Log", exposure))
+def _known(estimator: BaseEstimator, graph: Graph, offset: bool, exposure: bool) -> str | None:
+    """Return offset + log(exposure) of the inputs that are asked for, or named; None of none."""
+    terms = []
+    if offset or estimator.offset is not None:
+        terms.append(graph.input("offset", ["n_offset", "k_offset"]))
+    if exposure or estimator.exposure is not None:
+        if estimator.family_.link_name != "log":
+            raise ValueError(
+                "exposure multiplies the mean, so it needs the log link, but the link is "
+                f"{estimator.family_.link_name!r}. Set exposure=False, or offset=True."
+            )
+        terms.append(graph.add("Log", graph.input("exposure", ["n_exposure", 1])))
+    return graph.total(terms) if terms else None
 
 
 def _linear_predictors(estimator: BaseEstimator, graph: Graph, X: str) -> list[str]:
