@@ -190,6 +190,12 @@ def test_a_base_of_this_package_is_in_the_graph():
     for base in (glm, FrozenEstimator(glm), fitted(ElasticNetGLMCV("poisson", n_alphas=4), COUNTS)):
         model = fitted(DeepGLMRegressor("poisson", base=base, n_estimators=2, **NET), COUNTS)
         assert_allclose(run(to_onnx(model), X=FAR), model.predict(FAR), rtol=1e-9)
+    other = DeepGLMRegressor("poisson", link="sqrt", **GLM).fit(X, COUNTS)
+    named = DeepGLMRegressor("poisson", offset="d", **GLM)
+    frame = pd.DataFrame(X, columns=list("abc")).assign(d=RNG.normal(size=80))
+    for base, rows in ((other, X), (named.fit(frame, COUNTS), frame)):
+        with pytest.raises(ValueError, match="Give its linear predictor as offset"):
+            to_onnx(DeepGLMRegressor("poisson", base=base, **GLM).fit(rows, COUNTS))
     theirs = DeepGLMRegressor("poisson", base=PoissonRegressor().fit(X, COUNTS), **GLM)
     with pytest.raises(ValueError, match=r"base=PoissonRegressor\(\) has no graph"):
         to_onnx(theirs.fit(X, COUNTS))

@@ -6,7 +6,6 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
-from glmnet_nn.estimators._formula import pandas_frame
 from glmnet_nn.estimators._formula_language import parsed
 
 
@@ -82,10 +81,7 @@ class FromFormulaMixin:
         if sample_weight is not None:
             given["sample_weight"] = sample_weight
         if "fit_intercept" not in parameters:
-            named = {parameters.get("offset"), parameters.get("exposure")}
-            columns = [str(name) for name in pandas_frame(formula, data, set()).columns]
-            available = [name for name in columns if name not in named]
-            parameters["fit_intercept"] = parsed(formula, available).has_intercept
+            parameters["fit_intercept"] = parsed(formula, []).has_intercept
         estimator: Any = cls
         fitted: Self = estimator(formula=formula, **parameters).fit(data, **given)
         return fitted
