@@ -98,6 +98,7 @@ def test_new_frames_are_seen_as_the_rows_of_the_fit(hidden):
     assert_allclose(model.predict(few), whole[[7, 3]], rtol=1e-12)
     assert_array_equal(model.predict(polars(DATA)), whole)
     assert_array_equal(model.predict(pl.DataFrame(polars(DATA)).to_arrow()), whole)
+    assert_array_equal(model.predict(DATA.astype(object)), whole)
     again = from_formula(
         STATEFUL, polars(DATA), hidden_layer_sizes=hidden, max_iter=40, random_state=0
     )

@@ -189,7 +189,7 @@ def _evaluated(
         transform_state=copy.deepcopy(transforms),
         encoder_state=known,
     )
-    data = frame[sorted(named)].reset_index(drop=True)
+    data = frame[sorted(named)].reset_index(drop=True).infer_objects()  # numbers are numbers
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("error", DataMismatchWarning)
         try:
