@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 import glmnet_nn
 from families import NegativeBinomial, Tweedie
@@ -39,6 +40,12 @@ MODELS = {
     "skip": (DeepGLMRegressor("poisson", skip_connection=True, **_NET), COUNTS),
     "local": (DeepGLMRegressor("poisson", architecture="local", **_NET), COUNTS),
     "ensemble": (DeepGLMRegressor("poisson", n_estimators=2, **_NET), COUNTS),
+    "formula": (
+        DeepGLMRegressor(
+            "poisson", formula="~ bs(a, 4, extrapolation='clip') + poly(b, 2)", **_GLM
+        ),
+        COUNTS,
+    ),
     "estimated": (DeepGLMRegressor(NegativeBinomial(alpha="estimate"), **_GLM), COUNTS),
     "amounts": (DeepGLMRegressor(Tweedie("log", power=1.5), **_NET), AMOUNTS),
     "outputs": (DeepGLMRegressor(**_NET), np.column_stack([COUNTS, AMOUNTS])),
@@ -54,19 +61,25 @@ MODELS = {
 }
 
 
+def rows_for(model, rows):
+    """Return rows as the model takes them: a formula names columns."""
+    named = getattr(model, "formula", None) is not None
+    return pd.DataFrame(rows, columns=["a", "b"]) if named else rows
+
+
 def fitted(name):
-    """Return a fitted model of that name, its y, and what it was asked of its rows."""
+    """Return a fitted model of that name, and its y."""
     model, y = MODELS[name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # three epochs do not converge
-        model.fit(X, y)
+        model.fit(rows_for(model, X), y)
     return model, y
 
 
 def answers(model, rows):
     """Return what a model says of rows, as JSON has it."""
     asked = ("predict", "predict_proba", "linear_predictor", "predict_interval")
-    found = {}
+    rows, found = rows_for(model, rows), {}
     for name in asked:
         is_kept = name != "predict_interval" or getattr(model, "store_covariance", False)
         if hasattr(model, name) and is_kept:
