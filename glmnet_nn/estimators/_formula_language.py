@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import ast
-import re
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-_TICKS = re.compile(r"`[^`]*`")
-_PLACE = "__column__"  # for a name in ticks
 _BESIDE_UFUNCS = {"where", "clip"}  # of numpy
 _SPEECH = (
     ast.Expression, ast.Call, ast.Name, ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.BinOp,
     ast.UnaryOp, ast.BoolOp, ast.Compare, ast.keyword, ast.operator, ast.unaryop, ast.boolop,
     ast.cmpop, ast.expr_context,
 )  # fmt: skip
-
 
 Terms = Any  # formulaic.SimpleFormula
 
@@ -45,9 +41,10 @@ class Parsed:
 
 
 def variables(terms: Terms) -> set[str]:
-    """Return the columns that terms name.
+    """Return the columns that terms name: whatever is neither called nor a name of formulaic's.
 
-    What has the name of a function is that function, unless it stands alone, in ticks or in Q().
+    So a name of Python's own, as ``exec``, is nothing but a column that is to be in the data.
+    What has the name of a function is that function, unless it stands alone or in Q().
     """
     from formulaic.transforms import TRANSFORMS
 
@@ -57,11 +54,11 @@ def variables(terms: Terms) -> set[str]:
             found.add(factor.expr)
         if factor.eval_method.value != "python":
             continue
-        found |= {quoted.strip("`") for quoted in _TICKS.findall(factor.expr)}
-        for node in ast.walk(_tree(factor.expr)):
+        tree, quoted = _tree(factor.expr)
+        for node in ast.walk(tree):
             match node:
-                case ast.Name(id=name) if name not in TRANSFORMS and name != _PLACE:
-                    found.add(name)
+                case ast.Name(id=name) if name not in TRANSFORMS:
+                    found.add(quoted.get(name, name))
                 case ast.Call(func=ast.Name(id="Q"), args=[ast.Constant(value=str(name))]):
                     found.add(name)
     return found
@@ -89,11 +86,8 @@ def parsed(formula: str, available: list[str]) -> Parsed:
     uses_all = False
     try:
         found = Formula.from_spec(formula)
-    except (
-        FormulaicError,
-        SyntaxError,
-    ):  # of a dot that has nothing to stand for, or of something else
-        uses_all = True
+    except (FormulaicError, SyntaxError):
+        uses_all = True  # a dot has nothing to stand for; or it is something else
         try:
             context = {"__formulaic_variables_available__": available}
             found = Formula.from_spec(formula, context=context)
@@ -121,7 +115,7 @@ def _require_speech(formula: str, expr: str, method: str) -> None:
     """Raise unless an expression says no more than formulas may."""
     if method != "python":
         return
-    tree = _tree(expr)
+    tree, _ = _tree(expr)
     functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
         if id(node) in functions or isinstance(node, ast.Attribute):
@@ -138,9 +132,16 @@ def _require_speech(formula: str, expr: str, method: str) -> None:
             )
 
 
-def _tree(expr: str) -> ast.Expression:
-    """Return an expression as Python reads it, with names in ticks replaced."""
-    return ast.parse(_TICKS.sub(_PLACE, expr).strip(), mode="eval")
+def _tree(expr: str) -> tuple[ast.Expression, dict[str, str]]:
+    """Return an expression as it will be evaluated, and what names stand for names in ticks.
+
+    They are replaced as formulaic does before it evaluates: another way of reading ticks and
+    quotes would look at another expression.
+    """
+    from formulaic.utils.code import sanitize_variable_names
+
+    quoted: dict[str, str] = {}
+    return ast.parse(sanitize_variable_names(expr, {}, quoted), mode="eval"), quoted
 
 
 def _is_known(node: ast.AST) -> bool:
