@@ -189,6 +189,18 @@ def test_after_fit_it_goes_on_with_the_model():
     assert not hasattr(model, "t_")
 
 
+def test_a_formula_learns_from_the_first_call():
+    X, mu, *_ = data()
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(y=mu, kind=["u", "v", "w"] * 100)
+    formula = "y ~ poly(a, 2) + b + kind"
+    model = regressor("normal", formula=formula, learning_rate_init=0.05)
+    whole = clone(model).set_params(max_iter=2).fit(frame)
+    assert_same_fit(model.partial_fit(frame).partial_fit(frame), whole)
+    fitted = model.predict(frame[:5])
+    model.set_params(learning_rate_init=1e-12, balance=None).partial_fit(frame[7:9])
+    assert_allclose(model.predict(frame[:5]), fitted, rtol=0.1)
+
+
 def test_a_model_that_is_kept_between_calls_goes_on(tmp_path):
     X, mu, *_ = data()
     y = np.random.default_rng(2).poisson(mu).astype(float)

@@ -23,7 +23,7 @@ from sklearn.utils.validation import (
 from families import Array, Bernoulli, ExponentialFamily, Multinoulli, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._base_model import base_offset
-from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._columns import entered_columns, given_response
 from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._partial import by_batches
 from glmnet_nn.estimators._prediction import ClassPredictions
@@ -44,8 +44,8 @@ class DeepGLMClassifier(ClassifierMixin, ClassPredictions, BaseDeepGLM):
     link : str or Link, default="auto"
         The link of a Bernoulli output; "auto" is the canonical one.
     hidden_layer_sizes, architecture, skip_connection, base, activation, alpha, l1_ratio, \
-group_lasso, bias_reduction, fit_intercept, offset, exposure, standardize, solver, max_iter, \
-tol, batch_size, learning_rate, learning_rate_init, shuffle, early_stopping, \
+group_lasso, bias_reduction, fit_intercept, formula, offset, exposure, standardize, solver, \
+max_iter, tol, batch_size, learning_rate, learning_rate_init, shuffle, early_stopping, \
 validation_fraction, n_iter_no_change, n_init, n_estimators, n_jobs, polish_output, balance, \
 warm_start, checkpoint, checkpoint_every, store_covariance, random_state, verbose
         As in :class:`DeepGLMRegressor`.
@@ -90,7 +90,7 @@ out_activation_
     def fit(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
@@ -126,7 +126,7 @@ out_activation_
     def partial_fit(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
@@ -153,6 +153,8 @@ out_activation_
         ValueError
             As that of the regressor; and for classes that are not those of the first call.
         """
+        if y is None:
+            y = given_response(self, X, y, sample_weight)
         self._take_classes(y, classes)
         told = (X, y, sample_weight, offset, exposure)
         self._fit(*self._entered(*told, partial=True), told=told, partial=True)
@@ -161,14 +163,15 @@ out_activation_
     def _entered(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None,
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
         partial: bool = False,
     ) -> tuple[Any, ...]:
-        X, offset, exposure = take_columns(self, X, offset, exposure)
         reset = not (partial and hasattr(self, "family_"))
+        given = (X, y, sample_weight, offset, exposure)
+        X, y, offset, exposure = entered_columns(self, *given, reset=reset)
         checks = {"dtype": FLOATING, "multi_output": True, "accept_sparse": COMPRESSED}
         rows, target = validate_data(self, X, y, reset=reset, **checks)
         rows = as_inputs(rows)
@@ -307,13 +310,14 @@ out_activation_
     def score(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
     ) -> float:
         """Return the accuracy: the share of rows (all labels right, if multilabel)."""
         predicted = self.predict(X, offset, exposure)
+        y = given_response(self, X, y, sample_weight)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def _by_row(self, eta: Array) -> Array:

@@ -19,9 +19,13 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from families import ExponentialFamily, Link
+from glmnet_nn.elastic_net import ElasticNetPath
+from glmnet_nn.elastic_net.selection import HeldOut
 from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor, DoubleGLMRegressor
+from glmnet_nn.estimators._formula import Design
 from glmnet_nn.estimators._partial import Learner
 from glmnet_nn.estimators._profile import LawEstimate
+from glmnet_nn.estimators.elastic_net import ElasticNetGLMClassifierCV, ElasticNetGLMCV
 from glmnet_nn.inference import Estimate, Search
 from glmnet_nn.network import (
     Activation,
@@ -36,18 +40,20 @@ from glmnet_nn.storage import PlainDecoder, PlainEncoder
 from glmnet_nn.training.inputs import Inputs
 
 _ESTIMATORS: dict[str, type[BaseEstimator]] = {
-    cls.__name__: cls for cls in (DeepGLMRegressor, DeepGLMClassifier, DoubleGLMRegressor)
+    cls.__name__: cls
+    for cls in (
+        DeepGLMRegressor,
+        DeepGLMClassifier,
+        DoubleGLMRegressor,
+        ElasticNetGLMCV,
+        ElasticNetGLMClassifierCV,
+    )
 }
-_PLAIN = (  # made from their fields
-    Layout,
-    LocalLayout,
-    Bounds,
-    Inputs,
-    Search,
-    LawEstimate,
-    Estimate,
-    Learner,
-)
+# from their fields
+_PLAIN = (
+    Layout, LocalLayout, Bounds, Inputs, Search, LawEstimate, Estimate, ElasticNetPath, HeldOut,
+    Design, Learner,
+)  # fmt: skip
 _OWN_PACKAGES = ("families", "glmnet_nn")
 _CALLBACKS = "_skl_callbacks"  # who watched the fit: no part of the model
 

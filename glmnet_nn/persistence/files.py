@@ -28,7 +28,7 @@ def save_model(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
 
     Parameters
     ----------
-    model : DeepGLMRegressor, DeepGLMClassifier or DoubleGLMRegressor
+    model : an estimator of this package
         Fitted.
     path : str or path
 
