@@ -225,6 +225,8 @@ REFUSED = [
         r"alpha must be a number in \(0, 1\)",
     ),
     (lambda X, y, m: ResidualDisplay.from_estimator(m, X, y, span=0.0), "span must be"),
+    (lambda X, y, m: ResidualDisplay.from_predictions([1e9], [1.0], "poisson"), "none of 1 resid"),
+    (lambda X, y, m: QuantileResidualDisplay.from_predictions([1e9], [1.0], "poisson"), "none of"),
     (
         lambda X, y, m: QuantileResidualDisplay.from_estimator(m, X, y, envelope="beta"),
         "envelope must be one of",

@@ -11,12 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 from families import Array, ExponentialFamily
-from glmnet_nn.displays.residual_sources import of_estimator, of_predictions, of_results
+from glmnet_nn.displays.residual_sources import (
+    of_estimator,
+    of_predictions,
+    of_results,
+    require_finite,
+)
 from glmnet_nn.validation.display import Display
 
 _ENVELOPES = ("pointwise", "simultaneous")
 _MOST_POINTS = 2000  # that are drawn; of more those evenly spaced, and all in the tails
-_ROOM = 0.5  # standard deviations
 _TAIL = 250  # points at either end that are drawn whatever their number
 
 
@@ -187,6 +191,7 @@ class QuantileResidualDisplay(Display):
     def _of(cls, values: Array, alpha: float, envelope: str, name: str) -> QuantileResidualDisplay:
         table = normal_quantiles(values, alpha, envelope)
         finite = np.isfinite(table["residual"])
+        require_finite(finite)
         return cls(table[finite], alpha, name, int(len(table) - finite.sum()), envelope)
 
     # ----------------------------------------------------------------- draw
@@ -194,19 +199,26 @@ class QuantileResidualDisplay(Display):
     def plot(self, *, detrended: bool = False, ax: Any = None) -> QuantileResidualDisplay:
         """Draw the table on ``ax``, or on new axes."""
         ax, table = self._axes(ax), self.table
-        line = table["theoretical"] if detrended else 0.0
+        line = table["theoretical"] * detrended
         at = table.iloc[_shown(len(table))]
-        here = at["theoretical"] if detrended else 0.0
-        values = table[["theoretical", "residual"]].to_numpy()
-        shown = {-np.inf: values.min() - _ROOM, np.inf: values.max() + _ROOM}  # ends without end
-        ends = (table[name].replace(shown) - line for name in ("lower", "upper"))
+        band = table[["lower", "upper"]].sub(line, axis=0)
+        finite = band.to_numpy()[np.isfinite(band.to_numpy())]
+        heights = np.concatenate([finite, table["residual"] - line])
+        ends = band.replace({-np.inf: heights.min(), np.inf: heights.max()})  # no end is drawn
         of = "each point" if self.envelope == "pointwise" else "all points"
         self.band_ = ax.fill_between(
-            table["theoretical"], *ends, color="0.85", lw=0, rasterized=len(table) > _MOST_POINTS,
+            table["theoretical"], ends["lower"], ends["upper"], color="0.85", lw=0,
+            rasterized=len(table) > _MOST_POINTS,
             label=f"{100 * (1 - self.alpha):g} % for {of}",
         )  # fmt: skip
         (self.points_,) = ax.plot(
-            at["theoretical"], at["residual"] - here, "o", ms=3, mew=0, color="C0", zorder=3
+            at["theoretical"],
+            at["residual"] - line[at.index],
+            "o",
+            ms=3,
+            mew=0,
+            color="C0",
+            zorder=3,
         )
         if detrended:
             ax.axhline(0.0, color="0.3", lw=0.8)
