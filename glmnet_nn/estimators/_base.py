@@ -17,19 +17,22 @@ from glmnet_nn.estimators._bias_reduction import check_bias_reduction
 from glmnet_nn.estimators._callbacks import CallbackSupportMixin, end_callbacks, watched
 from glmnet_nn.estimators._ensemble import EnsembleMixin, check_ensemble, seed_of
 from glmnet_nn.estimators._fit import Fit
+from glmnet_nn.estimators._from_formula import FromFormulaMixin
 from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
 from glmnet_nn.estimators._local import LocalCoefMixin
 from glmnet_nn.estimators._notices import warn_of_fits
 from glmnet_nn.estimators._profile import LawEstimate, fit_law
+from glmnet_nn.estimators._sparse import check_sparse
 from glmnet_nn.estimators._statistics import StatisticsMixin
 from glmnet_nn.estimators._task import Specification, layout_of
 from glmnet_nn.estimators._validation import check_estimable, check_offset, check_weight
 from glmnet_nn.inference import Estimate, Search
-from glmnet_nn.network import Network, known_activations
+from glmnet_nn.network import Network, ShiftedSparse, known_activations
 from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
 
 
 class BaseDeepGLM(
+    FromFormulaMixin,
     LocalCoefMixin,
     StatisticsMixin,
     InferenceFit,
@@ -53,6 +56,7 @@ class BaseDeepGLM(
         "group_lasso": ["boolean"],
         "bias_reduction": ["boolean"],
         "fit_intercept": ["boolean"],
+        "formula": [str, None],
         "offset": [str, None],
         "exposure": [str, None],
         "standardize": [StrOptions({"auto"}), "boolean"],
@@ -90,6 +94,7 @@ class BaseDeepGLM(
         group_lasso: bool = False,
         bias_reduction: bool = False,
         fit_intercept: bool = True,
+        formula: str | None = None,
         offset: str | None = None,
         exposure: str | None = None,
         standardize: str | bool = "auto",
@@ -123,6 +128,7 @@ class BaseDeepGLM(
         self.group_lasso = group_lasso
         self.bias_reduction = bias_reduction
         self.fit_intercept = fit_intercept
+        self.formula = formula
         self.offset = offset
         self.exposure = exposure
         self.standardize = standardize
@@ -144,6 +150,12 @@ class BaseDeepGLM(
         self.store_covariance = store_covariance
         self.random_state = random_state
         self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        attends = self.architecture == "local" and np.size(self.hidden_layer_sizes)
+        tags.input_tags.sparse = not attends
+        return tags
 
     # ------------------------------------------------------------------ fit
 
@@ -183,6 +195,8 @@ class BaseDeepGLM(
         solver = _choices.choose_solver(self, hidden, penalised, family.has_safe_link)
         if not hidden or solver != "adam" or for_inference:
             X = X.astype(float, copy=False)
+        if isinstance(X, ShiftedSparse):
+            solver = check_sparse(self, X, hidden, alpha, solver, for_inference)
         _choices.check_architecture(self)
         _choices.check_balance(self, penalised)
         if self.bias_reduction:

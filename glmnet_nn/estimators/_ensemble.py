@@ -30,12 +30,13 @@ from glmnet_nn.estimators._search import most_searches
 from glmnet_nn.estimators._task import Specification
 from glmnet_nn.estimators._validation import check_inputs, check_offset
 from glmnet_nn.estimators._waiting import Waiting, raise_if_repeated
+from glmnet_nn.network import ShiftedSparse
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.start import linear_objective
 from glmnet_nn.training.threads import at_most
 
 _LARGEST_SEED = 2**31 - 1
-_ENTERED = ("n_features_in_", "feature_names_in_", "classes_", "_y_ndim", "_multilabel")
+_ENTERED = ("n_features_in_", "feature_names_in_", "classes_", "_y_ndim", "_multilabel", "_design")
 _SHARED = (
     "family_", "link_", "solver_", "alpha_", "law_estimate_", "null_deviance_", "n_layers_",
     "n_outputs_", "out_activation_", "rank_", "separated_rows_",
@@ -325,8 +326,10 @@ def _until_interrupted(found: Iterable[Fit]) -> list[Fit]:
     return fits
 
 
-def _contiguous(array: Array) -> Array:
-    """Return the array, copied if it is contiguous in neither order."""
+def _contiguous(array: Any) -> Any:
+    """Return the array, copied if it is contiguous in neither order; sparse rows always are."""
+    if isinstance(array, ShiftedSparse):
+        return array
     flags = array.flags
     return array if flags.c_contiguous or flags.f_contiguous else np.ascontiguousarray(array)
 
@@ -339,7 +342,8 @@ def _fit_member(
     spec: Specification,
     glm: Fit | None,
 ) -> Fit:
-    X, y, weight = (np.asarray(a) for a in (X, y, weight))  # memory maps, in another process
+    y, weight = np.asarray(y), np.asarray(weight)  # memory maps, in another process
+    X = X if isinstance(X, ShiftedSparse) else np.asarray(X)
     offset = None if known is None else np.asarray(known)
     with at_most(1):
         return fit_nested(X, y, _for_rows(weight, X), offset, spec, glm)

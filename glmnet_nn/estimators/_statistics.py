@@ -10,11 +10,14 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from families import Array
-from glmnet_nn.estimators._columns import known_columns
+from glmnet_nn.estimators._columns import given_response, known_columns
 from glmnet_nn.estimators._ensemble import require_one_network
 from glmnet_nn.estimators._inference import glm_results
 from glmnet_nn.estimators._network_inference import network_results
+from glmnet_nn.estimators._sparse import accepted_sparse
 from glmnet_nn.estimators._validation import (
+    COMPRESSED,
+    as_inputs,
     check_offset,
     check_weight,
     row_labels,
@@ -53,7 +56,7 @@ class StatisticsMixin:
     def inference(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
@@ -131,8 +134,12 @@ class StatisticsMixin:
             "tells how predictions vary over the members.",
         )
         self._require_distinct_names()
+        y = given_response(self, X, y, sample_weight)
         X, offset, exposure = known_columns(self, X, offset, exposure)
-        rows: Array = validate_data(self, X, reset=False, dtype=np.float64)
+        accepted = accepted_sparse(self)
+        rows: Array = as_inputs(
+            validate_data(self, X, reset=False, dtype=np.float64, accept_sparse=accepted)
+        )
         weight = with_trials(sample_weight, self._trials(y, rows), rows)
         present = check_weight(weight, rows) > 0
         index = row_labels(X, len(rows))[present]
@@ -142,7 +149,7 @@ class StatisticsMixin:
     def residuals(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
@@ -187,14 +194,17 @@ class StatisticsMixin:
     def _given_rows(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None,
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
     ) -> Rows:
         """Return data as the user has them as rows, checked against the fit."""
+        y = given_response(self, X, y, sample_weight)
         X, offset, exposure = known_columns(self, X, offset, exposure)
-        validated: Array = validate_data(self, X, reset=False, dtype=np.float64)
+        validated: Array = as_inputs(
+            validate_data(self, X, reset=False, dtype=np.float64, accept_sparse=COMPRESSED)
+        )
         return self._rows(validated, y, sample_weight, offset, exposure)
 
     def _require_distinct_names(self) -> None:

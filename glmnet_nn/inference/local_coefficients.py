@@ -16,7 +16,7 @@ from families import Array
 from glmnet_nn.exceptions import InferenceWarning
 from glmnet_nn.inference.estimate import Estimate
 from glmnet_nn.inference.hypotheses import coefficient_table, critical_value
-from glmnet_nn.network import jacobian_tangent, tangent
+from glmnet_nn.network import ShiftedSparse, jacobian_tangent, laid_out, tangent
 
 _BLOCK_BYTES = 2**25
 RATIOS = {"log": "relativity", "logit": "odds ratio", "softmax": "odds ratio"}
@@ -191,9 +191,15 @@ class LocalInference:
         estimate = self.estimate
         if X is None:
             Z, index = self.fitted.rows.X, self.index
+            if isinstance(Z, ShiftedSparse):
+                raise ValueError(
+                    "local_coef() has a slope and an error for every column of every row, but "
+                    "inference() had a sparse X. Give the rows that are asked for, X[:100] say."
+                )
             rows = estimate.inputs.given(Z)
         else:
             rows, _, index = self.door(X, None, None)
+            rows = laid_out(rows)
             Z = estimate.inputs.transform(rows)
         coef, se = slopes_with_errors(estimate, Z)
         known = self.door.base_slopes(rows)
