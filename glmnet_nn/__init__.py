@@ -38,6 +38,13 @@ if TYPE_CHECKING:
         nonlinearity_test,
         vuong_test,
     )
+    from glmnet_nn.displays import (
+        CoefficientDisplay,
+        PartialEffectDisplay,
+        QuantileResidualDisplay,
+        ResidualDisplay,
+        TrainingCurveDisplay,
+    )
     from glmnet_nn.elastic_net import ElasticNetPath
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor, DoubleGLMRegressor
     from glmnet_nn.estimators.elastic_net import ElasticNetGLMClassifierCV, ElasticNetGLMCV
@@ -52,6 +59,7 @@ if TYPE_CHECKING:
         local_interactions,
         local_profile,
     )
+    from glmnet_nn.export import to_onnx
     from glmnet_nn.nesting import glm_to_net_path
     from glmnet_nn.persistence import load_model, save_model
 
@@ -61,6 +69,7 @@ __all__ = [
     "Bernoulli",
     "Binomial",
     "BoundaryWarning",
+    "CoefficientDisplay",
     "DeepGLMClassifier",
     "DeepGLMRegressor",
     "DevianceScorer",
@@ -79,9 +88,13 @@ __all__ = [
     "Multinoulli",
     "NegativeBinomial",
     "Normal",
+    "PartialEffectDisplay",
     "Poisson",
+    "QuantileResidualDisplay",
     "RankWarning",
+    "ResidualDisplay",
     "SeparationWarning",
+    "TrainingCurveDisplay",
     "Tweedie",
     "compare",
     "configuration",
@@ -97,11 +110,17 @@ __all__ = [
     "nonlinearity_test",
     "save_model",
     "show_config",
+    "to_onnx",
     "to_statsmodels",
     "vuong_test",
 ]
 
 _LAZY = {
+    "CoefficientDisplay": "displays",
+    "PartialEffectDisplay": "displays",
+    "QuantileResidualDisplay": "displays",
+    "ResidualDisplay": "displays",
+    "TrainingCurveDisplay": "displays",
     "DeepGLMClassifier": "estimators",
     "DeepGLMRegressor": "estimators",
     "DoubleGLMRegressor": "estimators",
@@ -127,6 +146,7 @@ _LAZY = {
     "save_model": "persistence",
     "configuration": "_config",
     "show_config": "_config",
+    "to_onnx": "export",
     "to_statsmodels": "bridges",
 }
 

@@ -36,13 +36,14 @@ from glmnet_nn.training.start import linear_objective
 from glmnet_nn.training.threads import at_most
 
 _LARGEST_SEED = 2**31 - 1
-_ENTERED = ("n_features_in_", "feature_names_in_", "classes_", "_y_ndim", "_multilabel")
+_ENTERED = ("n_features_in_", "feature_names_in_", "classes_", "_y_ndim", "_multilabel", "_design")
 _SHARED = (
     "family_", "link_", "solver_", "alpha_", "law_estimate_", "null_deviance_", "n_layers_",
     "n_outputs_", "out_activation_", "rank_", "separated_rows_",
 )  # fmt: skip
 _OWN = (
-    "loss_", "loss_curve_", "validation_loss_curve_", "estimable_coef_",
+    "loss_", "loss_curve_", "deviance_curve_", "validation_loss_curve_", "start_curves_",
+    "estimable_coef_",
     "_network", "_weights", "_inputs", "_search", "_estimate", "_free_directions",
 )  # fmt: skip
 
@@ -80,7 +81,9 @@ class EnsembleMixin:
 
     loss_: Any = OfOneNetwork()
     loss_curve_: Any = OfOneNetwork()
+    deviance_curve_: Any = OfOneNetwork()
     validation_loss_curve_: Any = OfOneNetwork()
+    start_curves_: Any = OfOneNetwork()
 
     # ------------------------------------------------------------------ fit
 
