@@ -433,3 +433,6 @@ def test_members_start_at_the_glm_and_are_kept_in_files(tmp_path):
         assert_array_equal(again.predict(X), net.predict(X))
         assert_array_equal(again.local_coef(X), net.local_coef(X))
     assert_allclose(again.estimators_[0].attention_center_, X.mean(axis=0), rtol=1e-12)
+    for name in ("attention_center_", "attention_intercept_"):
+        assert hasattr(again.estimators_[0], name)
+        assert not hasattr(again, name), "an ensemble has none, and can be inspected"
