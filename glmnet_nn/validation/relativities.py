@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import special
 
 from families import Array
-from glmnet_nn.inference import GLMResults
+from glmnet_nn.inference import GLMResults, LocalCoefficients, NetworkResults
 
 _MULTIPLICATIVE = ("log", "logit")  # links under which exp(coefficient) multiplies
 _ESTIMATES = ("estimate", "coef", "params")
@@ -31,11 +31,12 @@ def relativities(
 
     Parameters
     ----------
-    estimates : results or DataFrame
-        What ``model.inference(X, y)`` of a model without hidden layers returned; or any table
-        of estimates and standard errors, such as means of local coefficients: columns
-        "estimate" and "se" ("coef" and "std err", "params" and "bse" do as well), one row a
-        coefficient.
+    estimates : results, LocalCoefficients or DataFrame
+        What ``model.inference(X, y)`` returned: coefficients or, with hidden layers, the means
+        of the local coefficients over the rows of the fit. Local coefficients of one row,
+        ``inference(X, y).local_coef(x)``. Or any table of estimates and standard errors:
+        columns "estimate" and "se" ("coef" and "std err", "params" and "bse" do as well), one
+        row a coefficient.
     base : dict of factor to level, optional
         The base level of each factor that was coded by 0/1 columns called ``factor_level``, as
         by scikit-learn's OneHotEncoder(drop="first"): the rows of those columns are its other
@@ -54,8 +55,9 @@ def relativities(
     Raises
     ------
     ValueError, TypeError
-        The link is not multiplicative; the table has no estimates or standard errors; no
-        column belongs to a factor, or one to two of them.
+        The link is not multiplicative; local coefficients are of several rows or outputs; the
+        table has no estimates or standard errors; no column belongs to a factor, or one to two
+        of them.
 
     Examples
     --------
@@ -103,18 +105,21 @@ def relativities(
 def _read(estimates: Any, alpha: float) -> tuple[list[str], Array, Array, Array]:
     """Return names, estimates (m,), standard errors (m,) and limits (m, 2)."""
     if isinstance(estimates, GLMResults):
-        link = estimates.fitted.family.link_name
-        if link not in _MULTIPLICATIVE:
-            raise ValueError(
-                f"exp of a coefficient is a factor under the links {_MULTIPLICATIVE}, but the "
-                f"link is {link!r}. Fit with link='log', or read inference(X, y).summary()."
-            )
+        _check_link(estimates.fitted.family.link_name)
         limits = estimates.conf_int(alpha).to_numpy(dtype=float)
         values, errors = estimates.params, estimates.bse
         return [str(name) for name in values.index], values.to_numpy(), errors.to_numpy(), limits
+    if isinstance(estimates, NetworkResults):
+        _check_link(estimates.family.link_name)
+        mean = estimates.average_partial_effects(which="linear")
+        return _one_row(mean.names, mean.margeff, mean.margeff_se, mean.conf_int(alpha))
+    if isinstance(estimates, LocalCoefficients):
+        _check_link(estimates.link_name)
+        parts = (estimates.coef, estimates.se, estimates.conf_int(alpha))
+        return _one_row(estimates.names, *(p[0] if len(p) == 1 else p for p in parts))
     if not isinstance(estimates, pd.DataFrame):
         raise TypeError(
-            "estimates must be the results of inference() of a model without hidden layers, or a "
+            "estimates must be the results of inference(), local coefficients of one row, or a "
             f"DataFrame with columns 'estimate' and 'se', but got a {type(estimates).__name__}."
         )
     estimate = _numbers(estimates, "estimate", _ESTIMATES)
@@ -124,6 +129,27 @@ def _read(estimates: Any, alpha: float) -> tuple[list[str], Array, Array, Array]
     half = special.ndtri(1.0 - alpha / 2) * se
     limits = np.column_stack([estimate - half, estimate + half])
     return [str(name) for name in estimates.index], estimate, se, limits
+
+
+def _check_link(link: str) -> None:
+    if link not in _MULTIPLICATIVE:
+        raise ValueError(
+            f"exp of a coefficient is a factor under the links {_MULTIPLICATIVE}, but the "
+            f"link is {link!r}. Fit with link='log', or read inference(X, y).summary()."
+        )
+
+
+def _one_row(
+    names: list[str], estimate: Array, se: Array, limits: Array
+) -> tuple[list[str], Array, Array, Array]:
+    """Return these of local coefficients, if there is one of each column."""
+    if estimate.ndim != 1:
+        raise ValueError(
+            "a table of relativities has one local coefficient of each column, but got those of "
+            f"several rows or outputs, of shape {estimate.shape}. Pass local_coef(X[:1]) of one "
+            "row; of several see their relativities()."
+        )
+    return names, estimate, se, limits
 
 
 def _numbers(table: pd.DataFrame, what: str, names: tuple[str, ...]) -> Array:
