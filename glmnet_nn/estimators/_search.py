@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from families import Array
-from glmnet_nn.estimators._task import Specification, Units, glm_seen, mean_curvature
+from glmnet_nn.estimators._task import Specification, glm_seen, mean_curvature
 from glmnet_nn.network import Layer
 from glmnet_nn.training.bias_reduction import reduce_bias
 from glmnet_nn.training.inputs import Inputs, unfolded
@@ -17,6 +17,7 @@ from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.polish import polished
 from glmnet_nn.training.solvers import LBFGS, Adam, Newton, NewtonCG, Solution
 from glmnet_nn.training.start import feasible_start, initial_weights, paired_weights
+from glmnet_nn.training.units import Units
 from glmnet_nn.training.watch import Watch
 
 _ANEW = 4
@@ -46,14 +47,14 @@ def best_of(
     layout = objective.network.layout
     training, validation = _split(objective, spec)
     seen = (intercept - units.middle) / units.unit
-    scale = _Scale(mean_curvature(objective, seen), null_loss / units.unit**2)
+    scale = _Scale(mean_curvature(objective, seen), null_loss / units.of_loss)
     solutions: list[Solution] = []
     n_init = spec.n_init if spec.hidden else 1
     again = _ANEW if glm is not None and spec.solver != "adam" and spec.start is None else 0
 
     def solve(start: Array, rng: np.random.Generator, name: str) -> bool:
         """Tell whether that was the last search."""
-        found = _solve(training, validation, start, rng, scale, spec, name, units.unit, fit)
+        found = _solve(training, validation, start, rng, scale, spec, name, units.of_loss, fit)
         solutions.append(found)
         return spec.waiting is not None and spec.waiting.is_over
 
@@ -121,7 +122,7 @@ def _solve(
     scale: _Scale,
     spec: Specification,
     name: str,
-    unit: float,
+    of_loss: float,
     fit: Callable[[Solution], Any],
 ) -> Solution:
     held_out = None if validation is None else lambda w: 2.0 * validation.mean_loss(w)
@@ -134,7 +135,7 @@ def _solve(
         watch,
         spec.max_iter,
         name,
-        unit,
+        of_loss,
         lambda solution: (fit(solution), spec),
     )
 

@@ -114,7 +114,7 @@ class Waiting:
         watch: Watch,
         max_iter: int,
         name: str,
-        unit: float,
+        of_loss: float,
         fit: Callable[[Solution], tuple[Any, Any]],
     ) -> Solution:
         """Return where the search ends, or where it is when it is cut short.
@@ -127,8 +127,8 @@ class Waiting:
         max_iter : int
         name : str
             Which of several searches it is, if there are several.
-        unit : float
-            That of y for the solver.
+        of_loss : float
+            The unit of the loss for the solver.
         fit : callable
             The fit that a solution makes, and its specification.
         """
@@ -137,8 +137,8 @@ class Waiting:
             watch.curve.append(value)
             if not self.observers:
                 return Iteration(n_iter, value)
-            held_out = watch.held_out_curve[-1] * unit**2 if watch.held_out_curve else None
-            deviance = 2.0 * (value - watch.penalty.value(watch.current)) * unit**2
+            held_out = watch.held_out_curve[-1] * of_loss if watch.held_out_curve else None
+            deviance = 2.0 * (value - watch.penalty.value(watch.current)) * of_loss
             return Iteration(
                 n_iter, value, deviance, held_out, lambda: fit(watch.solution("callback"))
             )

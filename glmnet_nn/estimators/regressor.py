@@ -76,7 +76,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         log-likelihood, alpha = 10 phi / sum w, with phi from a preliminary GLM: the
         dispersion, the overdispersion of counts (at least 1), 1 of classes; for the
         Normal law with identity link the output weights are measured in standard
-        deviations of y.
+        deviations of y, for Gamma, inverse Gaussian and Tweedie laws under a power link (as
+        the canonical ones) in that power of its mean.
     l1_ratio : float, default=0.0
         Share of the absolute values in the penalty; weights become exactly 0 by a
         proximal step.
