@@ -7,6 +7,8 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from test_estimator_behaviour import classifier, data, depths, regressor
 
+from glmnet_nn import DeepGLMRegressor
+
 
 def exact(hidden):
     """The solver that ends at an optimum: one that does not depend on order or repetition."""
@@ -14,6 +16,18 @@ def exact(hidden):
 
 
 # ------------------------------------------------------------------- training
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("effect", ["product", "square"])
+def test_effects_without_a_linear_part_are_found(effect, solver):
+    """From output weights 0 the prior drew such networks to the null model."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 2))
+    mu = X[:, 0] * X[:, 1] if effect == "product" else X[:, 0] ** 2
+    y = mu + 0.5 * rng.standard_normal(300)
+    net = DeepGLMRegressor(solver=solver, random_state=0).fit(X[:200], y[:200])
+    assert np.corrcoef(net.predict(X[200:]), mu[200:])[0, 1] > 0.85
 
 
 @pytest.mark.parametrize("kind", [regressor, classifier])

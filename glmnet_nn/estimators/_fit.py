@@ -98,7 +98,7 @@ def fit_network(
             found = _sampled(rows, intercept, null_loss, saturated, spec, n_threads)
         if found is not None:
             return found
-    if glm is None and spec.paired and spec.hidden:
+    if glm is None and spec.hidden:
         nothing = np.zeros((y.shape[1], X.shape[1]))
         glm = Layer(nothing, intercept if spec.fit_intercept else None)
     inputs = scaled_inputs(rows, spec)

@@ -37,7 +37,6 @@ class Specification:
     hidden: tuple[int, ...]
     architecture: str
     skip: bool | str
-    paired: bool
     activation: str
     alpha: list[float] | None
     l1_ratio: float

@@ -125,7 +125,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         How the rate of adam goes: up over the first tenth of ``max_iter`` and down to 0
         along a cosine, or always the same.
     learning_rate_init : float, default=0.01
-        The peak of that rate.
+        The peak of that rate. Where a step leaves the range of a link that has an end
+        (inverse, or identity for counts), a quarter of it is tried, then a sixteenth.
     early_stopping : bool, default=False
         Hold out ``validation_fraction`` of the rows and stop adam when their
         deviance has not improved for ``n_iter_no_change`` epochs; the best is kept.
