@@ -243,7 +243,7 @@ def test_gradients_of_effects_know_the_slopes_of_an_offset():
     rows = Rows(X, np.zeros((7, 1)), share, rng.standard_normal((7, 1)))
 
     def effect(w):
-        return partial_effects(network, Poisson(), w, rows, 1, True, known)
+        return partial_effects(network, Poisson(), w, rows, np.array([0.0, 1.0]), True, known)
 
     gradient = effect(w)[1][0]
     for i, step in enumerate(1e-6 * np.eye(w.size)):
