@@ -75,6 +75,12 @@ FITS = {
         "learning_rate": "constant",
         "learning_rate_init": 0.1,
     },
+    "slower rates": {  # two of them leave the range of the link after some epochs
+        "link": "identity",
+        "learning_rate_init": 7.0,
+        "batch_size": 50,
+        "max_iter": 16,
+    },
     "lbfgs": {"solver": "lbfgs"},
     "panoc": {"solver": "lbfgs", "l1_ratio": 0.5, "alpha": 0.01},
     "newton_cg": {"solver": "newton_cg"},
@@ -183,7 +189,7 @@ def test_every_so_many_epochs(tmp_path, monkeypatch):
     monkeypatch.setattr(_checkpoint, "write_archive", listening)
     asked = model(max_iter=7, checkpoint=tmp_path / "file", checkpoint_every=3).fit(X, Y)
     states = [at[0]["dict"]["state"] for at in written if at]
-    curves = [s["dict"]["solver"]["dict"]["curve"] for s in states if s is not None]
+    curves = [s["dict"]["solver"]["dict"]["adam"]["dict"]["curve"] for s in states if s is not None]
     assert [len(curve) for curve in curves] == [3, 6]
     assert written[-1][0]["dict"]["solution"]["dict"]["n_iter"] == asked.n_iter_ == 7
 

@@ -20,14 +20,11 @@ from glmnet_nn.estimators._fit import Fit, Task
 from glmnet_nn.estimators._nested import nested_glm
 from glmnet_nn.estimators._search import random_start
 from glmnet_nn.estimators._task import (
-    AS_GIVEN,
     Specification,
-    Units,
     mean_curvature,
     objective_of,
     prior,
     scaled_inputs,
-    units_of,
 )
 from glmnet_nn.estimators._validation import check_estimable, is_estimable
 from glmnet_nn.estimators._waiting import Iteration, Lines, in_unit
@@ -37,6 +34,7 @@ from glmnet_nn.training.inputs import Inputs, unfolded
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.solvers import Adam, Memory, Solution, State, initial_state
 from glmnet_nn.training.start import feasible_start, null_model
+from glmnet_nn.training.units import AS_GIVEN, Units, units_of
 
 
 @dataclass(frozen=True)
@@ -49,8 +47,8 @@ class Learner:
         The scaling: that of the first call, or of the fit before it.
     alpha : list of float
         The penalty, where the constructor says "auto".
-    unit, middle
-        Those of y: see :class:`glmnet_nn.estimators._task.Units`.
+    unit, middle, of_y, of_loss
+        Those of y: see :class:`glmnet_nn.training.units.Units`.
     curvature : float
         The mean Fisher weight of the null model of the first call.
     weight, n_rows
@@ -67,6 +65,8 @@ class Learner:
     alpha: list[float]
     unit: float
     middle: Array
+    of_y: float
+    of_loss: float
     curvature: float
     weight: float
     n_rows: int
@@ -77,8 +77,9 @@ class Learner:
     @property
     def units(self) -> Units:
         """The unit of y."""
-        is_given = self.unit == 1.0 and not self.middle.any()
-        return AS_GIVEN if is_given else Units(self.unit, self.middle)
+        units = Units(self.unit, self.middle, self.of_y, self.of_loss)
+        ones = (units.unit, units.of_y, units.of_loss) == (1.0, 1.0, 1.0)
+        return AS_GIVEN if ones and not units.middle.any() else units
 
 
 class PartialFit:
@@ -115,10 +116,10 @@ class PartialFit:
         solution, state = _epoch(objective, learner, spec)
         if solution.converged:
             deviance = 2.0 * (solution.loss_curve[-1] - objective.penalty.value(solution.w))
-            deviances = [*learner.deviances, deviance * units.unit**2]
+            deviances = [*learner.deviances, deviance * units.of_loss]
             learner = replace(learner, state=state, deviances=deviances)
         curve = tuple(learner.deviances)
-        solution = replace(in_unit(solution, units.unit), deviance_curve=curve)
+        solution = replace(in_unit(solution, units.of_loss), deviance_curve=curve)
         intercept, null_loss = np.empty(0), np.nan
         if is_estimable(spec.family, y, weight):
             intercept, null_loss = null_model(rows, spec.family)
@@ -154,14 +155,15 @@ class PartialFit:
         """Return what the first call sets: as a fit would, or from the fit there was."""
         mean = _with_missing_classes(rows, spec, getattr(self, "classes_", None))
         rng = np.random.default_rng([spec.seed, 0])
-        units = units_of(rows, spec)
+        known = is_estimable(spec.family, rows.y, rows.weight)
+        units = units_of(rows, spec.family, spec.fit_intercept) if known else AS_GIVEN
         if hasattr(self, "family_"):
             inputs, alpha = self._inputs, list(self.alpha_)
             objective = objective_of(rows, inputs, alpha, units, spec)
             layout = objective.network.layout
             start = units.seen(layout, unfolded(layout, inputs, self._weights))
-            known = is_estimable(spec.family, mean.y, mean.weight)
-            intercept = null_model(mean, spec.family)[0] if known else np.full(1, -np.inf)
+            sound = is_estimable(spec.family, mean.y, mean.weight)
+            intercept = null_model(mean, spec.family)[0] if sound else np.full(1, -np.inf)
         else:
             check_estimable(spec.family, mean.y, mean.weight)
             intercept, null_loss = null_model(mean, spec.family)
@@ -176,8 +178,7 @@ class PartialFit:
         return Learner(
             inputs=inputs,
             alpha=alpha,
-            unit=units.unit,
-            middle=units.middle,
+            **vars(units),
             curvature=mean_curvature(objective, (intercept - units.middle) / units.unit),
             weight=float(rows.weight.sum()),
             n_rows=len(rows),
@@ -247,7 +248,7 @@ def _around(rows: Rows, intercept: Array, spec: Specification) -> Layer | None:
         glm = nested_glm(rows.X, rows.y, rows.weight, rows.offset, spec)
         layer: Layer = glm.network.layout.layers(glm.weights)[0]
         return layer
-    if spec.paired and spec.hidden:
+    if spec.hidden:
         nothing = np.zeros((rows.y.shape[1], rows.X.shape[1]))
         return Layer(nothing, intercept if spec.fit_intercept else None)
     return None
