@@ -187,7 +187,7 @@ NETWORKS = {
         "solver": "lbfgs",
         "standardize": False,
         "activation": "softplus",
-        "max_iter": 60,
+        "max_iter": 15,
     },
     "groups": {"solver": "lbfgs", "alpha": 0.01, "l1_ratio": 1.0, "group_lasso": True},
     "ensemble": {"solver": "lbfgs", "n_estimators": 2},
