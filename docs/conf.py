@@ -1,4 +1,4 @@
-"""How Sphinx builds this documentation: ``make docs``. Nothing is fetched, while building or reading."""
+"""How Sphinx builds this documentation (``make docs``): nothing is fetched, nor for reading."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sphinx_gallery.sorting import ExplicitOrder
 from glmnet_nn import __version__
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE / "_sphinx"))  # the three modules of our own below
+sys.path.insert(0, str(HERE / "_sphinx"))  # mathml, pages, plain, strict
 
 project = "glmnet_nn"
 author = "The glmnet_nn developers"
@@ -27,6 +27,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "mathml",
     "pages",
+    "plain",
 ]
 exclude_patterns = ["_build", "_sphinx", "_templates"]
 templates_path = ["_templates"]
@@ -36,13 +37,17 @@ myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 4
 html_math_renderer = "mathml"
 
-# Docstrings name types in words; a link that leads nowhere within the two packages is an error.
+# Docstrings name types in words. A link that leads nowhere is an error, but for names of other
+# packages, which are not looked up, and of inner modules, which have no page.
 autodoc_typehints = "none"
 autodoc_member_order = "groupwise"
 autosummary_generate = True
 numpydoc_show_class_members = False
 nitpicky = True
-nitpick_ignore_regex = [(r"py:.*", r"(?!families|glmnet_nn).*")]
+nitpick_ignore_regex = [
+    (r"py:.*", r"(?!families|glmnet_nn).*"),
+    (r"py:.*", r"(families|glmnet_nn)\.(\w+\.)*[a-z_]+(\.\w+)?"),
+]
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
@@ -81,4 +86,4 @@ html_theme_options = {
     "show_prev_next": True,
 }
 html_sidebars = {"index": [], "gallery/index": []}
-copyright = "The glmnet_nn developers"  # noqa: A001
+copyright = "The glmnet_nn developers"

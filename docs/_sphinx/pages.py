@@ -8,27 +8,42 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 # Pages link to these files, so that the link can be followed in the repository too.
-PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+PAGES = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+    "examples": "gallery/index.rst",
+}
 TARGET = re.compile(r"\]\((?P<path>[^)\s#:]+)(?=[)#])")
 
 
+def page_of(path: str) -> str:
+    """Return where a file of the repository is found, for a page of this folder.
+
+    >>> page_of("CHANGELOG.md"), page_of("docs/theory.md"), page_of("families/poisson.py")
+    ('changelog.md', 'theory.md', '../families/poisson.py')
+    >>> page_of("examples/glms/plot_same_glm.py")
+    'gallery/glms/plot_same_glm.rst'
+    """
+    if path.startswith("docs/"):
+        return path.removeprefix("docs/")
+    example = re.fullmatch(r"examples/(.*/plot_\w+)\.py", path)
+    return f"gallery/{example[1]}.rst" if example else PAGES.get(path, f"../{path}")
+
+
 def from_page(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Let a link to a file that is a page here lead to that page."""
-    up = "../" * (docname.count("/") + 1)
-    for name, page in PAGES.items():
-        source[0] = source[0].replace(f"]({up}{name}", f"](/{page}")
+    """Let a link out of this folder lead to the page that shows the file."""
+
+    def target(link: re.Match[str]) -> str:
+        path = link["path"]
+        return f"]({page_of(path.removeprefix('../')) if path.startswith('../') else path}"
+
+    source[0] = TARGET.sub(target, source[0])
 
 
 def from_root(app: Sphinx, path: Path, docname: str, content: list[str]) -> None:
     """Do so in a file of the root that a page includes: its paths start there."""
-
-    def target(link: re.Match[str]) -> str:
-        path = link["path"]
-        if path.startswith("docs/"):
-            return f"]({path.removeprefix('docs/')}"
-        return f"]({PAGES.get(path, '../' + path)}"
-
-    content[0] = TARGET.sub(target, content[0])
+    content[0] = TARGET.sub(lambda link: f"]({page_of(link['path'])}", content[0])
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
