@@ -15,11 +15,12 @@ DEMO_BIN = $(DEMO_VENV)/bin
 DOCS_BIN = $(DOCS_VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs clean python
+.PHONY: help demo test test-minimum check format docs clean python
 
 help:
 	@echo 'make demo    fit a classical and a deep GLM to doctor visits; writes demo.png'
 	@echo 'make test    ruff, mypy, doctests and the whole test suite'
+	@echo 'make test-minimum  the suite under the oldest versions allowed, on python3.11'
 	@echo 'make check   ruff and mypy only'
 	@echo 'make format  let ruff mend layout and imports'
 	@echo 'make docs    run the examples and build the documentation: docs/_build/html/index.html'
@@ -32,6 +33,9 @@ demo: $(DEMO_VENV)/.installed
 
 test: check
 	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS)
+
+test-minimum:
+	WORKERS=$(WORKERS) .ci/minimum
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -68,7 +72,7 @@ python:
 	    exit 1; }
 
 clean:
-	rm -rf .venv .venv-demo .venv-docs build dist *.egg-info demo.png
+	rm -rf .venv .venv-demo .venv-docs .venv-minimum build dist *.egg-info demo.png
 	rm -rf docs/_build docs/gallery docs/generated docs/sg_execution_times.rst
 	rm -rf .pytest_cache .mypy_cache .ruff_cache
 	find families glmnet_nn tests examples -name __pycache__ -prune -exec rm -rf {} +

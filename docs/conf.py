@@ -66,6 +66,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "reference_url": {"glmnet_nn": None, "families": None},
     "reset_modules": ("matplotlib", "strict.reset"),
+    "reset_modules_order": "both",
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
@@ -85,5 +86,6 @@ html_theme_options = {
     "footer_end": ["sphinx-version"],
     "show_prev_next": True,
 }
-html_sidebars = {"index": [], "gallery/index": []}
+WITHOUT_SECTIONS = ["index", "get-started", "theory", "performance", "changelog", "contributing"]
+html_sidebars = {page: [] for page in WITHOUT_SECTIONS}
 copyright = "The glmnet_nn developers"

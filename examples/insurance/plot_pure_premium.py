@@ -39,7 +39,7 @@ severity.fit(X[claimed], (cost / claims)[claimed], sample_weight=claims[claimed]
 
 # %%
 # The Tweedie model, of a power between 1 (Poisson) and 2 (Gamma): that of Gamma claims of shape 2
-# is $(2 + 2) / (2 + 1)$.
+# is :math:`(2 + 2) / (2 + 1)`.
 
 tweedie = DeepGLMRegressor(Tweedie("log", power=4 / 3), hidden_layer_sizes=())
 tweedie.fit(X[fit], (cost / years)[fit], sample_weight=years[fit])

@@ -1,13 +1,13 @@
-"""
+r"""
 What will the claims of this portfolio cost?
 ============================================
 
 The amount of a claim has a Gamma law here, and of a policy with several claims only the sum is
-known. The mean of $n$ claims has the dispersion $\\phi / n$: the number of claims is the weight.
+known. The mean of :math:`n` claims has the dispersion :math:`\phi / n`: the number of claims is the weight.
 """
 
 # %%
-# Claims of 50,000 policies, of which the truth is known: a shape of 2, that is $\phi = 1/2$.
+# Claims of 50,000 policies, of which the truth is known: a shape of 2, that is :math:`\phi = 1/2`.
 
 import matplotlib.pyplot as plt
 import numpy as np
