@@ -73,6 +73,6 @@ python:
 
 clean:
 	rm -rf .venv .venv-demo .venv-docs .venv-minimum build dist *.egg-info demo.png
-	rm -rf docs/_build docs/gallery docs/generated docs/sg_execution_times.rst
+	rm -rf docs/_build docs/gallery docs/generated
 	rm -rf .pytest_cache .mypy_cache .ruff_cache
 	find families glmnet_nn tests examples -name __pycache__ -prune -exec rm -rf {} +

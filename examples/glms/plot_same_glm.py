@@ -95,5 +95,5 @@ ax.set(
 )
 ax.set_yticks(rows, models)
 ax.invert_yaxis()
-ax.legend(loc="center right")
+ax.legend(loc="lower center")
 plt.show()

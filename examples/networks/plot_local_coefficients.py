@@ -40,8 +40,8 @@ LocalImportanceDisplay.from_estimator(net, X)
 plt.show()
 
 # %%
-# The answer: early years multiply the odds by up to 1.8, late ones hardly. The GLM's factor is
-# that of the sixth year.
+# The answer: the first years nearly double the odds, the last hardly change them. The GLM's factor
+# is that of the seventh year.
 
 figure, ax = plt.subplots(figsize=(8.5, 5), layout="constrained")
 low, high = odds.columns[-2:]
