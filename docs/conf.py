@@ -40,6 +40,7 @@ html_math_renderer = "mathml"
 # Docstrings name types in words. A link that leads nowhere is an error, but for names of other
 # packages, which are not looked up, and of inner modules, which have no page.
 autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"
 autodoc_member_order = "groupwise"
 autosummary_generate = True
 numpydoc_show_class_members = False

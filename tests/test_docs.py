@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import doctest
 import io
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -117,3 +119,13 @@ def test_the_reference_has_every_public_name(package: object) -> None:
     reference = (ROOT / "docs" / "reference.rst").read_text(encoding="utf-8")
     listed = set(re.findall(r"^   (\w+)$", reference, re.MULTILINE))
     assert set(package.__all__) - listed <= {"Array"}  # a type, not a class
+
+
+@pytest.mark.parametrize("name", ["pages", "plain"])
+def test_what_sphinx_is_told_of_links_and_formulas(name: str) -> None:
+    path = ROOT / "docs" / "_sphinx" / f"{name}.py"
+    module = ModuleType(name)
+    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), vars(module))
+    done = doctest.testmod(module)
+    assert done.attempted >= 1
+    assert not done.failed

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sphinx.application import Sphinx
+if TYPE_CHECKING:  # tests read this file without Sphinx
+    from sphinx.application import Sphinx
 
 # Pages link to these files, so that the link can be followed in the repository too.
 PAGES = {

@@ -7,9 +7,10 @@ sees them, outside literals, doctests and the lines that name parameters.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sphinx.application import Sphinx
+if TYPE_CHECKING:  # tests read this file without Sphinx
+    from sphinx.application import Sphinx
 
 # Sections whose lines without indentation are names, which numpydoc escapes itself.
 LISTS = {"Parameters", "Attributes", "Returns", "Raises", "Yields", "Warns", "See Also"}
@@ -28,19 +29,37 @@ def escaped(line: str) -> str:
     return "".join(parts)
 
 
+def plain(lines: list[str]) -> list[str]:
+    """Return a docstring with formulas escaped, and those that stand alone as literal blocks.
+
+    >>> plain(["The sum", "", "    |a| + |b|", "", "of |a|."])
+    ['The sum', '', '::', '', '    |a| + |b|', '', 'of \\\\|a\\\\|.']
+    """
+    lines = "\n".join(lines).replace("\\\n", "").split("\n")  # names may go on in the next line
+    found: list[str] = []
+    section, doctest, block = "", False, 0
+    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+        indent = len(line) - len(line.lstrip())
+        if re.fullmatch(r"-{3,}", below):
+            section = line.strip()
+        doctest = line.lstrip().startswith(">>>") or (doctest and bool(line.strip()))
+        margin = 4 if section in LISTS else 0
+        if line.strip() and indent < block:
+            block = 0
+        stands_alone = not doctest and indent >= margin + 4 and found and not found[-1].strip()
+        if stands_alone and not block:
+            block = margin + 4
+            found += [margin * " " + "::", ""]
+        is_name = section in LISTS and line[:1].strip()
+        found.append(line if doctest or block or is_name else escaped(line))
+    return found
+
+
 def escape_formulas(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
 ) -> None:
-    """Escape a docstring in place, before numpydoc reads it."""
-    lines[:] = "\n".join(lines).replace("\\\n", "").split("\n")  # names may go on in the next line
-    section, doctest = "", False
-    for number, line in enumerate(lines):
-        if number + 1 < len(lines) and re.fullmatch(r"-{3,}", lines[number + 1]):
-            section = line.strip()
-        doctest = line.lstrip().startswith(">>>") or (doctest and bool(line.strip()))
-        is_name = section in LISTS and line[:1].strip()
-        if not (doctest or is_name):
-            lines[number] = escaped(line)
+    """Rewrite a docstring in place, before numpydoc reads it."""
+    lines[:] = plain(lines)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -3,7 +3,8 @@ What will the claims of this portfolio cost?
 ============================================
 
 The amount of a claim has a Gamma law here, and of a policy with several claims only the sum is
-known. The mean of :math:`n` claims has the dispersion :math:`\phi / n`: the number of claims is the weight.
+known. The mean of :math:`n` claims has the dispersion :math:`\phi / n`: the number of claims is the
+weight.
 """
 
 # %%
