@@ -38,8 +38,7 @@ print(found.table[["deviance", "se", "d2", "slope", "balance", "fit_time"]].roun
 # Is there anything for hidden layers to find? A score test asks without fitting a network; robust,
 # since these counts are overdispersed.
 
-test = nonlinearity_test(glm.fit(X, y), X, y, robust=True, random_state=0)
-print(f"chi2({test.df}) = {test.statistic:.1f}, p = {test.pvalue:.2f}")
+print(nonlinearity_test(glm.fit(X, y), X, y, robust=True, random_state=0))
 
 # %%
 # The answer: the deviance of each model less that of the GLM, with intervals of 95 %.
