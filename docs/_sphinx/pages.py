@@ -16,6 +16,7 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "examples": "gallery/index.rst",
 }
+FOLDER = re.compile(r"\[(?P<text>[^\]]+)\]\([^)\s#:]+/\)")
 TARGET = re.compile(r"\]\((?P<path>[^)\s#:]+)(?=[)#])")
 
 
@@ -40,12 +41,13 @@ def from_page(app: Sphinx, docname: str, source: list[str]) -> None:
         path = link["path"]
         return f"]({page_of(path.removeprefix('../')) if path.startswith('../') else path}"
 
-    source[0] = TARGET.sub(target, source[0])
+    source[0] = TARGET.sub(target, FOLDER.sub(r"\g<text>", source[0]))
 
 
 def from_root(app: Sphinx, path: Path, docname: str, content: list[str]) -> None:
     """Do so in a file of the root that a page includes: its paths start there."""
-    content[0] = TARGET.sub(lambda link: f"]({page_of(link['path'])}", content[0])
+    text = FOLDER.sub(r"\g<text>", content[0])  # a folder has no page
+    content[0] = TARGET.sub(lambda link: f"]({page_of(link['path'])}", text)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
