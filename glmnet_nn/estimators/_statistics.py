@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from families import Array
 from glmnet_nn.estimators._columns import known_columns
 from glmnet_nn.estimators._ensemble import require_one_network
 from glmnet_nn.estimators._inference import glm_results
 from glmnet_nn.estimators._network_inference import network_results
+from glmnet_nn.estimators._tables import known_matrix
 from glmnet_nn.estimators._validation import (
     check_offset,
     check_weight,
@@ -44,7 +45,8 @@ class StatisticsMixin:
         n_outputs_: int
         _network: Any
 
-        def _column_names(self) -> list[str]: ...
+        @property
+        def feature_names_(self) -> list[str]: ...
         def _predictors(self, rows: Array, known: Array | None) -> Array: ...
         def _mean_predictor(self, eta: Array) -> Array: ...
         def _response(self, y: ArrayLike, X: Array, sample_weight: ArrayLike | None) -> Array: ...
@@ -132,7 +134,7 @@ class StatisticsMixin:
         )
         self._require_distinct_names()
         X, offset, exposure = known_columns(self, X, offset, exposure)
-        rows: Array = validate_data(self, X, reset=False, dtype=np.float64)
+        rows: Array = known_matrix(self, X, sample_weight, dtype=np.float64)
         weight = with_trials(sample_weight, self._trials(y, rows), rows)
         present = check_weight(weight, rows) > 0
         index = row_labels(X, len(rows))[present]
@@ -194,13 +196,13 @@ class StatisticsMixin:
     ) -> Rows:
         """Return data as the user has them as rows, checked against the fit."""
         X, offset, exposure = known_columns(self, X, offset, exposure)
-        validated: Array = validate_data(self, X, reset=False, dtype=np.float64)
+        validated: Array = known_matrix(self, X, sample_weight, dtype=np.float64)
         return self._rows(validated, y, sample_weight, offset, exposure)
 
     def _require_distinct_names(self) -> None:
         """Raise if a coefficient could not be told from another by its name."""
         intercept = self.fit_intercept and not self._network.depth
-        names = ["Intercept"] * intercept + self._column_names()
+        names = ["Intercept"] * intercept + self.feature_names_
         if len(set(names)) < len(names):
             clash = sorted({name for name in names if names.count(name) > 1})
             raise ValueError(

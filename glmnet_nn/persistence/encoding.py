@@ -34,12 +34,17 @@ from glmnet_nn.network import (
     Network,
     get_activation,
 )
+from glmnet_nn.tables.coding import TableCoding
+from glmnet_nn.tables.columns import Factor, Numbers
 from glmnet_nn.training.inputs import Inputs
 
 _ESTIMATORS: dict[str, type[BaseEstimator]] = {
     cls.__name__: cls for cls in (DeepGLMRegressor, DeepGLMClassifier, DoubleGLMRegressor)
 }
-_PLAIN = (Layout, LocalLayout, Bounds, Inputs, Search, LawEstimate, Estimate)  # from their fields
+_PLAIN = (  # from their fields
+    Layout, LocalLayout, Bounds, Inputs, Search, LawEstimate, Estimate,
+    TableCoding, Factor, Numbers,
+)  # fmt: skip
 _OWN_PACKAGES = ("families", "glmnet_nn")
 _CALLBACKS = "_skl_callbacks"  # who watched the fit: no part of the model
 

@@ -1,0 +1,164 @@
+"""Tables at the door of an estimator: numbers for all that is behind it.
+
+A fitted :class:`glmnet_nn.tables.TableCoding` is the attribute ``_coding``, None where the
+columns are numbers as they stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import sparse
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_array, check_X_y, validate_data
+
+from glmnet_nn.estimators._validation import FLOATING, check_inputs, check_weight
+from glmnet_nn.tables import TableCoding
+from glmnet_nn.tables.coding import refuse_missing
+
+TABLE_CONSTRAINTS: dict[str, list[Any]] = {
+    "categorical": [StrOptions({"auto"}), "array-like", None],
+    "unseen": [StrOptions({"error", "average"})],
+    "missing": [StrOptions({"error", "indicator"})],
+}
+
+
+class TableMixin:
+    """What an estimator that takes tables has: the names of the numbers behind the door."""
+
+    n_features_in_: int
+    _coding: TableCoding | None = None
+
+    @property
+    def feature_names_(self) -> list[str]:
+        """Names of the columns that the coefficients belong to, x0, x1, ... if X had none.
+
+        A number is itself; ``area[T.B]`` is the indicator of level B of ``area`` against its
+        first level, ``area[B]`` one of all levels, ``age[missing]`` that of a missing value.
+        """
+        if not hasattr(self, "n_features_in_"):
+            raise AttributeError("feature_names_ is there after fit.")
+        if self._coding is not None:
+            return self._coding.names
+        known = getattr(self, "feature_names_in_", None)
+        if known is None:
+            return [f"x{j}" for j in range(self.n_features_in_)]
+        return [str(name) for name in known]
+
+
+def fitted_matrix(
+    estimator: Any,
+    X: Any,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+    *,
+    reference: bool,
+    **checks: Any,
+) -> tuple[Any, Any]:
+    """Return X as numbers and y, checked, of a fit; the coding of X becomes the estimator's.
+
+    ``reference`` tells whether a factor leaves out its first level; ``checks`` are those of
+    scikit-learn's ``check_X_y``.
+
+    Raises
+    ------
+    ValueError
+        X has missing values or columns that are not to be coded; under ``warm_start`` other
+        levels than the fit before.
+    """
+    before = estimator.feature_names_ if _goes_on(estimator) else None
+    coding, frame = None, _coded_frame(estimator, X)
+    if frame is not None:
+        share = check_weight(sample_weight, frame)
+        coding = TableCoding.fit(
+            frame,
+            estimator.categorical,
+            estimator.missing,
+            reference,
+            estimator.fit_intercept,
+            share,
+        )
+    if coding is None or frame is None:
+        with _naming_missing(X):
+            rows, target = validate_data(estimator, X, y, dtype=FLOATING, **checks)
+    else:
+        _, target = validate_data(estimator, X, y, skip_check_array=True)
+        rows = coding.matrix(frame, "error", absent=share == 0)
+        rows, target = check_X_y(rows, target, dtype=FLOATING, estimator=estimator, **checks)
+    estimator._coding = coding
+    if before is not None and before != estimator.feature_names_:
+        raise ValueError(
+            f"warm_start=True continues the last fit, whose columns were {before[:20]}, but those "
+            f"of X are now {estimator.feature_names_[:20]}. Set warm_start=False to start anew."
+        )
+    return rows, target
+
+
+def known_inputs(estimator: Any, X: Any) -> Any:
+    """Return the X of a fitted estimator as the numbers of its fit, float64 or float32."""
+    if estimator._coding is not None:
+        return known_matrix(estimator, X)
+    with _naming_missing(X):
+        return check_inputs(estimator, X)
+
+
+def known_matrix(
+    estimator: Any, X: Any, sample_weight: ArrayLike | None = None, **checks: Any
+) -> Any:
+    """Return the X of a fitted estimator as the numbers of its fit, checked.
+
+    Rows of weight 0 may have levels that the fit has not seen.
+    """
+    coding: TableCoding | None = estimator._coding
+    checks = {"dtype": FLOATING, **checks}
+    if coding is None:
+        with _naming_missing(X):
+            return validate_data(estimator, X, reset=False, **checks)
+    frame = validate_data(estimator, X, reset=False, skip_check_array=True)
+    if not isinstance(frame, pd.DataFrame):
+        frame = pd.DataFrame(np.asarray(frame)).infer_objects()
+    absent = False if sample_weight is None else check_weight(sample_weight, frame) == 0
+    rows = coding.matrix(frame, estimator.unseen, absent)
+    return check_array(rows, estimator=estimator, **checks)
+
+
+def _goes_on(estimator: Any) -> bool:
+    """Tell whether the fit continues another, of a table with columns to be coded."""
+    return bool(getattr(estimator, "warm_start", False)) and hasattr(estimator, "family_")
+
+
+def _coded_frame(estimator: Any, X: Any) -> pd.DataFrame | None:
+    """Return X as a DataFrame if some of it may have to be coded.
+
+    Columns of an array have no types of their own: they are numbers, unless named.
+    """
+    if isinstance(X, pd.DataFrame):
+        return X
+    named = not isinstance(estimator.categorical, str | None)
+    if sparse.issparse(X):
+        if named:
+            raise TypeError(
+                f"categorical={estimator.categorical!r} codes columns of a table or an array, but "
+                "X is sparse. Encode them before, or pass a DataFrame."
+            )
+        return None
+    if not named and estimator.missing == "error":
+        return None
+    array = np.asarray(X)
+    return pd.DataFrame(array).infer_objects() if array.ndim == 2 and array.size else None
+
+
+@contextmanager
+def _naming_missing(X: Any) -> Iterator[None]:
+    """Tell in which columns X has the missing values of which scikit-learn complains."""
+    try:
+        yield
+    except ValueError as error:
+        if "NaN" in str(error) and not sparse.issparse(X):
+            refuse_missing(X)
+        raise

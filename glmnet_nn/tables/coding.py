@@ -1,0 +1,192 @@
+"""The stage at the door: which columns are coded, how, and what the numbers are called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from families import Array
+from glmnet_nn.tables.columns import Factor, Numbers, kind_of
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class TableCoding:
+    """What turns a table into numbers, column by column, as in the fit.
+
+    Examples
+    --------
+    Against a reference the indicators of a factor leave out its first level:
+
+    >>> table = pd.DataFrame({"size": [1.0, 2.0, 4.0], "area": ["south", "east", "north"]})
+    >>> coding = TableCoding.fit(table, "auto", "error", True, True, np.ones(3))
+    >>> coding.names
+    ['size', 'area[T.north]', 'area[T.south]']
+    >>> coding.matrix(table, "error")
+    array([[1., 0., 1.],
+           [2., 0., 0.],
+           [4., 1., 0.]])
+    """
+
+    columns: tuple[Numbers | Factor, ...]
+
+    @classmethod
+    def fit(
+        cls,
+        frame: pd.DataFrame,
+        categorical: Any,
+        missing: str,
+        reference: bool,
+        has_intercept: bool,
+        share: Array,
+    ) -> TableCoding | None:
+        """Return the coding of a table; None if its columns are numbers as they stand.
+
+        Parameters
+        ----------
+        frame : DataFrame
+        categorical : "auto", None or list of names and places
+            Which columns are factors; "auto" those of categories and strings.
+        missing : {"error", "indicator"}
+        reference : bool
+            Whether factors leave out their first level.
+        has_intercept : bool
+            Without one the first factor has all its levels even so, as in R.
+        share : array of shape (n,)
+            Weights of the rows; those of weight 0 are not there.
+
+        Raises
+        ------
+        ValueError
+            A column that cannot be coded, or may not; missing values with "error".
+        """
+        kinds = [kind_of(frame.iloc[:, j]) for j in range(frame.shape[1])]
+        names = _names(frame)
+        factors = _factors(frame, categorical, kinds)
+        _check_kinds(names, kinds, factors, categorical)
+        if missing == "error":
+            refuse_missing(frame)
+        found: list[Numbers | Factor] = []
+        whole = reference and not has_intercept
+        for j, name in enumerate(names):
+            column = frame.iloc[:, j]
+            if j in factors:
+                found.append(Factor.fit(name, column, share, reference and not whole))
+                whole = False
+            else:
+                found.append(Numbers.fit(name, column, share))
+        coding = cls(tuple(found))
+        if not factors and len(coding.names) == len(names):
+            return None
+        if not coding.names:
+            raise ValueError(
+                f"the columns of X, {names[:_SHOWN]}, have one level each: against a reference "
+                "nothing is left. Add a column that varies."
+            )
+        return coding
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the numbers, in order."""
+        return [name for column in self.columns for name in column.names]
+
+    @property
+    def factors(self) -> list[tuple[list[int], bool]]:
+        """For each factor the places of its numbers, and whether a reference is left out."""
+        found, at = [], 0
+        for column in self.columns:
+            if isinstance(column, Factor) and column.names:
+                found.append((list(range(at, at + len(column.names))), column.reference))
+            at += len(column.names)
+        return found
+
+    def matrix(self, frame: pd.DataFrame, unseen: str, absent: Any = False) -> Array:
+        """Return the numbers of each row, (n, p).
+
+        With ``unseen="average"`` a level that the fit has not seen has the mean of its
+        indicators over the rows of the fit: for a linear predictor the mean over the levels.
+        So have rows that are ``absent``.
+
+        Raises
+        ------
+        ValueError
+            A level is not known, a value missing where none was, or a column of another kind.
+        """
+        n = len(frame)
+        anyhow = np.broadcast_to(absent, n)
+        allowed = np.ones(n, dtype=bool) if unseen == "average" else anyhow
+        rows = np.empty((n, len(self.names)))
+        at = 0
+        for j, column in enumerate(self.columns):
+            gone = frame.iloc[:, j].isna().to_numpy()
+            tolerated = np.where(gone, anyhow, allowed)
+            numbers = column.code(frame.iloc[:, j], tolerated)
+            rows[:, at : at + numbers.shape[1]] = numbers
+            at += numbers.shape[1]
+        return rows
+
+
+def refuse_missing(X: Any) -> None:
+    """Raise if a value of a table or an array is missing, naming the columns."""
+    frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X))
+    gone = frame.isna().sum(axis=0).to_numpy()
+    if gone.any():
+        counts = [f"{name!r} ({k})" for name, k in zip(_names(frame), gone, strict=True) if k]
+        more = f" and {len(counts) - _SHOWN} more" if len(counts) > _SHOWN else ""
+        raise ValueError(
+            f"X contains NaN, or another missing value, in the columns (rows) "
+            f"{', '.join(counts[:_SHOWN])}{more}. Fill them in or drop the rows, or set "
+            "missing='indicator': a missing number is its column's mean, and a 0/1 column tells "
+            "where; a missing category is a level."
+        )
+
+
+def _names(frame: pd.DataFrame) -> list[str]:
+    """Return the names of the columns, x0, x1, ... if they are not strings."""
+    named = all(isinstance(label, str) for label in frame.columns)
+    return [str(label) if named else f"x{j}" for j, label in enumerate(frame.columns)]
+
+
+def _factors(frame: pd.DataFrame, categorical: Any, kinds: list[str]) -> set[int]:
+    """Return the places of the columns to be coded."""
+    if categorical is None:
+        return set()
+    if isinstance(categorical, str):
+        return {j for j, kind in enumerate(kinds) if kind == "factor"}
+    labels, found = list(frame.columns), set()
+    for column in categorical:
+        if isinstance(column, Integral) and not isinstance(column, bool):
+            places = [int(column)] if 0 <= int(column) < len(labels) else []
+        else:
+            places = [j for j, label in enumerate(labels) if label == column]
+        if not places:
+            raise ValueError(
+                f"categorical must name columns of X, or number them, but {column!r} is none of "
+                f"{_names(frame)[:20]} (offset and exposure are no features)."
+            )
+        found.update(places)
+    return found
+
+
+def _check_kinds(names: list[str], kinds: list[str], factors: set[int], categorical: Any) -> None:
+    """Raise if a column is neither a factor nor numbers."""
+    others = [j for j, kind in enumerate(kinds) if j not in factors and kind != "number"]
+    unknown = [j for j in others if kinds[j] != "factor"]
+    if unknown:
+        at = unknown[0]
+        raise ValueError(
+            f"columns of X must hold numbers, categories, strings or truth values, but "
+            f"{names[at]!r} holds {kinds[at]}. Convert it (a date to days since one), or drop it."
+        )
+    if others:
+        refused = [names[j] for j in others][:_SHOWN]
+        raise ValueError(
+            f"X must hold numbers, but its columns {refused} hold categories or strings, and "
+            f"categorical={categorical!r} does not code them. Name them there, set "
+            "categorical='auto', or encode them."
+        )
