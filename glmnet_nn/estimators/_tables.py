@@ -17,9 +17,10 @@ from scipy import sparse
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_array, check_X_y, validate_data
 
+from families import Array
 from glmnet_nn.estimators._validation import FLOATING, check_inputs, check_weight
 from glmnet_nn.tables import TableCoding
-from glmnet_nn.tables.coding import refuse_missing
+from glmnet_nn.tables.coding import planned, refuse_missing
 
 TABLE_CONSTRAINTS: dict[str, list[Any]] = {
     "categorical": [StrOptions({"auto"}), "array-like", None],
@@ -68,34 +69,21 @@ def fitted_matrix(
     Raises
     ------
     ValueError
-        X has missing values or columns that are not to be coded; under ``warm_start`` other
-        levels than the fit before.
+        X has missing values or columns that are not to be coded; under ``warm_start`` columns
+        of other kinds, or other levels, than the fit before.
     """
-    before = estimator.feature_names_ if _goes_on(estimator) else None
-    coding, frame = None, _coded_frame(estimator, X)
+    frame, coding = _coded_frame(estimator, X), None
     if frame is not None:
         share = check_weight(sample_weight, frame)
-        coding = TableCoding.fit(
-            frame,
-            estimator.categorical,
-            estimator.missing,
-            reference,
-            estimator.fit_intercept,
-            share,
-        )
+        coding = _coding(estimator, frame, reference, share)
     if coding is None or frame is None:
         with _naming_missing(X):
             rows, target = validate_data(estimator, X, y, dtype=FLOATING, **checks)
     else:
         _, target = validate_data(estimator, X, y, skip_check_array=True)
-        rows = coding.matrix(frame, "error", absent=share == 0)
+        rows = coding.matrix(frame, estimator.unseen, absent=share == 0)
         rows, target = check_X_y(rows, target, dtype=FLOATING, estimator=estimator, **checks)
     estimator._coding = coding
-    if before is not None and before != estimator.feature_names_:
-        raise ValueError(
-            f"warm_start=True continues the last fit, whose columns were {before[:20]}, but those "
-            f"of X are now {estimator.feature_names_[:20]}. Set warm_start=False to start anew."
-        )
     return rows, target
 
 
@@ -127,9 +115,22 @@ def known_matrix(
     return check_array(rows, estimator=estimator, **checks)
 
 
-def _goes_on(estimator: Any) -> bool:
-    """Tell whether the fit continues another, of a table with columns to be coded."""
-    return bool(getattr(estimator, "warm_start", False)) and hasattr(estimator, "family_")
+def _coding(
+    estimator: Any, frame: pd.DataFrame, reference: bool, share: Array
+) -> TableCoding | None:
+    """Return the coding of a fit; one that goes on from another keeps that of the other."""
+    chosen = (estimator.categorical, reference, estimator.fit_intercept)
+    if not (getattr(estimator, "warm_start", False) and hasattr(estimator, "family_")):
+        categorical, *rest = chosen
+        return TableCoding.fit(frame, categorical, estimator.missing, *rest, share)
+    known: TableCoding | None = estimator._coding
+    before = ["number"] * estimator.n_features_in_ if known is None else known.plan
+    if planned(frame, *chosen) != before:
+        raise ValueError(
+            f"warm_start=True continues the last fit, in which columns became {before}, but now "
+            f"they would become {planned(frame, *chosen)}. Set warm_start=False to start anew."
+        )
+    return known
 
 
 def _coded_frame(estimator: Any, X: Any) -> pd.DataFrame | None:
@@ -140,6 +141,7 @@ def _coded_frame(estimator: Any, X: Any) -> pd.DataFrame | None:
     if isinstance(X, pd.DataFrame):
         return X
     named = not isinstance(estimator.categorical, str | None)
+    going_on = getattr(estimator, "warm_start", False) and estimator._coding is not None
     if sparse.issparse(X):
         if named:
             raise TypeError(
@@ -147,7 +149,7 @@ def _coded_frame(estimator: Any, X: Any) -> pd.DataFrame | None:
                 "X is sparse. Encode them before, or pass a DataFrame."
             )
         return None
-    if not named and estimator.missing == "error":
+    if not named and estimator.missing == "error" and not going_on:
         return None
     array = np.asarray(X)
     return pd.DataFrame(array).infer_objects() if array.ndim == 2 and array.size else None

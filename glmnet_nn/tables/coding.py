@@ -65,23 +65,19 @@ class TableCoding:
         ValueError
             A column that cannot be coded, or may not; missing values with "error".
         """
-        kinds = [kind_of(frame.iloc[:, j]) for j in range(frame.shape[1])]
-        names = _names(frame)
-        factors = _factors(frame, categorical, kinds)
-        _check_kinds(names, kinds, factors, categorical)
+        plan = planned(frame, categorical, reference, has_intercept)
         if missing == "error":
             refuse_missing(frame)
+        names = _names(frame)
         found: list[Numbers | Factor] = []
-        whole = reference and not has_intercept
-        for j, name in enumerate(names):
+        for j, (name, kind) in enumerate(zip(names, plan, strict=True)):
             column = frame.iloc[:, j]
-            if j in factors:
-                found.append(Factor.fit(name, column, share, reference and not whole))
-                whole = False
-            else:
+            if kind == "number":
                 found.append(Numbers.fit(name, column, share))
+            else:
+                found.append(Factor.fit(name, column, share, kind == "contrasts"))
         coding = cls(tuple(found))
-        if not factors and len(coding.names) == len(names):
+        if set(plan) <= {"number"} and len(coding.names) == len(names):
             return None
         if not coding.names:
             raise ValueError(
@@ -94,6 +90,16 @@ class TableCoding:
     def names(self) -> list[str]:
         """The names of the numbers, in order."""
         return [name for column in self.columns for name in column.names]
+
+    @property
+    def plan(self) -> list[str]:
+        """What each column becomes; see :func:`planned`."""
+        return [
+            ("contrasts" if column.reference else "levels")
+            if isinstance(column, Factor)
+            else "number"
+            for column in self.columns
+        ]
 
     @property
     def factors(self) -> list[tuple[list[int], bool]]:
@@ -129,6 +135,21 @@ class TableCoding:
             rows[:, at : at + numbers.shape[1]] = numbers
             at += numbers.shape[1]
         return rows
+
+
+def planned(
+    frame: pd.DataFrame, categorical: Any, reference: bool, has_intercept: bool
+) -> list[str]:
+    """Return what each column becomes: "number", "levels", or "contrasts" with a reference."""
+    kinds = [kind_of(frame.iloc[:, j]) for j in range(frame.shape[1])]
+    factors = _factors(frame, categorical, kinds)
+    _check_kinds(_names(frame), kinds, factors, categorical)
+    plan = ["number"] * len(kinds)
+    for j in sorted(factors):
+        plan[j] = "contrasts" if reference else "levels"
+    if reference and factors and not has_intercept:
+        plan[min(factors)] = "levels"
+    return plan
 
 
 def refuse_missing(X: Any) -> None:
