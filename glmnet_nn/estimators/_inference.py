@@ -217,6 +217,7 @@ def _predictor(estimator: BaseEstimator) -> LinearPredictor:
         has_intercept=estimator.fit_intercept,
         names=estimator.feature_names_,
         output_names=estimator._output_names(),
+        level_steps=estimator._level_steps,
     )
 
 

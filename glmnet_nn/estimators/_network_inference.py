@@ -78,6 +78,7 @@ def network_results(
         has_intercept=estimator.fit_intercept,
         names=estimator.feature_names_,
         outputs=estimator._output_names() if family.event_ndim else None,
+        level_steps=estimator._level_steps,
         index=index,
         door=Door.of(estimator),
     )

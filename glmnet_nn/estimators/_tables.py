@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import sparse
@@ -20,7 +19,7 @@ from sklearn.utils.validation import check_array, check_X_y, validate_data
 from families import Array
 from glmnet_nn.estimators._validation import FLOATING, check_inputs, check_weight
 from glmnet_nn.tables import TableCoding
-from glmnet_nn.tables.coding import planned, refuse_missing
+from glmnet_nn.tables.coding import LevelStep, planned, refuse_missing
 
 TABLE_CONSTRAINTS: dict[str, list[Any]] = {
     "categorical": [StrOptions({"auto"}), "array-like", None],
@@ -33,7 +32,15 @@ class TableMixin:
     """What an estimator that takes tables has: the names of the numbers behind the door."""
 
     n_features_in_: int
+    categorical: Any
+    missing: str
     _coding: TableCoding | None = None
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.categorical = self.categorical is not None
+        tags.input_tags.allow_nan = self.missing == "indicator"
+        return tags
 
     @property
     def feature_names_(self) -> list[str]:
@@ -50,6 +57,11 @@ class TableMixin:
         if known is None:
             return [f"x{j}" for j in range(self.n_features_in_)]
         return [str(name) for name in known]
+
+    @property
+    def _level_steps(self) -> dict[int, LevelStep]:
+        """For each indicator of a factor what takes a row from its first level there."""
+        return {} if self._coding is None else self._coding.level_steps
 
 
 def fitted_matrix(
@@ -107,9 +119,8 @@ def known_matrix(
     if coding is None:
         with _naming_missing(X):
             return validate_data(estimator, X, reset=False, **checks)
-    frame = validate_data(estimator, X, reset=False, skip_check_array=True)
-    if not isinstance(frame, pd.DataFrame):
-        frame = pd.DataFrame(np.asarray(frame)).infer_objects()
+    frame = _frame_of(estimator, X)
+    validate_data(estimator, X, reset=False, skip_check_array=True)
     absent = False if sample_weight is None else check_weight(sample_weight, frame) == 0
     rows = coding.matrix(frame, estimator.unseen, absent)
     return check_array(rows, estimator=estimator, **checks)
@@ -121,8 +132,7 @@ def _coding(
     """Return the coding of a fit; one that goes on from another keeps that of the other."""
     chosen = (estimator.categorical, reference, estimator.fit_intercept)
     if not (getattr(estimator, "warm_start", False) and hasattr(estimator, "family_")):
-        categorical, *rest = chosen
-        return TableCoding.fit(frame, categorical, estimator.missing, *rest, share)
+        return TableCoding.fit(frame, *chosen, estimator.missing, share)
     known: TableCoding | None = estimator._coding
     before = ["number"] * estimator.n_features_in_ if known is None else known.plan
     if planned(frame, *chosen) != before:
@@ -140,7 +150,7 @@ def _coded_frame(estimator: Any, X: Any) -> pd.DataFrame | None:
     """
     if isinstance(X, pd.DataFrame):
         return X
-    named = not isinstance(estimator.categorical, str | None)
+    named = _names_factors(estimator)
     going_on = getattr(estimator, "warm_start", False) and estimator._coding is not None
     if sparse.issparse(X):
         if named:
@@ -151,8 +161,21 @@ def _coded_frame(estimator: Any, X: Any) -> pd.DataFrame | None:
         return None
     if not named and estimator.missing == "error" and not going_on:
         return None
-    array = np.asarray(X)
-    return pd.DataFrame(array).infer_objects() if array.ndim == 2 and array.size else None
+    return _frame_of(estimator, X)
+
+
+def _frame_of(estimator: Any, X: Any) -> pd.DataFrame:
+    """Return X as a DataFrame; of an array the columns of numbers are numbers."""
+    if isinstance(X, pd.DataFrame):
+        return X
+    dtype = object if _names_factors(estimator) else FLOATING
+    array = check_array(X, dtype=dtype, ensure_all_finite="allow-nan", estimator=estimator)
+    return pd.DataFrame(array).infer_objects()
+
+
+def _names_factors(estimator: Any) -> bool:
+    """Tell whether columns to be coded are listed, which an array may have too."""
+    return not isinstance(estimator.categorical, str | None)
 
 
 @contextmanager

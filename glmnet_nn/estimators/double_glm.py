@@ -326,7 +326,10 @@ class DoubleGLMRegressor(DoublePredictions, RegressorMixin, BaseEstimator):
         """Return X, and y if given, checked; the columns of a table are for either model."""
         if not hasattr(X, "columns"):
             numeric = {} if isinstance(y, str) else {"y_numeric": True}
-            return validate_data(self, X, y, reset=reset, dtype=FLOATING, **numeric)
+            filled = all(model.missing == "indicator" for model in self._named)
+            finite = "allow-nan" if filled else True
+            checks = {"dtype": FLOATING, "ensure_all_finite": finite, **numeric}
+            return validate_data(self, X, y, reset=reset, **checks)
         validate_data(self, X, reset=reset, skip_check_array=True)
         if isinstance(y, str):
             return X

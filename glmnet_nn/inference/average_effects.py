@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from families import Array
 from glmnet_nn.inference import functionals
@@ -13,6 +15,9 @@ from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.sandwich import meat
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import Inputs
+
+Ends = tuple[NDArray[np.intp], Array, Array]  # columns, and their values before and after
+LevelSteps = Mapping[int, Ends]
 
 
 @dataclass(frozen=True)
@@ -54,44 +59,56 @@ class ColumnEffects:
 
 
 def column_effects(
-    fitted: Fitted, inputs: Inputs, mean: bool, dummy: bool, block: int
+    fitted: Fitted, inputs: Inputs, mean: bool, dummy: bool, block: int, levels: LevelSteps
 ) -> ColumnEffects:
     """Return d mu / d x_j (or of eta) at every row, ``block`` of them at a time.
 
-    With ``dummy`` it is, for columns of 0 and 1, mu at 1 less mu at 0.
+    With ``dummy`` it is, for columns of 0 and 1, mu at 1 less mu at 0; for an indicator of a
+    factor, of which ``levels`` has the values, mu at its level less mu at the first.
     """
     shares = fitted.weights.shares
     rows = replace(fitted.rows, weight=shares)
-    found = [
-        _effects_of(fitted, inputs, rows, j, mean, dummy, block) for j in range(rows.X.shape[1])
-    ]
+    found = []
+    for j in range(rows.X.shape[1]):
+        ends = _ends(rows, inputs, j, levels) if dummy else None
+        found.append(_effects_of(fitted, inputs, rows, j, mean, ends, block))
     by_row, gradients = zip(*found, strict=True)
     return ColumnEffects(np.stack(by_row, axis=1), shares, np.concatenate(gradients))
 
 
 def _effects_of(
-    fitted: Fitted, inputs: Inputs, rows: Rows, j: int, mean: bool, dummy: bool, size: int
+    fitted: Fitted, inputs: Inputs, rows: Rows, j: int, mean: bool, ends: Ends | None, size: int
 ) -> tuple[Array, Array]:
     """Return the effects of column j, (n, K), and the gradients of their averages, (K, q)."""
     model = (fitted.objective.network, fitted.family, fitted.w)
-    center, scale = inputs.center[j], inputs.scale[j]
-    levels = np.unique(rows.X[:, j] * scale + center)
-    binary = dummy and len(levels) == 2 and np.allclose(levels, (0.0, 1.0), atol=1e-12)
     effects, gradients = [], np.zeros(())
     for block in rows.blocks(size):
-        if binary:
-            ends = [_at(block, j, (value - center) / scale) for value in (0.0, 1.0)]
-            found, gradient = functionals.steps(*model, *ends)
+        if ends is not None:
+            places, *values = ends
+            found, gradient = functionals.steps(*model, *(_at(block, places, z) for z in values))
         else:
             found, gradient = functionals.partial_effects(*model, block, j, mean)
         effects.append(found)
         gradients = gradients + gradient
-    unit = 1.0 if binary else scale
+    unit = inputs.scale[j] if ends is None else 1.0
     return np.concatenate(effects) / unit, gradients / unit
 
 
-def _at(rows: Rows, j: int, value: float) -> Rows:
-    """Return the rows with z_j = value."""
+def _ends(rows: Rows, inputs: Inputs, j: int, levels: LevelSteps) -> Ends | None:
+    """Return the columns of Z that a step moves, and their values before and after it."""
+    if j in levels:
+        places, *given = levels[j]
+    else:
+        values = np.unique(rows.X[:, j] * inputs.scale[j] + inputs.center[j])
+        if len(values) != 2 or not np.allclose(values, (0.0, 1.0), atol=1e-12):
+            return None
+        places, given = np.array([j]), [np.zeros(1), np.ones(1)]
+    low, high = ((x - inputs.center[places]) / inputs.scale[places] for x in given)
+    return places, low, high
+
+
+def _at(rows: Rows, places: NDArray[np.intp], values: Array) -> Rows:
+    """Return the rows with these values in these columns."""
     X = rows.X.copy()
-    X[:, j] = value
+    X[:, places] = values
     return replace(rows, X=X)

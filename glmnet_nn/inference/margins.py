@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from families import Array, ExponentialFamily
 from glmnet_nn.inference.coefficients import Coefficients
@@ -50,7 +52,9 @@ class LinearPredictor:
     """eta = b_0 + X b + offset, and which of its coefficients are parameters.
 
     ``slopes`` is (K, p), ``intercept`` (K,); parameters are those of ``outputs``, output by
-    output, in each the intercept first if ``has_intercept``.
+    output, in each the intercept first if ``has_intercept``. Of the indicators of a factor
+    ``level_steps`` has the places of them all, and their values at the factor's first level
+    and at this one.
     """
 
     family: ExponentialFamily
@@ -60,6 +64,7 @@ class LinearPredictor:
     has_intercept: bool
     names: list[str]
     output_names: list[str]
+    level_steps: Mapping[int, tuple[NDArray[np.intp], Array, Array]]
 
     def eta(self, X: Array, offset: Array) -> Array:
         """Return the linear predictors, (n, K)."""
@@ -120,8 +125,9 @@ class Effects:
 
         dydx  d mu / d x     eyex  (x / mu) d mu / d x     dyex, eydx  one of the two factors;
 
-    of a 0/1 column, if ``dummy``, the change of mu (of log mu for ey) from 0 to 1; of a
-    column of other whole numbers >= 0, if ``count``, half the change from x - 1 to x + 1.
+    of a 0/1 column, if ``dummy``, the change of mu (of log mu for ey) from 0 to 1, of a level
+    of a factor that from the first level; of a column of other whole numbers >= 0, if
+    ``count``, half the change from x - 1 to x + 1.
     """
 
     at: str
@@ -153,6 +159,7 @@ class Effects:
     ) -> MarginalEffects:
         """Return them with standard errors from the covariance V of u."""
         steps, where = self._steps(population.X), population.at(self.at)
+        steps |= dict.fromkeys(model.level_steps, "dummy") if self.dummy else {}
         K, p = model.slopes.shape
         effects, se = np.empty((p, K)), np.empty((p, K))
         for j in range(p):
@@ -216,7 +223,11 @@ def _change(
     divisor = 1.0 if kind == "dummy" else 2.0
     for sign, value in ((-1.0, 0.0), (1.0, 1.0)):
         X = where.X.copy()
-        X[:, j] = value if kind == "dummy" else X[:, j] + sign
+        if kind == "dummy" and j in model.level_steps:
+            places, *ends = model.level_steps[j]
+            X[:, places] = ends[int(value)]
+        else:
+            X[:, j] = value if kind == "dummy" else X[:, j] + sign
         eta, D = model.eta(X, where.offset), model.design(X)
         mu = family.mean(eta)
         weight = sign / divisor * where.shares

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from families import Array, ExponentialFamily
 from glmnet_nn.exceptions import InferenceWarning
 from glmnet_nn.inference import functionals
-from glmnet_nn.inference.average_effects import column_effects
+from glmnet_nn.inference.average_effects import LevelSteps, column_effects
 from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.covariance import Fitted
 from glmnet_nn.inference.draws import generator
@@ -92,6 +92,7 @@ class NetworkResults(LocalInference):
     has_intercept: bool
     names: list[str]
     outputs: list[str] | None
+    level_steps: LevelSteps
     index: pd.Index
     door: Door
 
@@ -296,7 +297,8 @@ class NetworkResults(LocalInference):
         which : {"mean", "linear"}, default="mean"
             Slopes of mu, or of eta.
         dummy : bool, default=False
-            Whether of 0/1 columns the change of mu from 0 to 1 is taken.
+            Whether of 0/1 columns the change of mu from 0 to 1 is taken, and of the level of a
+            factor that from the first level.
         """
         for name, given, known in (
             ("target", target, ("sample", "population")),
@@ -306,7 +308,9 @@ class NetworkResults(LocalInference):
                 raise ValueError(f"{name} must be one of {list(known)}, but got {given!r}.")
         if dummy and which == "linear":
             raise ValueError("dummy=True is for which='mean': a step of eta is a contrast().")
-        found = column_effects(self.fitted, self.inputs, which == "mean", dummy, self._block)
+        found = column_effects(
+            self.fitted, self.inputs, which == "mean", dummy, self._block, self.level_steps
+        )
         average, G = found.average, found.gradients
         variance = np.square(G @ self._root).sum(axis=1)
         if target == "population":

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from families import Array
 from glmnet_nn.tables.columns import Factor, Numbers, kind_of
 
+LevelStep = tuple[NDArray[np.intp], Array, Array]  # places of a factor, values before and after
 _SHOWN = 10
 
 
@@ -24,7 +26,7 @@ class TableCoding:
     Against a reference the indicators of a factor leave out its first level:
 
     >>> table = pd.DataFrame({"size": [1.0, 2.0, 4.0], "area": ["south", "east", "north"]})
-    >>> coding = TableCoding.fit(table, "auto", "error", True, True, np.ones(3))
+    >>> coding = TableCoding.fit(table, "auto", True, True, "error", np.ones(3))
     >>> coding.names
     ['size', 'area[T.north]', 'area[T.south]']
     >>> coding.matrix(table, "error")
@@ -40,9 +42,9 @@ class TableCoding:
         cls,
         frame: pd.DataFrame,
         categorical: Any,
-        missing: str,
         reference: bool,
         has_intercept: bool,
+        missing: str,
         share: Array,
     ) -> TableCoding | None:
         """Return the coding of a table; None if its columns are numbers as they stand.
@@ -52,11 +54,11 @@ class TableCoding:
         frame : DataFrame
         categorical : "auto", None or list of names and places
             Which columns are factors; "auto" those of categories and strings.
-        missing : {"error", "indicator"}
         reference : bool
             Whether factors leave out their first level.
         has_intercept : bool
             Without one the first factor has all its levels even so, as in R.
+        missing : {"error", "indicator"}
         share : array of shape (n,)
             Weights of the rows; those of weight 0 are not there.
 
@@ -102,13 +104,17 @@ class TableCoding:
         ]
 
     @property
-    def factors(self) -> list[tuple[list[int], bool]]:
-        """For each factor the places of its numbers, and whether a reference is left out."""
-        found, at = [], 0
+    def level_steps(self) -> dict[int, LevelStep]:
+        """For each indicator what takes a row from the first level of its factor to its own."""
+        found: dict[int, LevelStep] = {}
+        at = 0
         for column in self.columns:
-            if isinstance(column, Factor) and column.names:
-                found.append((list(range(at, at + len(column.names))), column.reference))
-            at += len(column.names)
+            k = len(column.names)
+            if isinstance(column, Factor):
+                first = np.zeros(k) if column.reference else np.eye(1, k)[0]
+                places = np.arange(at, at + k)
+                found |= {at + j: (places, first, own) for j, own in enumerate(np.eye(k))}
+            at += k
         return found
 
     def matrix(self, frame: pd.DataFrame, unseen: str, absent: Any = False) -> Array:
@@ -202,7 +208,8 @@ def _check_kinds(names: list[str], kinds: list[str], factors: set[int], categori
         at = unknown[0]
         raise ValueError(
             f"columns of X must hold numbers, categories, strings or truth values, but "
-            f"{names[at]!r} holds {kinds[at]}. Convert it (a date to days since one), or drop it."
+            f"{names[at]!r} holds {kinds[at]}. Convert it to one "
+            "of these (a date to days since another), or drop it."
         )
     if others:
         refused = [names[j] for j in others][:_SHOWN]

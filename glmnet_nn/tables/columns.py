@@ -75,11 +75,6 @@ class Numbers:
         """What the numbers are called."""
         return [self.name] if self.fill is None else [self.name, f"{self.name}[missing]"]
 
-    @property
-    def levels_at(self) -> range:
-        """Which of the numbers are indicators that exclude each other: none."""
-        return range(0)
-
     def code(self, column: pd.Series, tolerated: NDArray[np.bool_]) -> Array:
         """Return the numbers, (n, 1) or (n, 2)."""
         kind = kind_of(column)
@@ -140,11 +135,6 @@ class Factor:
         labels = [*map(str, self.levels.tolist()), *["missing"] * self.has_missing]
         before = "T." if self.reference else ""
         return [f"{self.name}[{before}{label}]" for label in labels[self.reference :]]
-
-    @property
-    def levels_at(self) -> range:
-        """Which of the numbers are indicators that exclude each other: all."""
-        return range(len(self.names))
 
     def places(self, column: pd.Series) -> NDArray[np.intp]:
         """Return the number of each row's level, -1 where it has none of them."""
