@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import sparse
@@ -89,7 +90,7 @@ def fitted_matrix(
         share = check_weight(sample_weight, frame)
         coding = _coding(estimator, frame, reference, share)
     if coding is None or frame is None:
-        with _naming_missing(X):
+        with _naming_missing(X, in_fit=True):
             rows, target = validate_data(estimator, X, y, dtype=FLOATING, **checks)
     else:
         _, target = validate_data(estimator, X, y, skip_check_array=True)
@@ -103,7 +104,7 @@ def known_inputs(estimator: Any, X: Any) -> Any:
     """Return the X of a fitted estimator as the numbers of its fit, float64 or float32."""
     if estimator._coding is not None:
         return known_matrix(estimator, X)
-    with _naming_missing(X):
+    with _naming_missing(X, in_fit=False):
         return check_inputs(estimator, X)
 
 
@@ -117,7 +118,7 @@ def known_matrix(
     coding: TableCoding | None = estimator._coding
     checks = {"dtype": FLOATING, **checks}
     if coding is None:
-        with _naming_missing(X):
+        with _naming_missing(X, in_fit=False):
             return validate_data(estimator, X, reset=False, **checks)
     frame = _frame_of(estimator, X)
     validate_data(estimator, X, reset=False, skip_check_array=True)
@@ -168,8 +169,15 @@ def _frame_of(estimator: Any, X: Any) -> pd.DataFrame:
     """Return X as a DataFrame; of an array the columns of numbers are numbers."""
     if isinstance(X, pd.DataFrame):
         return X
-    dtype = object if _names_factors(estimator) else FLOATING
-    array = check_array(X, dtype=dtype, ensure_all_finite="allow-nan", estimator=estimator)
+    known: TableCoding | None = estimator._coding
+    text = _names_factors(estimator) or (known is not None and set(known.plan) != {"number"})
+    as_it_is = None if isinstance(X, np.ndarray) else object
+    array = check_array(
+        X,
+        dtype=as_it_is if text else FLOATING,
+        ensure_all_finite="allow-nan",
+        estimator=estimator,
+    )
     return pd.DataFrame(array).infer_objects()
 
 
@@ -179,11 +187,11 @@ def _names_factors(estimator: Any) -> bool:
 
 
 @contextmanager
-def _naming_missing(X: Any) -> Iterator[None]:
+def _naming_missing(X: Any, *, in_fit: bool) -> Iterator[None]:
     """Tell in which columns X has the missing values of which scikit-learn complains."""
     try:
         yield
     except ValueError as error:
         if "NaN" in str(error) and not sparse.issparse(X):
-            refuse_missing(X)
+            refuse_missing(X, in_fit)
         raise

@@ -15,6 +15,12 @@ from glmnet_nn.tables.columns import Factor, Numbers, kind_of
 
 LevelStep = tuple[NDArray[np.intp], Array, Array]  # places of a factor, values before and after
 _SHOWN = 10
+_FILL_IN = {
+    True: "Fill them in or drop the rows, or set missing='indicator': a missing number is its "
+    "column's mean, and a 0/1 column tells where; a missing category is a level.",
+    False: "The fit had none, and says nothing of them. Fill them in, or fit with "
+    "missing='indicator' to rows that have some.",
+}
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,7 @@ class TableCoding:
         """
         plan = planned(frame, categorical, reference, has_intercept)
         if missing == "error":
-            refuse_missing(frame)
+            refuse_missing(frame, in_fit=True)
         names = _names(frame)
         found: list[Numbers | Factor] = []
         for j, (name, kind) in enumerate(zip(names, plan, strict=True)):
@@ -158,7 +164,7 @@ def planned(
     return plan
 
 
-def refuse_missing(X: Any) -> None:
+def refuse_missing(X: Any, in_fit: bool) -> None:
     """Raise if a value of a table or an array is missing, naming the columns."""
     frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X))
     gone = frame.isna().sum(axis=0).to_numpy()
@@ -167,9 +173,7 @@ def refuse_missing(X: Any) -> None:
         more = f" and {len(counts) - _SHOWN} more" if len(counts) > _SHOWN else ""
         raise ValueError(
             f"X contains NaN, or another missing value, in the columns (rows) "
-            f"{', '.join(counts[:_SHOWN])}{more}. Fill them in or drop the rows, or set "
-            "missing='indicator': a missing number is its column's mean, and a 0/1 column tells "
-            "where; a missing category is a level."
+            f"{', '.join(counts[:_SHOWN])}{more}. {_FILL_IN[in_fit]}"
         )
 
 
