@@ -441,6 +441,9 @@ def test_columns_at_prediction():
     ):
         with pytest.raises(ValueError, match=words):
             model.predict(other)
+    numbers = glm().fit(X[["age"]], y)
+    with pytest.raises(ValueError, match=words):
+        numbers.predict(X[["age"]].assign(age="old"))
     with pytest.raises(ValueError, match=r"'area', 'fuel'.*ElasticNetGLMCV"):
         elastic_net_path(X, y)
 

@@ -21,6 +21,7 @@ from families import Array
 from glmnet_nn.estimators._validation import FLOATING, check_inputs, check_weight
 from glmnet_nn.tables import TableCoding
 from glmnet_nn.tables.coding import LevelStep, planned, refuse_missing
+from glmnet_nn.tables.columns import require_numbers
 
 TABLE_CONSTRAINTS: dict[str, list[Any]] = {
     "categorical": [StrOptions({"auto"}), "array-like", None],
@@ -90,7 +91,7 @@ def fitted_matrix(
         share = check_weight(sample_weight, frame)
         coding = _coding(estimator, frame, reference, share)
     if coding is None or frame is None:
-        with _naming_missing(X, in_fit=True):
+        with _naming_columns(X, in_fit=True):
             rows, target = validate_data(estimator, X, y, dtype=FLOATING, **checks)
     else:
         _, target = validate_data(estimator, X, y, skip_check_array=True)
@@ -104,7 +105,7 @@ def known_inputs(estimator: Any, X: Any) -> Any:
     """Return the X of a fitted estimator as the numbers of its fit, float64 or float32."""
     if estimator._coding is not None:
         return known_matrix(estimator, X)
-    with _naming_missing(X, in_fit=False):
+    with _naming_columns(X, in_fit=False):
         return check_inputs(estimator, X)
 
 
@@ -118,11 +119,11 @@ def known_matrix(
     coding: TableCoding | None = estimator._coding
     checks = {"dtype": FLOATING, **checks}
     if coding is None:
-        with _naming_missing(X, in_fit=False):
+        with _naming_columns(X, in_fit=False):
             return validate_data(estimator, X, reset=False, **checks)
     frame = _frame_of(estimator, X)
     validate_data(estimator, X, reset=False, skip_check_array=True)
-    absent = False if sample_weight is None else check_weight(sample_weight, frame) == 0
+    absent = None if sample_weight is None else check_weight(sample_weight, frame) == 0
     rows = coding.matrix(frame, estimator.unseen, absent)
     return check_array(rows, estimator=estimator, **checks)
 
@@ -187,11 +188,14 @@ def _names_factors(estimator: Any) -> bool:
 
 
 @contextmanager
-def _naming_missing(X: Any, *, in_fit: bool) -> Iterator[None]:
-    """Tell in which columns X has the missing values of which scikit-learn complains."""
+def _naming_columns(X: Any, *, in_fit: bool) -> Iterator[None]:
+    """Tell in which columns X has what scikit-learn complains of."""
     try:
         yield
     except ValueError as error:
+        if isinstance(X, pd.DataFrame) and not in_fit:
+            for name, column in X.items():
+                require_numbers(str(name), column)
         if "NaN" in str(error) and not sparse.issparse(X):
             refuse_missing(X, in_fit)
         raise

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from families import Array
-from glmnet_nn.tables.columns import Factor, Numbers, kind_of
+from glmnet_nn.tables.columns import Factor, Flags, Numbers, kind_of
 
 LevelStep = tuple[NDArray[np.intp], Array, Array]  # places of a factor, values before and after
 _SHOWN = 10
@@ -123,29 +123,25 @@ class TableCoding:
             at += k
         return found
 
-    def matrix(self, frame: pd.DataFrame, unseen: str, absent: Any = False) -> Array:
+    def matrix(self, frame: pd.DataFrame, unseen: str, absent: Flags | None = None) -> Array:
         """Return the numbers of each row, (n, p).
 
         With ``unseen="average"`` a level that the fit has not seen has the mean of its
         indicators over the rows of the fit: for a linear predictor the mean over the levels.
-        So have rows that are ``absent``.
+        So have rows that are ``absent``, (n,), whatever they hold.
 
         Raises
         ------
         ValueError
             A level is not known, a value missing where none was, or a column of another kind.
         """
-        n = len(frame)
-        anyhow = np.broadcast_to(absent, n)
-        allowed = np.ones(n, dtype=bool) if unseen == "average" else anyhow
-        rows = np.empty((n, len(self.names)))
+        absent = np.zeros(len(frame), dtype=bool) if absent is None else absent
+        rows = np.zeros((len(frame), len(self.names)))
         at = 0
         for j, column in enumerate(self.columns):
-            gone = frame.iloc[:, j].isna().to_numpy()
-            tolerated = np.where(gone, anyhow, allowed)
-            numbers = column.code(frame.iloc[:, j], tolerated)
-            rows[:, at : at + numbers.shape[1]] = numbers
-            at += numbers.shape[1]
+            width = len(column.names)
+            column.code(frame.iloc[:, j], absent, unseen, rows[:, at : at + width])
+            at += width
         return rows
 
 

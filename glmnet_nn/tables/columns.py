@@ -15,6 +15,8 @@ from families import Array
 _NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal", "boolean", "empty"}
 _SHOWN = 5
 
+Flags = NDArray[np.bool_]
+
 
 def kind_of(column: pd.Series) -> str:
     """Return "number", "factor", or what else the column holds, in words.
@@ -75,20 +77,16 @@ class Numbers:
         """What the numbers are called."""
         return [self.name] if self.fill is None else [self.name, f"{self.name}[missing]"]
 
-    def code(self, column: pd.Series, tolerated: NDArray[np.bool_]) -> Array:
-        """Return the numbers, (n, 1) or (n, 2)."""
-        kind = kind_of(column)
-        if kind != "number":
-            raise ValueError(
-                f"column {self.name!r} of X held numbers in the fit, but here it holds "
-                f"{'categories or strings' if kind == 'factor' else kind}. Convert it to numbers."
-            )
-        values = numbers(column)
-        gone = np.isnan(values)
+    def code(self, column: pd.Series, absent: Flags, unseen: str, out: Array) -> None:
+        """Write the numbers of each row into ``out``, zeros of shape (n, 1) or (n, 2)."""
+        require_numbers(self.name, column)
+        out[:, 0] = numbers(column)
+        gone = np.isnan(out[:, 0])
         if self.fill is None:
-            require_no_missing(self.name, gone & ~tolerated)
-            return np.where(gone, 0.0, values)[:, None]
-        return np.column_stack([np.where(gone, self.fill, values), gone])
+            require_no_missing(self.name, gone & ~absent)
+        else:
+            out[:, 1] = gone
+        out[gone, 0] = self.fill or 0.0
 
 
 @dataclass(frozen=True)
@@ -124,8 +122,7 @@ class Factor:
             raise ValueError(
                 f"column {name!r} of X has no value in any row (of positive weight). Drop it."
             )
-        bare = cls(name, levels, has_missing, reference, np.empty(0))
-        at = bare.places(column)
+        at = cls(name, levels, has_missing, reference, np.empty(0)).places(column, gone)
         total = np.bincount(at[at >= 0], share[at >= 0], len(levels) + has_missing)
         return cls(name, levels, has_missing, reference, total / total.sum())
 
@@ -136,7 +133,7 @@ class Factor:
         before = "T." if self.reference else ""
         return [f"{self.name}[{before}{label}]" for label in labels[self.reference :]]
 
-    def places(self, column: pd.Series) -> NDArray[np.intp]:
+    def places(self, column: pd.Series, gone: Flags) -> NDArray[np.intp]:
         """Return the number of each row's level, -1 where it has none of them."""
         known = pd.Index(self.levels)
         if isinstance(column.dtype, pd.CategoricalDtype):
@@ -144,28 +141,46 @@ class Factor:
             at = of_category[column.cat.codes.to_numpy()]
         else:
             at = known.get_indexer(pd.Index(column.astype(object), dtype=object))
-        gone = column.isna().to_numpy()
         return np.where(gone, len(self.levels) if self.has_missing else -1, at).astype(np.intp)
 
-    def code(self, column: pd.Series, tolerated: NDArray[np.bool_]) -> Array:
-        """Return the indicators, (n, k); of ``tolerated`` unseen levels the mean of the fit."""
-        at = self.places(column)
-        require_no_missing(self.name, column.isna().to_numpy() & (at < 0) & ~tolerated)
-        unseen = at < 0
-        if (unseen & ~tolerated).any():
-            found = pd.unique(column[unseen & ~tolerated]).tolist()
+    def code(self, column: pd.Series, absent: Flags, unseen: str, out: Array) -> None:
+        """Write the indicators of each row into ``out``, zeros of shape (n, k).
+
+        With ``unseen="average"`` a level that is not known has the mean of the indicators over
+        the rows of the fit; so have rows that are absent.
+        """
+        gone = column.isna().to_numpy()
+        at = self.places(column, gone)
+        unknown = at < 0
+        require_no_missing(self.name, gone & unknown & ~absent)
+        if unseen == "error":
+            self._require_known(column, unknown & ~absent)
+        own = np.flatnonzero(at >= self.reference)
+        out[own, at[own] - self.reference] = 1.0
+        out[unknown] = self.shares[self.reference :]
+
+    def _require_known(self, column: pd.Series, unknown: Flags) -> None:
+        if unknown.any():
+            found = pd.unique(column[unknown]).tolist()
             raise ValueError(
                 f"column {self.name!r} of X has levels that the fit has not seen, "
-                f"{found[:_SHOWN]}, in {int(unseen.sum())} rows (the first: "
-                f"{int(np.argmax(unseen))}); it knows {self.levels.tolist()[:20]}. Fit to rows of "
+                f"{found[:_SHOWN]}, in {int(unknown.sum())} rows (the first: "
+                f"{int(np.argmax(unknown))}); it knows {self.levels.tolist()[:20]}. Fit to rows of "
                 "these levels, or set unseen='average' to take the mean over the known ones."
             )
-        indicators = np.eye(len(self.shares))[at]
-        indicators[unseen] = self.shares
-        return indicators[:, self.reference :]
 
 
-def require_no_missing(name: str, gone: NDArray[np.bool_]) -> None:
+def require_numbers(name: str, column: pd.Series) -> None:
+    """Raise if a column that held numbers in the fit does not."""
+    kind = kind_of(column)
+    if kind != "number":
+        raise ValueError(
+            f"column {name!r} of X held numbers in the fit, but here it holds "
+            f"{'categories or strings' if kind == 'factor' else kind}. Convert it to numbers."
+        )
+
+
+def require_no_missing(name: str, gone: Flags) -> None:
     """Raise if a value is missing in a column that had all in the fit."""
     if gone.any():
         raise ValueError(
