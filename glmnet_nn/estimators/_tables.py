@@ -19,8 +19,9 @@ from sklearn.utils.validation import check_array, check_X_y, validate_data
 
 from families import Array
 from glmnet_nn.estimators._validation import FLOATING, check_inputs, check_weight
+from glmnet_nn.inference.levels import LevelSteps
 from glmnet_nn.tables import TableCoding
-from glmnet_nn.tables.coding import LevelStep, planned, refuse_missing
+from glmnet_nn.tables.coding import planned, refuse_missing
 from glmnet_nn.tables.columns import require_numbers
 
 TABLE_CONSTRAINTS: dict[str, list[Any]] = {
@@ -61,8 +62,8 @@ class TableMixin:
         return [str(name) for name in known]
 
     @property
-    def _level_steps(self) -> dict[int, LevelStep]:
-        """For each indicator of a factor what takes a row from its first level there."""
+    def _level_steps(self) -> LevelSteps:
+        """Which of the columns are indicators of a factor, for steps between its levels."""
         return {} if self._coding is None else self._coding.level_steps
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,13 +10,13 @@ from numpy.typing import NDArray
 from families import Array
 from glmnet_nn.inference import functionals
 from glmnet_nn.inference.covariance import Fitted
+from glmnet_nn.inference.levels import LevelSteps, ends_of_step
 from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.sandwich import meat
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import Inputs
 
 Ends = tuple[NDArray[np.intp], Array, Array]  # columns, and their values before and after
-LevelSteps = Mapping[int, Ends]
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def column_effects(
     """Return d mu / d x_j (or of eta) at every row, ``block`` of them at a time.
 
     With ``dummy`` it is, for columns of 0 and 1, mu at 1 less mu at 0; for an indicator of a
-    factor, of which ``levels`` has the values, mu at its level less mu at the first.
+    factor (``levels``) mu at its level less mu at the first.
     """
     shares = fitted.weights.shares
     rows = replace(fitted.rows, weight=shares)
@@ -96,15 +95,13 @@ def _effects_of(
 
 def _ends(rows: Rows, inputs: Inputs, j: int, levels: LevelSteps) -> Ends | None:
     """Return the columns of Z that a step moves, and their values before and after it."""
-    if j in levels:
-        places, *given = levels[j]
-    else:
-        values = np.unique(rows.X[:, j] * inputs.scale[j] + inputs.center[j])
-        if len(values) != 2 or not np.allclose(values, (0.0, 1.0), atol=1e-12):
-            return None
-        places, given = np.array([j]), [np.zeros(1), np.ones(1)]
-    low, high = ((x - inputs.center[places]) / inputs.scale[places] for x in given)
-    return places, low, high
+    values = np.unique(rows.X[:, j] * inputs.scale[j] + inputs.center[j])
+    binary = len(values) == 2 and np.allclose(values, (0.0, 1.0), atol=1e-12)
+    if j not in levels and not binary:
+        return None
+    places, *given = ends_of_step(j, levels)
+    before, after = ((x - inputs.center[places]) / inputs.scale[places] for x in given)
+    return places, before, after
 
 
 def _at(rows: Rows, places: NDArray[np.intp], values: Array) -> Rows:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from families import Array, ExponentialFamily
 from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.hypotheses import coefficient_table, critical_value, ratio, reference
+from glmnet_nn.inference.levels import LevelSteps, ends_of_step
 
 _AT = ("overall", "mean", "median", "zero")
 _TITLES = {
@@ -53,8 +52,7 @@ class LinearPredictor:
 
     ``slopes`` is (K, p), ``intercept`` (K,); parameters are those of ``outputs``, output by
     output, in each the intercept first if ``has_intercept``. Of the indicators of a factor
-    ``level_steps`` has the places of them all, and their values at the factor's first level
-    and at this one.
+    ``level_steps`` has what :func:`ends_of_step` takes.
     """
 
     family: ExponentialFamily
@@ -64,7 +62,7 @@ class LinearPredictor:
     has_intercept: bool
     names: list[str]
     output_names: list[str]
-    level_steps: Mapping[int, tuple[NDArray[np.intp], Array, Array]]
+    level_steps: LevelSteps
 
     def eta(self, X: Array, offset: Array) -> Array:
         """Return the linear predictors, (n, K)."""
@@ -221,13 +219,13 @@ def _change(
     total: Array = np.zeros(K)
     jacobian: Array | float = 0.0
     divisor = 1.0 if kind == "dummy" else 2.0
-    for sign, value in ((-1.0, 0.0), (1.0, 1.0)):
+    places, before, after = ends_of_step(j, model.level_steps)
+    for sign, values in ((-1.0, before), (1.0, after)):
         X = where.X.copy()
-        if kind == "dummy" and j in model.level_steps:
-            places, *ends = model.level_steps[j]
-            X[:, places] = ends[int(value)]
+        if kind == "dummy":
+            X[:, places] = values
         else:
-            X[:, j] = value if kind == "dummy" else X[:, j] + sign
+            X[:, j] += sign
         eta, D = model.eta(X, where.offset), model.design(X)
         mu = family.mean(eta)
         weight = sign / divisor * where.shares

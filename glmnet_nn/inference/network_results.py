@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from families import Array, ExponentialFamily
 from glmnet_nn.exceptions import InferenceWarning
 from glmnet_nn.inference import functionals
-from glmnet_nn.inference.average_effects import LevelSteps, column_effects
+from glmnet_nn.inference.average_effects import column_effects
 from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.covariance import Fitted
 from glmnet_nn.inference.draws import generator
@@ -23,6 +23,7 @@ from glmnet_nn.inference.estimate import Estimate
 from glmnet_nn.inference.flags import in_words
 from glmnet_nn.inference.functionals import Functional, WithError, delta_method
 from glmnet_nn.inference.influence import Influence
+from glmnet_nn.inference.levels import LevelSteps
 from glmnet_nn.inference.local_coefficients import Door, LocalInference
 from glmnet_nn.inference.observed import ObservedInformation, covariance_root
 from glmnet_nn.inference.options import InferenceOptions

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from families import Array
 from glmnet_nn.tables.columns import Factor, Flags, Numbers, kind_of
 
-LevelStep = tuple[NDArray[np.intp], Array, Array]  # places of a factor, values before and after
 _SHOWN = 10
 _FILL_IN = {
     True: "Fill them in or drop the rows, or set missing='indicator': a missing number is its "
@@ -110,16 +109,15 @@ class TableCoding:
         ]
 
     @property
-    def level_steps(self) -> dict[int, LevelStep]:
-        """For each indicator what takes a row from the first level of its factor to its own."""
-        found: dict[int, LevelStep] = {}
+    def level_steps(self) -> dict[int, tuple[NDArray[np.intp], int]]:
+        """For each indicator the places of those of its factor; that of the first level, or -1."""
+        found: dict[int, tuple[NDArray[np.intp], int]] = {}
         at = 0
         for column in self.columns:
             k = len(column.names)
             if isinstance(column, Factor):
-                first = np.zeros(k) if column.reference else np.eye(1, k)[0]
-                places = np.arange(at, at + k)
-                found |= {at + j: (places, first, own) for j, own in enumerate(np.eye(k))}
+                of_factor = np.arange(at, at + k), -1 if column.reference else at
+                found |= dict.fromkeys(range(at, at + k), of_factor)
             at += k
         return found
 
