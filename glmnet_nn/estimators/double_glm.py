@@ -59,7 +59,8 @@ class DoubleGLMRegressor(DoublePredictions, RegressorMixin, BaseEstimator):
         The model of phi: family "gamma", link "log". None is one trained as ``mean`` is, of
         8 hidden units, or none if ``mean`` has none.
     mean_features, dispersion_features : list of columns or None, default=None
-        Names or numbers of the columns of X that each sees; None is all.
+        Names or numbers of the columns of X that each sees; None is all. Of a table each codes
+        the factors that it sees, as its own ``categorical``, ``unseen`` and ``missing`` ask.
     method : {"reml", "ml"}, default="reml"
         "ml" is maximum likelihood. It takes the fitted means for the true ones, and so
         finds too small a dispersion where the mean has many parameters. "reml" adds what
