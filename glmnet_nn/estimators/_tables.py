@@ -41,7 +41,6 @@ class TableMixin:
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()  # type: ignore[misc]
-        tags.input_tags.categorical = self.categorical is not None
         tags.input_tags.allow_nan = self.missing == "indicator"
         return tags
 
