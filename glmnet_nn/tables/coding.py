@@ -166,7 +166,7 @@ def refuse_missing(X: Any, in_fit: bool) -> None:
         counts = [f"{name!r} ({k})" for name, k in zip(_names(frame), gone, strict=True) if k]
         more = f" and {len(counts) - _SHOWN} more" if len(counts) > _SHOWN else ""
         raise ValueError(
-            f"X contains NaN, or another missing value, in the columns (rows) "
+            f"Input X contains NaN, or another missing value, in the columns (rows) "
             f"{', '.join(counts[:_SHOWN])}{more}. {_FILL_IN[in_fit]}"
         )
 

@@ -46,12 +46,11 @@ def as_frame(X: Any) -> Any:
 
 def _values(column: nw.Series[Any]) -> Any:
     """Return a column as what pandas holds."""
-    dtype, incomplete = column.dtype, bool(column.null_count())
+    dtype = column.dtype
     if dtype.is_numeric():
-        exact = dtype.is_decimal() or incomplete
-        return (column.cast(nw.Float64()) if exact else column).to_numpy()
+        return column.to_numpy()
     if isinstance(dtype, nw.Boolean):
-        return pd.array(column.to_list(), dtype="boolean") if incomplete else column.to_numpy()
+        return pd.array(column.to_list(), dtype="boolean")
     if isinstance(dtype, nw.Enum):
         return pd.Categorical(column.to_list(), categories=list(dtype.categories))
     return pd.Series(column.to_list(), dtype=object)
