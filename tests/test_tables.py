@@ -93,6 +93,7 @@ def test_glm_is_that_of_statsmodels_formula(fit_intercept):
     np.testing.assert_allclose(ours.coef_, found.params[ours.feature_names_], rtol=1e-12)
     assert list(ours.feature_names_in_) == list(X.columns)
     assert ours.n_features_in_ == X.shape[1]
+    assert ours.input_bounds_.shape == (2, len(ours.feature_names_))
 
 
 def test_numbers_are_those_of_scikit_learns_transformers():
