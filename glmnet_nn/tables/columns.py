@@ -135,7 +135,7 @@ class Factor:
 
     def places(self, column: pd.Series, gone: Flags) -> NDArray[np.intp]:
         """Return the number of each row's level, -1 where it has none of them."""
-        known = pd.Index(self.levels)
+        known = pd.Index(self.levels, dtype=object)  # so that 1 is 1.0, and no type is guessed
         if isinstance(column.dtype, pd.CategoricalDtype):
             of_category = np.append(known.get_indexer(column.cat.categories.astype(object)), -1)
             at = of_category[column.cat.codes.to_numpy()]
