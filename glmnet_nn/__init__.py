@@ -38,6 +38,13 @@ if TYPE_CHECKING:
         nonlinearity_test,
         vuong_test,
     )
+    from glmnet_nn.displays import (
+        CoefficientDisplay,
+        PartialEffectDisplay,
+        QuantileResidualDisplay,
+        ResidualDisplay,
+        TrainingCurveDisplay,
+    )
     from glmnet_nn.elastic_net import ElasticNetPath
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor, DoubleGLMRegressor
     from glmnet_nn.estimators.elastic_net import ElasticNetGLMClassifierCV, ElasticNetGLMCV
@@ -61,6 +68,7 @@ __all__ = [
     "Bernoulli",
     "Binomial",
     "BoundaryWarning",
+    "CoefficientDisplay",
     "DeepGLMClassifier",
     "DeepGLMRegressor",
     "DevianceScorer",
@@ -79,9 +87,13 @@ __all__ = [
     "Multinoulli",
     "NegativeBinomial",
     "Normal",
+    "PartialEffectDisplay",
     "Poisson",
+    "QuantileResidualDisplay",
     "RankWarning",
+    "ResidualDisplay",
     "SeparationWarning",
+    "TrainingCurveDisplay",
     "Tweedie",
     "compare",
     "configuration",
@@ -102,6 +114,11 @@ __all__ = [
 ]
 
 _LAZY = {
+    "CoefficientDisplay": "displays",
+    "PartialEffectDisplay": "displays",
+    "QuantileResidualDisplay": "displays",
+    "ResidualDisplay": "displays",
+    "TrainingCurveDisplay": "displays",
     "DeepGLMClassifier": "estimators",
     "DeepGLMRegressor": "estimators",
     "DoubleGLMRegressor": "estimators",

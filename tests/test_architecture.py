@@ -57,6 +57,7 @@ FLOORS = (
             "families",
             "glmnet_nn.network",
             "glmnet_nn.training",
+            "glmnet_nn.tables",
             "glmnet_nn.exceptions",
             "glmnet_nn.inference",
         ),
@@ -141,6 +142,20 @@ FLOORS = (
             "glmnet_nn.nesting",
         ),
         STATISTICS | {"sklearn", "joblib"},
+    ),
+    Floor(
+        "glmnet_nn.displays",
+        (
+            "families",
+            "glmnet_nn._plotting",
+            "glmnet_nn.inference",
+            "glmnet_nn.estimators",
+            "glmnet_nn.comparison",
+            "glmnet_nn.validation",
+            "glmnet_nn.explanation",
+            "glmnet_nn.displays",
+        ),
+        STATISTICS | {"sklearn"},
     ),
     Floor(
         "glmnet_nn.explanation",

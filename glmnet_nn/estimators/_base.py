@@ -21,12 +21,19 @@ from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
 from glmnet_nn.estimators._local import LocalCoefMixin
 from glmnet_nn.estimators._notices import warn_of_fits
 from glmnet_nn.estimators._profile import LawEstimate, fit_law
+from glmnet_nn.estimators._sparse import check_sparse
 from glmnet_nn.estimators._statistics import StatisticsMixin
 from glmnet_nn.estimators._tables import TABLE_CONSTRAINTS, TableMixin, fitted_matrix
 from glmnet_nn.estimators._task import Specification, layout_of
-from glmnet_nn.estimators._validation import check_estimable, check_offset, check_weight
+from glmnet_nn.estimators._validation import (
+    COMPRESSED,
+    as_inputs,
+    check_estimable,
+    check_offset,
+    check_weight,
+)
 from glmnet_nn.inference import Estimate, Search
-from glmnet_nn.network import Network, known_activations
+from glmnet_nn.network import Network, ShiftedSparse, known_activations
 from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
 
 
@@ -154,6 +161,12 @@ class BaseDeepGLM(
         self.random_state = random_state
         self.verbose = verbose
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        attends = self.architecture == "local" and np.size(self.hidden_layer_sizes)
+        tags.input_tags.sparse = not attends
+        return tags
+
     # ------------------------------------------------------------------ fit
 
     def _fit(
@@ -192,6 +205,8 @@ class BaseDeepGLM(
         solver = _choices.choose_solver(self, hidden, penalised, family.has_safe_link)
         if not hidden or solver != "adam" or for_inference:
             X = X.astype(float, copy=False)
+        if isinstance(X, ShiftedSparse):
+            solver = check_sparse(self, X, hidden, alpha, solver, for_inference)
         _choices.check_architecture(self)
         _choices.check_balance(self, penalised)
         if self.bias_reduction:
@@ -319,7 +334,12 @@ class BaseDeepGLM(
         self.n_iter_ = solution.n_iter
         self.loss_ = fit.loss
         self.loss_curve_ = list(solution.loss_curve)
+        self.deviance_curve_ = list(solution.deviance_curve)
         self.validation_loss_curve_ = list(solution.validation_curve)
+        self.start_curves_ = [
+            {"deviance": list(of.deviance), "validation": list(of.validation)}
+            for of in solution.searches
+        ]
         self.converged_ = solution.converged
         self.balance_ = fit.balance
         self.deviance_ = fit.deviance
@@ -340,7 +360,9 @@ class BaseDeepGLM(
         """Return X as numbers and y, checked; where eta has x beta, factors have a reference."""
         linear = self.skip_connection is not False or self.architecture == "local"
         reference = linear or not self._hidden_sizes()
-        return fitted_matrix(self, X, y, sample_weight, reference=reference, **checks)
+        checks["accept_sparse"] = COMPRESSED
+        rows, target = fitted_matrix(self, X, y, sample_weight, reference=reference, **checks)
+        return as_inputs(rows), target
 
     # -------------------------------------------------------------- predict
 

@@ -227,6 +227,7 @@ def _sampled(
     if found is None:
         return None
     inputs, w, total = found.inputs, found.solution.w, float(rows.weight.sum())
+    deviances = () if any(alpha) else tuple(2.0 * value for value in found.solution.loss_curve)
     if not any(alpha) and not is_informed(found.sample, w, _clear(found.sample, intercept)):
         return None
     network, weights = found.sample.network, folded(layout, inputs, w)
@@ -234,7 +235,7 @@ def _sampled(
     mean_loss = given.mean_loss(weights) if found.mean_loss is None else found.mean_loss
     nothing = _Separated.nothing(len(w))
     return Fit(
-        solution=found.solution,
+        solution=replace(found.solution, deviance_curve=deviances),
         network=network,
         weights=weights,
         inputs=inputs,

@@ -20,7 +20,7 @@ from glmnet_nn.inference.hypotheses import ratio
 from glmnet_nn.inference.margins import LinearPredictor, Population
 from glmnet_nn.inference.weights import weighting
 from glmnet_nn.network import Layout
-from glmnet_nn.training.data import Rows
+from glmnet_nn.training.data import Rows, scaled_rows
 from glmnet_nn.training.estimability import estimable
 from glmnet_nn.training.inputs import Inputs, unfolded
 from glmnet_nn.training.objective import Objective
@@ -45,7 +45,7 @@ def glm_results(
     weights = weighting(rows.weight, options.weight_type, rows.trials)
     given = float(rows.weight.sum())
     rows = Rows(rows.X, rows.y, weights.total, rows.offset)
-    scaled = Rows(inputs.transform(rows.X), rows.y, rows.weight, rows.offset)
+    scaled = scaled_rows(rows, inputs)
     objective = linear_objective(scaled, family, estimator.fit_intercept)
     w = unfolded(objective.network.layout, inputs, estimator._weights)
     free = estimator._free_directions

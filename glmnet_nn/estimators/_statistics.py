@@ -14,8 +14,11 @@ from glmnet_nn.estimators._columns import known_columns
 from glmnet_nn.estimators._ensemble import require_one_network
 from glmnet_nn.estimators._inference import glm_results
 from glmnet_nn.estimators._network_inference import network_results
+from glmnet_nn.estimators._sparse import accepted_sparse
 from glmnet_nn.estimators._tables import known_matrix
 from glmnet_nn.estimators._validation import (
+    COMPRESSED,
+    as_inputs,
     check_offset,
     check_weight,
     row_labels,
@@ -134,7 +137,8 @@ class StatisticsMixin:
         )
         self._require_distinct_names()
         X, offset, exposure = known_columns(self, X, offset, exposure)
-        rows: Array = known_matrix(self, X, sample_weight, dtype=np.float64)
+        checks = {"dtype": np.float64, "accept_sparse": accepted_sparse(self)}
+        rows: Array = as_inputs(known_matrix(self, X, sample_weight, **checks))
         weight = with_trials(sample_weight, self._trials(y, rows), rows)
         present = check_weight(weight, rows) > 0
         index = row_labels(X, len(rows))[present]
@@ -196,7 +200,8 @@ class StatisticsMixin:
     ) -> Rows:
         """Return data as the user has them as rows, checked against the fit."""
         X, offset, exposure = known_columns(self, X, offset, exposure)
-        validated: Array = known_matrix(self, X, sample_weight, dtype=np.float64)
+        checks = {"dtype": np.float64, "accept_sparse": COMPRESSED}
+        validated: Array = as_inputs(known_matrix(self, X, sample_weight, **checks))
         return self._rows(validated, y, sample_weight, offset, exposure)
 
     def _require_distinct_names(self) -> None:

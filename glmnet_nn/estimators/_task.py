@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from families import Array, ExponentialFamily
 from glmnet_nn.estimators._waiting import Waiting
-from glmnet_nn.network import Layer, Layout, LocalLayout, get_activation, network_on
-from glmnet_nn.training.data import Rows, TransformedRows
-from glmnet_nn.training.inputs import Inputs, full_rank, standardized, unscaled
+from glmnet_nn.network import (
+    Layer,
+    Layout,
+    LocalLayout,
+    ShiftedSparse,
+    get_activation,
+    network_on,
+)
+from glmnet_nn.training.data import Rows, scaled_rows
+from glmnet_nn.training.inputs import Inputs, standardized, unscaled
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.overdispersion import overdispersion
 from glmnet_nn.training.penalties import elastic_net
-from glmnet_nn.training.solvers import Newton
-from glmnet_nn.training.start import initial_weights, linear_objective, null_model
+from glmnet_nn.training.preliminary import PreliminaryGLM
 
 PRIOR_PRECISION = 10.0
 _REACH = 3.0  # standard deviations: an outlier is an input no larger than that
@@ -111,11 +117,9 @@ def objective_of(
     penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, units.unit, spec.group_lasso)
     offset = None if rows.offset is None else rows.offset / units.unit
     y = rows.y if units is AS_GIVEN else (rows.y - units.middle) / units.unit
-    if spec.solver in ("newton", "adam") and not spec.bias_reduction:
-        # few passes, or batches that make a copy of their own
-        scaled: Rows = TransformedRows(rows.X, y, rows.weight, offset, transform=inputs.transform)
-    else:
-        scaled = Rows(inputs.transform(rows.X), y, rows.weight, offset)
+    # few passes, or batches that make a copy of their own
+    lazily = spec.solver in ("newton", "adam") and not spec.bias_reduction
+    scaled = scaled_rows(Rows(rows.X, y, rows.weight, offset), inputs, lazily)
     return Objective(scaled, spec.family, network, penalty)
 
 
@@ -192,20 +196,23 @@ def preliminary_dispersion(
     if not spec.family.has_dispersion:
         return 1.0
     null_phi = 2.0 * null_loss or 1.0
-    design = full_rank(inputs, rows.X)
-    classical = replace(rows, X=design.transform(rows.X))
-    objective = linear_objective(classical, spec.family, fit_intercept=True)
-    intercept, _ = null_model(rows, spec.family)
-    start = initial_weights(objective.network.layout, intercept, np.random.default_rng(0))
-    freedom = objective.total_weight - len(start)
+    classical = PreliminaryGLM.of(rows, inputs, spec.family)
+    total = classical.objective.total_weight
+    freedom = total - classical.n_parameters
     if freedom <= 0:
         return null_phi
-    loss = Newton(max_iter=25).solve(objective, start).value
-    phi = 2.0 * loss * objective.total_weight / freedom
+    phi = 2.0 * classical.solved().value * total / freedom
     if phi > _NO_RESIDUALS * null_phi:
         return phi
-    saturated = len(np.unique(rows.X, axis=0)) <= len(start)
+    saturated = n_distinct(rows.X) <= classical.n_parameters
     return null_phi if saturated else _NO_RESIDUALS * null_phi
+
+
+def n_distinct(X: Array) -> int:
+    """Return the number of different rows."""
+    if isinstance(X, ShiftedSparse):
+        return X.n_distinct()
+    return len(np.unique(X, axis=0))
 
 
 def mean_curvature(objective: Objective, intercept: Array) -> float:

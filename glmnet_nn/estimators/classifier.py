@@ -53,9 +53,9 @@ polish_output, balance, warm_start, store_covariance, random_state, verbose
         Multinoulli (n_classes, n_features) and (n_classes,), the representative whose
         rows sum to zero.
     coefs_, intercepts_, input_bounds_, deviance_, null_deviance_, family_, link_, solver_, \
-alpha_, n_iter_, converged_, loss_, loss_curve_, validation_loss_curve_, rank_, separated_rows_, \
-estimable_coef_, estimators_, feature_names_, n_features_in_, feature_names_in_, n_layers_, \
-n_outputs_, out_activation_
+alpha_, n_iter_, converged_, loss_, loss_curve_, validation_loss_curve_, deviance_curve_, \
+start_curves_, rank_, separated_rows_, estimable_coef_, estimators_, feature_names_, \
+n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
         As in :class:`DeepGLMRegressor`.
 
     Examples
@@ -89,7 +89,7 @@ n_outputs_, out_activation_
 
         Parameters
         ----------
-        X : array-like of shape (n, p)
+        X : array-like or sparse matrix of shape (n, p)
         y : array-like of shape (n,) or (n, n_labels)
         sample_weight : array-like of shape (n,), optional
             >= 0; a weight of k is k rows, 0 is no row.

@@ -197,6 +197,12 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         Name, value and standard error of that parameter, if there was one.
     loss_, loss_curve_, validation_loss_curve_
         F at the end and after every iteration; mean held-out deviance per epoch.
+    deviance_curve_ : list of float
+        Mean training deviance after every iteration, without the penalty (of mini-batches
+        that over each epoch). Empty where nobody watched: after ``fit_for_inference``, and of
+        penalised GLMs of many rows.
+    start_curves_ : list of dict
+        "deviance" and "validation", both curves of each search, if there were several.
     rank_ : int
         Rank of X (with the intercept taken out) without hidden layers and penalty, or
         with a skip connection; else the number of its columns.
@@ -330,7 +336,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
 
         Parameters
         ----------
-        X : array-like of shape (n, p)
+        X : array-like or sparse matrix of shape (n, p)
         y : array-like of shape (n,) or (n, n_outputs)
             With ``exposure``, the count, not the rate.
         sample_weight : array-like of shape (n,), optional

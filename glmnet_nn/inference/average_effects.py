@@ -80,17 +80,17 @@ def _effects_of(
 ) -> tuple[Array, Array]:
     """Return the effects of column j, (n, K), and the gradients of their averages, (K, q)."""
     model = (fitted.objective.network, fitted.family, fitted.w)
+    direction = inputs.directions()[j]
     effects, gradients = [], np.zeros(())
     for block in rows.blocks(size):
         if ends is not None:
             places, *values = ends
             found, gradient = functionals.steps(*model, *(_at(block, places, z) for z in values))
         else:
-            found, gradient = functionals.partial_effects(*model, block, j, mean)
+            found, gradient = functionals.partial_effects(*model, block, direction, mean)
         effects.append(found)
         gradients = gradients + gradient
-    unit = inputs.scale[j] if ends is None else 1.0
-    return np.concatenate(effects) / unit, gradients / unit
+    return np.concatenate(effects), gradients
 
 
 def _ends(rows: Rows, inputs: Inputs, j: int, levels: LevelSteps) -> Ends | None:

@@ -181,5 +181,6 @@ class Objective:
         return self.n_rows / phi if phi > 0 else np.inf
 
     def _block_size(self, width: int = 0) -> int:
-        widest = max(max(self.network.layout.sizes), width * self.network.layout.sizes[-1])
+        sizes = self.network.layout.sizes
+        widest = max(self.rows.width, *sizes[1:], width * sizes[-1])
         return max(256, _BLOCK_BYTES // (8 * widest))

@@ -17,17 +17,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, optimize, sparse
 
 from families import Array
+from glmnet_nn.network import ShiftedSparse
 from glmnet_nn.training.objective import Objective
+from glmnet_nn.training.solvers import stacked_qr
 from glmnet_nn.training.solvers._problem import Penalty
 
 _FAR = 40.0  # e^-40 is below the rounding of 1: the mean is at its end
 _CACHED_ROWS = 4096
+_BLOCK_BYTES = 2**25  # of rows of G, where there are many columns
 _NULL = 1e-10  # below this, relative to rows of length 1, a movement is rounding
 
 
@@ -44,14 +48,14 @@ class Separation:
     free : array of shape (n_parameters, r)
         Orthonormal basis of all directions that leave every other row alone: what
         the data do not determine.
-    system : array of shape (m, n_parameters)
-        The inequalities ``system @ direction >= 1`` of the separated rows.
+    system : Inequalities
+        ``system @ direction >= 1`` of the separated rows.
     """
 
     rows: NDArray[np.intp]
     direction: Array
     free: Array
-    system: Array
+    system: Inequalities
 
     def finite_part(self, w: Array) -> Array:
         """Return w without its part in the directions that the data do not determine."""
@@ -77,21 +81,20 @@ def find_separation(objective: Objective, w: Array, clear: float) -> Separation 
     system = _inequalities(objective, w, clear)
     if system is None:
         return None
-    G, settled = system
-    free = _null_space(G[settled])
+    free = system.but(~system.kept).null_space()
     if not free.shape[1]:
         return None
-    moving = _rises(_unit_rows(G[~settled]) @ free)
+    moving = _rises(np.concatenate([_unit_rows(G) @ free for G in system.blocks()]))
     if not moving.any():
         return None
-    separated = np.zeros(len(G), dtype=bool)
-    separated[np.flatnonzero(~settled)[moving]] = True
-    free = _null_space(G[~separated])
-    reduced = G[separated] @ free
-    direction = free @ _shortest(reduced)
-    n_each = len(G) // objective.n_rows
+    separated = np.zeros(len(system.kept), dtype=bool)
+    separated[np.flatnonzero(system.kept)[moving]] = True
+    free = system.but(~separated).null_space()
+    system = system.but(separated)
+    direction = free @ _shortest(system @ free)
+    n_each = len(separated) // objective.n_rows
     rows = np.unique(np.flatnonzero(separated) // n_each)
-    return Separation(rows, direction, free, G[separated])
+    return Separation(rows, direction, free, system)
 
 
 def is_informed(objective: Objective, w: Array, clear: float) -> bool:
@@ -104,7 +107,7 @@ def is_informed(objective: Objective, w: Array, clear: float) -> bool:
     F, flat = objective.information(w), objective.flat_directions()
     F += np.trace(F) * (flat.T @ flat)
     squares = sum(
-        float(rows.weight @ (np.einsum("ij,ij->i", rows.X, rows.X) + 1.0))
+        float(rows.weight @ (_row_squares(rows.X) + 1.0))
         for rows in objective.rows.blocks(_CACHED_ROWS)
     )
     size = objective.rows.y.shape[1] * squares / objective.total_weight
@@ -113,34 +116,72 @@ def is_informed(objective: Objective, w: Array, clear: float) -> bool:
     return bool(info == 0)
 
 
-def _inequalities(
-    objective: Objective, w: Array, clear: float
-) -> tuple[Array, NDArray[np.bool_]] | None:
-    """Return G with G d >= 0 the cone of escape, and which rows are settled as G d = 0.
+def _row_squares(X: Any) -> Array:
+    """Return |x_i|^2 of each row."""
+    if isinstance(X, ShiftedSparse):
+        return X.row_squares()
+    return np.asarray(np.einsum("ij,ij->i", X, X))
 
-    None, before G is formed, if every row is settled.
+
+@dataclass(frozen=True)
+class Inequalities:
+    """G d >= 0, the cone of escape, for some of its rows: a block at a time, from w.
+
+    ``kept`` tells which rows, those of the first observation first.
     """
-    rows, family, network = objective.rows.take(slice(None)), objective.family, objective.network
-    inputs, eta = objective.linear_predictor(w, rows)
-    cone, weight = family.escape_cone(rows.y), family.fisher_weight(eta)
-    repeats = cone.shape[1] // weight.shape[1]
-    settled = np.tile(weight > clear, (1, repeats)) | ~cone.any(axis=2)
-    if settled.all():
-        return None
-    G = np.einsum("nmk,nkp->nmp", cone, network.jacobian(w, inputs))
-    return G.reshape(-1, w.size), settled.ravel()
+
+    objective: Objective
+    w: Array
+    kept: NDArray[np.bool_]
+
+    def but(self, kept: NDArray[np.bool_]) -> Inequalities:
+        """Return those of other rows."""
+        return Inequalities(self.objective, self.w, kept)
+
+    def blocks(self) -> Iterator[Array]:
+        """Yield the rows of G that are kept, (m, n_parameters) at a time."""
+        objective, at = self.objective, 0
+        width = self.w.size * objective.network.layout.sizes[-1]
+        size = min(_CACHED_ROWS, max(1, _BLOCK_BYTES // (8 * width)))
+        for rows in objective.rows.blocks(size):
+            cone = objective.family.escape_cone(rows.y)
+            kept = self.kept[at : at + cone.shape[0] * cone.shape[1]]
+            at += len(kept)
+            if not kept.any():
+                continue
+            some = np.asarray(kept.reshape(len(rows), -1).any(axis=1))  # no J of the others
+            inputs, _ = objective.linear_predictor(self.w, rows.take(some))
+            J = objective.network.jacobian(self.w, inputs)
+            G = np.einsum("nmk,nkp->nmp", cone[some], J)
+            yield G.reshape(-1, self.w.size)[kept.reshape(len(rows), -1)[some].ravel()]
+
+    def __matmul__(self, V: Array) -> Array:
+        """Return G V."""
+        empty = np.empty((0, *V.shape[1:]))
+        return np.concatenate([empty, *(G @ V for G in self.blocks())])
+
+    def null_space(self) -> Array:
+        """Return an orthonormal basis (p, r) of the d with G d = 0, rows scaled to length 1."""
+        p = self.w.size
+        if not self.kept.any():
+            return np.eye(p)
+        blocks = ((_unit_rows(G), np.zeros(len(G))) for G in self.blocks())
+        _, s, Vt = linalg.svd(stacked_qr(blocks, p)[:p, :p], full_matrices=True)
+        rank = int(np.sum(s > _NULL * s.max(initial=0.0)))
+        return np.asarray(Vt[rank:].T)
 
 
-def _null_space(G: Array) -> Array:
-    """Return an orthonormal basis (p, r) of the d with G d = 0, rows scaled to length 1."""
-    p = G.shape[1]
-    if not len(G):
-        return np.eye(p)
-    G = _unit_rows(G)
-    R = linalg.qr(G, mode="r", check_finite=False)[0][:p] if len(G) > p else G
-    _, s, Vt = linalg.svd(R, full_matrices=True)
-    rank = int(np.sum(s > _NULL * s.max(initial=0.0)))
-    return Vt[rank:].T
+def _inequalities(objective: Objective, w: Array, clear: float) -> Inequalities | None:
+    """Return the inequalities of the rows that are not settled as G d = 0, None if all are."""
+    settled = []
+    for rows in objective.rows.blocks(_CACHED_ROWS):
+        eta = objective.linear_predictor(w, rows)[1]
+        cone, weight = objective.family.escape_cone(rows.y), objective.family.fisher_weight(eta)
+        repeats = cone.shape[1] // weight.shape[1]
+        clearly = np.tile(weight > clear, (1, repeats))
+        settled.append((clearly | ~cone.any(axis=2)).ravel())
+    unsettled = ~np.concatenate(settled)
+    return Inequalities(objective, w, unsettled) if unsettled.any() else None
 
 
 def _unit_rows(G: Array) -> Array:

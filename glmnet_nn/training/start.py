@@ -17,7 +17,7 @@ _SOUND = 1e-11  # relative
 
 def linear_objective(rows: Rows, family: ExponentialFamily, fit_intercept: bool) -> Objective:
     """Return the unpenalised objective of the GLM with these rows."""
-    layout = Layout((rows.X.shape[1], rows.y.shape[1]), fit_intercept)
+    layout = Layout((rows.n_features, rows.y.shape[1]), fit_intercept)
     network = Network(layout, get_activation("identity"))
     return Objective(rows, family, network, elastic_net(layout, [0.0], 0.0))
 
