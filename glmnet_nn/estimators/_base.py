@@ -17,6 +17,7 @@ from glmnet_nn.estimators._bias_reduction import check_bias_reduction
 from glmnet_nn.estimators._callbacks import CallbackSupportMixin, end_callbacks, watched
 from glmnet_nn.estimators._ensemble import EnsembleMixin, check_ensemble, seed_of
 from glmnet_nn.estimators._fit import Fit
+from glmnet_nn.estimators._from_formula import FromFormulaMixin
 from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
 from glmnet_nn.estimators._local import LocalCoefMixin
 from glmnet_nn.estimators._notices import warn_of_fits
@@ -39,6 +40,7 @@ from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
 
 class BaseDeepGLM(
     TableMixin,
+    FromFormulaMixin,
     LocalCoefMixin,
     StatisticsMixin,
     InferenceFit,
@@ -62,6 +64,7 @@ class BaseDeepGLM(
         "group_lasso": ["boolean"],
         "bias_reduction": ["boolean"],
         "fit_intercept": ["boolean"],
+        "formula": [str, None],
         "offset": [str, None],
         "exposure": [str, None],
         **TABLE_CONSTRAINTS,
@@ -100,6 +103,7 @@ class BaseDeepGLM(
         group_lasso: bool = False,
         bias_reduction: bool = False,
         fit_intercept: bool = True,
+        formula: str | None = None,
         offset: str | None = None,
         exposure: str | None = None,
         categorical: Any = "auto",
@@ -136,6 +140,7 @@ class BaseDeepGLM(
         self.group_lasso = group_lasso
         self.bias_reduction = bias_reduction
         self.fit_intercept = fit_intercept
+        self.formula = formula
         self.offset = offset
         self.exposure = exposure
         self.categorical = categorical

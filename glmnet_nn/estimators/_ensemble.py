@@ -39,6 +39,7 @@ from glmnet_nn.training.threads import at_most
 _LARGEST_SEED = 2**31 - 1
 _ENTERED = (
     "n_features_in_", "feature_names_in_", "_coding", "classes_", "_y_ndim", "_multilabel",
+    "_design",
 )  # fmt: skip
 _SHARED = (
     "family_", "link_", "solver_", "alpha_", "law_estimate_", "null_deviance_", "n_layers_",

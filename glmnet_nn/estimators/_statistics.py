@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from families import Array
-from glmnet_nn.estimators._columns import known_columns
+from glmnet_nn.estimators._columns import given_response, known_columns
 from glmnet_nn.estimators._ensemble import require_one_network
 from glmnet_nn.estimators._inference import glm_results
 from glmnet_nn.estimators._network_inference import network_results
@@ -58,7 +58,7 @@ class StatisticsMixin:
     def inference(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
@@ -136,6 +136,7 @@ class StatisticsMixin:
             "tells how predictions vary over the members.",
         )
         self._require_distinct_names()
+        y = given_response(self, X, y, sample_weight)
         X, offset, exposure = known_columns(self, X, offset, exposure)
         checks = {"dtype": np.float64, "accept_sparse": accepted_sparse(self)}
         rows: Array = as_inputs(known_matrix(self, X, sample_weight, **checks))
@@ -148,7 +149,7 @@ class StatisticsMixin:
     def residuals(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
@@ -193,12 +194,13 @@ class StatisticsMixin:
     def _given_rows(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None,
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
     ) -> Rows:
         """Return data as the user has them as rows, checked against the fit."""
+        y = given_response(self, X, y, sample_weight)
         X, offset, exposure = known_columns(self, X, offset, exposure)
         checks = {"dtype": np.float64, "accept_sparse": COMPRESSED}
         validated: Array = as_inputs(known_matrix(self, X, sample_weight, **checks))

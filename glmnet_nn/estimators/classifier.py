@@ -18,7 +18,7 @@ from sklearn.utils.validation import (
 from families import Array, Bernoulli, ExponentialFamily, Multinoulli, get_family
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._base_model import base_offset
-from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._columns import entered_columns, given_response
 from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._prediction import ClassPredictions
 from glmnet_nn.estimators._validation import check_weight
@@ -38,8 +38,8 @@ class DeepGLMClassifier(ClassifierMixin, ClassPredictions, BaseDeepGLM):
     link : str or Link, default="auto"
         The link of a Bernoulli output; "auto" is the canonical one.
     hidden_layer_sizes, architecture, skip_connection, base, activation, alpha, l1_ratio, \
-group_lasso, bias_reduction, fit_intercept, offset, exposure, categorical, unseen, missing, \
-standardize, solver, max_iter, tol, batch_size, learning_rate, learning_rate_init, \
+group_lasso, bias_reduction, fit_intercept, formula, offset, exposure, categorical, unseen, \
+missing, standardize, solver, max_iter, tol, batch_size, learning_rate, learning_rate_init, \
 early_stopping, validation_fraction, n_iter_no_change, n_init, n_estimators, n_jobs, \
 polish_output, balance, warm_start, store_covariance, random_state, verbose
         As in :class:`DeepGLMRegressor`.
@@ -80,7 +80,7 @@ n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
     def fit(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
@@ -114,12 +114,12 @@ n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
     def _entered(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None,
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
     ) -> tuple[Any, ...]:
-        X, offset, exposure = take_columns(self, X, offset, exposure)
+        X, y, offset, exposure = entered_columns(self, X, y, sample_weight, offset, exposure)
         rows, target = self._entered_matrix(X, y, sample_weight, multi_output=True)
         kind = type_of_target(target)
         if kind not in {"binary", "multiclass", "multilabel-indicator"}:
@@ -229,13 +229,14 @@ n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
     def score(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
     ) -> float:
         """Return the accuracy: the share of rows (all labels right, if multilabel)."""
         predicted = self.predict(X, offset, exposure)
+        y = given_response(self, X, y, sample_weight)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def _by_row(self, eta: Array) -> Array:
