@@ -153,8 +153,8 @@ def _own_base(estimator: BaseEstimator) -> BaseEstimator:
     own = ("offset", "exposure", "formula", "_coding")
     if any(getattr(base, name, None) is not None for name in own):
         raise ValueError(
-            f"base={estimator.base!r} names or codes columns of X, which the graph of this model has "
-            "not. Give its linear predictor as offset."
+            f"base={estimator.base!r} names or codes columns of X, which the graph of this model "
+            "has not. Give its linear predictor as offset."
         )
     return base
 
