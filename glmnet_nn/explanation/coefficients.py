@@ -17,7 +17,7 @@ from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._columns import design_columns, on_design
 from glmnet_nn.estimators._ensemble import require_one_network
 from glmnet_nn.estimators._tables import known_inputs
-from glmnet_nn.estimators._validation import check_weight, row_labels
+from glmnet_nn.estimators._validation import check_weight, require_array, row_labels
 from glmnet_nn.network import LocalNetwork, Network, input_slopes_tangent, tangent
 
 _BLOCK_NUMBERS = 2**20
@@ -138,6 +138,7 @@ def explained(
     features, _, _ = design_columns(estimator, X, None, None)
     estimator = on_design(estimator)
     rows = known_inputs(estimator, features).astype(float, copy=False)
+    require_array(rows, "there is a coefficient for every column of every row")
     weight = check_weight(sample_weight, rows)
     index = row_labels(features, len(rows))
     present = weight > 0
