@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any
 
@@ -37,12 +37,15 @@ class NonlinearityTest:
 
     statistic: float
     df: int
-    columns: Array
+    columns: Array = field(repr=False)
 
     @property
     def pvalue(self) -> float:
         """The chance of so large a statistic if the GLM is right."""
         return float(stats.chi2.sf(self.statistic, self.df))
+
+    def __str__(self) -> str:
+        return f"chi2({self.df}) = {self.statistic:.6g}, p = {self.pvalue:.4g}"
 
 
 def nonlinearity_test(

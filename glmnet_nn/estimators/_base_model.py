@@ -94,9 +94,9 @@ def base_slopes(base: Any, X: Any, family: ExponentialFamily, coded: bool) -> Ar
         return None
     if coded:
         raise ValueError(
-            "local_coef() is the slope of the whole linear predictor in each column, but base "
-            f"and network code the factors of X each in its own way, as does {type(base).__name__}."
-            " Encode X before both of them, or use base=None."
+            "slopes are those of the whole linear predictor, but the network codes columns of X, "
+            f"and base, a {type(base).__name__}, has slopes in others. Encode X before both of "
+            "them, or use base=None."
         )
     if not hasattr(base, "local_coef") or getattr(base, "link_", None) != family.link:
         raise ValueError(

@@ -58,36 +58,52 @@ class ColumnEffects:
 
 
 def column_effects(
-    fitted: Fitted, inputs: Inputs, mean: bool, dummy: bool, block: int, levels: LevelSteps
+    fitted: Fitted,
+    inputs: Inputs,
+    mean: bool,
+    dummy: bool,
+    block: int,
+    levels: LevelSteps,
+    known: Array | None,
 ) -> ColumnEffects:
     """Return d mu / d x_j (or of eta) at every row, ``block`` of them at a time.
 
     With ``dummy`` it is, for columns of 0 and 1, mu at 1 less mu at 0; for an indicator of a
-    factor (``levels``) mu at its level less mu at the first.
+    factor (``levels``) mu at its level less mu at the first. ``known``, (n, K, p), is the part
+    of d eta / d x that the offset has: that of a base.
     """
     shares = fitted.weights.shares
     rows = replace(fitted.rows, weight=shares)
     found = []
     for j in range(rows.X.shape[1]):
         ends = _ends(rows, inputs, j, levels) if dummy else None
-        found.append(_effects_of(fitted, inputs, rows, j, mean, ends, block))
+        of_offset = None if known is None else known[..., j]
+        found.append(_effects_of(fitted, inputs, rows, j, mean, ends, block, of_offset))
     by_row, gradients = zip(*found, strict=True)
     return ColumnEffects(np.stack(by_row, axis=1), shares, np.concatenate(gradients))
 
 
 def _effects_of(
-    fitted: Fitted, inputs: Inputs, rows: Rows, j: int, mean: bool, ends: Ends | None, size: int
+    fitted: Fitted,
+    inputs: Inputs,
+    rows: Rows,
+    j: int,
+    mean: bool,
+    ends: Ends | None,
+    size: int,
+    known: Array | None,
 ) -> tuple[Array, Array]:
     """Return the effects of column j, (n, K), and the gradients of their averages, (K, q)."""
     model = (fitted.objective.network, fitted.family, fitted.w)
     direction = inputs.directions()[j]
     effects, gradients = [], np.zeros(())
-    for block in rows.blocks(size):
+    for first, block in zip(range(0, len(rows), size), rows.blocks(size), strict=True):
         if ends is not None:
             places, *values = ends
             found, gradient = functionals.steps(*model, *(_at(block, places, z) for z in values))
         else:
-            found, gradient = functionals.partial_effects(*model, block, direction, mean)
+            slope = 0.0 if known is None else known[first : first + size]
+            found, gradient = functionals.partial_effects(*model, block, direction, mean, slope)
         effects.append(found)
         gradients = gradients + gradient
     return np.concatenate(effects), gradients

@@ -362,6 +362,11 @@ class GLMResults(LocalInference, PartialInference):
             level (statsmodels, which sees 0/1 columns only, leaves the other levels as they
             are: then a row may have two).
         """
+        if self.door.base_slopes(self.population.X[:1]) is not None:
+            raise ValueError(
+                "get_margeff() is of the coefficients alone, but this model has a base, whose "
+                "slopes are part of d mu / d x. Use local_coef(X), the slopes of eta."
+            )
         effects = Effects(at, method, dummy, count)
         return effects.of(self.predictor, self.population, self.coefficients, self.V, self._df)
 
