@@ -201,6 +201,18 @@ def test_a_formula_learns_from_the_first_call():
     assert_allclose(model.predict(frame[:5]), fitted, rtol=0.1)
 
 
+def test_factors_are_coded_as_in_the_first_call():
+    X, mu, *_ = data()
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(kind=["u", "v", "w"] * 100)
+    model = regressor("normal")
+    whole = clone(model).set_params(max_iter=2).fit(frame, mu)
+    assert_same_fit(model.partial_fit(frame, mu).partial_fit(frame, mu), whole)
+    model.partial_fit(frame[:2], mu[:2])  # two of three levels
+    assert model.feature_names_ == whole.feature_names_
+    with pytest.raises(ValueError, match="x"):
+        model.partial_fit(frame.assign(kind="x"), mu)
+
+
 def test_a_model_that_is_kept_between_calls_goes_on(tmp_path):
     X, mu, *_ = data()
     y = np.random.default_rng(2).poisson(mu).astype(float)
