@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.overdispersion import overdispersion
 from glmnet_nn.training.penalties import elastic_net
 from glmnet_nn.training.solvers import Newton
+from glmnet_nn.training.source_objective import objective_on
+from glmnet_nn.training.sources import Source
 from glmnet_nn.training.start import initial_weights, linear_objective, null_model
 
 PRIOR_PRECISION = 10.0
@@ -67,17 +70,25 @@ class Specification:
         return bool(self.skip) or self.architecture == "local"
 
 
-def scaled_inputs(rows: Rows, spec: Specification) -> Inputs:
+def scaled_inputs(rows: Rows | Source, spec: Specification) -> Inputs:
     """Return the scaled inputs; without hidden layers that is a matter of accuracy alone."""
     if spec.hidden and spec.standardize is False:
-        return unscaled(rows.X.shape[1])
-    return standardized(
-        rows.X,
-        rows.weight,
+        return unscaled(rows.n_features)
+    scaling = (
+        rows.standardized
+        if isinstance(rows, Source)
+        else partial(standardized, rows.X, rows.weight)
+    )
+    return scaling(
         center=can_be_centred(spec),
         keep_binary=bool(spec.hidden),
         reach=_REACH if spec.hidden else None,
     )
+
+
+def independent_inputs(rows: Rows | Source, inputs: Inputs) -> Inputs:
+    """Return the inputs, restricted to their row space if columns are dependent."""
+    return rows.full_rank(inputs) if isinstance(rows, Source) else full_rank(inputs, rows.X)
 
 
 def can_be_centred(spec: Specification) -> bool:
@@ -100,23 +111,28 @@ def layout_of(architecture: str, sizes: tuple[int, ...], fit_intercept: bool, sk
 
 
 def objective_of(
-    rows: Rows, inputs: Inputs, alpha: list[float], units: Units, spec: Specification
+    rows: Rows | Source, inputs: Inputs, alpha: list[float], units: Units, spec: Specification
 ) -> Objective:
     """Return the objective of (y - middle) / unit on scaled inputs."""
-    sizes = (inputs.rank, *spec.hidden, rows.y.shape[1])
+    sizes = (inputs.rank, *spec.hidden, rows.n_outputs)
     layout = layout_of(spec.architecture, sizes, spec.fit_intercept, spec.skip is True)
     network = network_on(layout, get_activation(spec.activation), inputs.bounds)
     penalises_raw = not spec.hidden and spec.standardize is not True and inputs.basis is None
     scale = inputs.scale if penalises_raw else None
     penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, units.unit, spec.group_lasso)
+    # few passes, or batches that make a copy of their own
+    late = spec.solver in ("newton", "adam") and not spec.bias_reduction
+    scaled = rows.seen(partial(_scaled_rows, inputs, units, late))
+    return objective_on(scaled, spec.family, network, penalty)
+
+
+def _scaled_rows(inputs: Inputs, units: Units, late: bool, rows: Rows) -> Rows:
+    """Return the rows as a solver sees them, X scaled now or ``late``, where it is asked for."""
     offset = None if rows.offset is None else rows.offset / units.unit
-    y = rows.y if units is AS_GIVEN else (rows.y - units.middle) / units.unit
-    if spec.solver in ("newton", "adam") and not spec.bias_reduction:
-        # few passes, or batches that make a copy of their own
-        scaled: Rows = TransformedRows(rows.X, y, rows.weight, offset, transform=inputs.transform)
-    else:
-        scaled = Rows(inputs.transform(rows.X), y, rows.weight, offset)
-    return Objective(scaled, spec.family, network, penalty)
+    y = rows.y if units.are_given else (rows.y - units.middle) / units.unit
+    if late:
+        return TransformedRows(rows.X, y, rows.weight, offset, transform=inputs.transform)
+    return Rows(inputs.transform(rows.X), y, rows.weight, offset)
 
 
 @dataclass(frozen=True)
@@ -125,6 +141,11 @@ class Units:
 
     unit: float
     middle: Array
+
+    @property
+    def are_given(self) -> bool:
+        """Whether y is seen as given."""
+        return self.unit == 1.0 and not self.middle.any()
 
     def given(self, layout: Layout, w: Array) -> Array:
         """Return the parameters for y as given: only the output layer changes."""
@@ -156,20 +177,26 @@ def glm_seen(glm: Layer, inputs: Inputs, units: Units) -> Layer:
     return Layer(W / units.unit, None if b is None else (b - units.middle) / units.unit)
 
 
-def units_of(rows: Rows, spec: Specification) -> Units:
+def units_of(rows: Rows | Source, spec: Specification) -> Units:
     """Return the mean and standard deviation of y, where they change but the output layer.
 
     That is so for location-scale laws alone, and for the mean only with an intercept.
     """
     if not spec.family.is_location_scale:
         return AS_GIVEN
-    share = rows.weight / rows.weight.sum()
-    middle = share @ rows.y
-    unit = float(np.sqrt(np.mean(share @ np.square(rows.y - middle)))) or 1.0
+    if isinstance(rows, Source):
+        middle, variance = rows.mean_response(), rows.facts.response.variance
+    else:
+        share = rows.weight / rows.weight.sum()
+        middle = share @ rows.y
+        variance = share @ np.square(rows.y - middle)
+    unit = float(np.sqrt(np.mean(variance))) or 1.0
     return Units(unit, middle if spec.fit_intercept else np.zeros(1))
 
 
-def prior(rows: Rows, inputs: Inputs, spec: Specification, null_loss: float) -> list[float]:
+def prior(
+    rows: Rows | Source, inputs: Inputs, spec: Specification, null_loss: float
+) -> list[float]:
     """Return alpha="auto": 0 for the GLM, else a Gaussian prior of precision 10.
 
     On the summed log-likelihood, or the quasi-likelihood of overdispersed counts: alpha =
@@ -181,20 +208,20 @@ def prior(rows: Rows, inputs: Inputs, spec: Specification, null_loss: float) -> 
         phi = preliminary_dispersion(rows, inputs, spec, null_loss)
     else:
         phi = overdispersion(rows, inputs, spec.family)
-    alpha = PRIOR_PRECISION * phi / float(rows.weight.sum())
+    alpha = PRIOR_PRECISION * phi / rows.total_weight
     return [alpha] * len(spec.hidden) + [alpha / units_of(rows, spec).unit ** 2]
 
 
 def preliminary_dispersion(
-    rows: Rows, inputs: Inputs, spec: Specification, null_loss: float
+    rows: Rows | Source, inputs: Inputs, spec: Specification, null_loss: float
 ) -> float:
     """Return phi of the classical GLM, or of the null model where that GLM is saturated."""
     if not spec.family.has_dispersion:
         return 1.0
     null_phi = 2.0 * null_loss or 1.0
-    design = full_rank(inputs, rows.X)
-    classical = replace(rows, X=design.transform(rows.X))
-    objective = linear_objective(classical, spec.family, fit_intercept=True)
+    design = independent_inputs(rows, inputs)
+    classical = rows.seen(partial(_transformed, design))
+    objective = linear_objective(classical, spec.family, True, design.rank)
     intercept, _ = null_model(rows, spec.family)
     start = initial_weights(objective.network.layout, intercept, np.random.default_rng(0))
     freedom = objective.total_weight - len(start)
@@ -204,16 +231,21 @@ def preliminary_dispersion(
     phi = 2.0 * loss * objective.total_weight / freedom
     if phi > _NO_RESIDUALS * null_phi:
         return phi
-    saturated = len(np.unique(rows.X, axis=0)) <= len(start)
+    distinct = rows.map(partial(_distinct_rows, len(start) + 1))
+    saturated = len(np.unique(np.concatenate(distinct), axis=0)) <= len(start)
     return null_phi if saturated else _NO_RESIDUALS * null_phi
+
+
+def _transformed(design: Inputs, rows: Rows) -> Rows:
+    return replace(rows, X=design.transform(rows.X))
+
+
+def _distinct_rows(most: int, rows: Rows) -> Array:
+    """Return the distinct rows of X, at most so many: more are too many to be of interest."""
+    return np.unique(rows.X, axis=0)[:most]
 
 
 def mean_curvature(objective: Objective, intercept: Array) -> float:
     """Return the mean Fisher weight of the null model."""
-    rows, family = objective.rows, objective.family
-    eta = np.broadcast_to(intercept, rows.y.shape)
-    eta = eta if rows.offset is None else eta + rows.offset
-    with np.errstate(all="ignore"):
-        weight = family.fisher_weight(eta).mean(axis=1)
-    mean = float(rows.weight @ weight) / objective.total_weight
+    mean = objective.null_curvature(intercept)
     return mean if 0 < mean < np.inf else 1.0

@@ -16,6 +16,7 @@ from glmnet_nn.training.data import Rows
 from glmnet_nn.training.moments import Moments
 from glmnet_nn.training.penalties import ElasticNet
 
+_CACHED_ROWS = 4096
 _HESSIAN_BYTES = 2**22  # of the tangents along all parameters for one block of rows
 _BLOCK_BYTES = 2**22  # of the largest array formed for one block of rows
 
@@ -151,6 +152,10 @@ class Objective:
             A *= root[:, None, None]
             r = self.family.pearson(rows.y, eta) * root[:, None]
             yield A.reshape(-1, A.shape[-1]), r.ravel()
+        yield from self.ridge_block(w)
+
+    def ridge_block(self, w: Array) -> Iterator[tuple[Array, Array]]:
+        """Yield the (A, r) of the ridge, if there is one."""
         ridge = np.flatnonzero(self.penalty.l2)
         if len(ridge):
             A = np.zeros((len(ridge), w.size))
@@ -179,6 +184,30 @@ class Objective:
             return float(self.n_rows)
         phi = 2.0 * self.mean_loss(w)
         return self.n_rows / phi if phi > 0 else np.inf
+
+    def pearson_chi2(self, w: Array) -> float:
+        """Return sum_i w_i |r_i|^2, r the Pearson residuals."""
+        return sum(
+            float(rows.weight @ np.square(self.family.pearson(rows.y, eta)).sum(axis=1))
+            for rows, eta in self.predicted(w)
+        )
+
+    def squared_lengths(self) -> float:
+        """Return the mean of |[x 1]|^2."""
+        total = sum(
+            float(rows.weight @ (np.einsum("ij,ij->i", rows.X, rows.X) + 1.0))
+            for rows in self.rows.blocks(_CACHED_ROWS)
+        )
+        return total / self.total_weight
+
+    def null_curvature(self, intercept: Array) -> float:
+        """Return the mean Fisher weight where eta is the intercept (and offset) alone."""
+        rows = self.rows
+        eta = np.broadcast_to(intercept, rows.y.shape)
+        eta = eta if rows.offset is None else eta + rows.offset
+        with np.errstate(all="ignore"):
+            weight = self.family.fisher_weight(eta).mean(axis=1)
+        return float(rows.weight @ weight) / self.total_weight
 
     def _block_size(self, width: int = 0) -> int:
         widest = max(max(self.network.layout.sizes), width * self.network.layout.sizes[-1])

@@ -10,12 +10,13 @@ from families import ExponentialFamily
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import Inputs, full_rank
 from glmnet_nn.training.solvers import Newton
+from glmnet_nn.training.sources import Source, together
 from glmnet_nn.training.start import initial_weights, linear_objective, null_model
 
 _MOST_ROWS = 20_000  # a percent of phi is more than enough
 
 
-def overdispersion(rows: Rows, inputs: Inputs, family: ExponentialFamily) -> float:
+def overdispersion(rows: Rows | Source, inputs: Inputs, family: ExponentialFamily) -> float:
     """Return max(1, phi), Var[y] = phi V(mu) / w, by Fletcher's estimate in the classical GLM.
 
     Pearson's chi^2 / (n - p), over 1 + the mean of s,
@@ -53,6 +54,8 @@ def overdispersion(rows: Rows, inputs: Inputs, family: ExponentialFamily) -> flo
     if len(rows) > _MOST_ROWS:
         chosen = np.random.default_rng(0).choice(len(rows), _MOST_ROWS, replace=False)
         rows = rows.take(np.sort(chosen))
+    if isinstance(rows, Source):
+        rows = together(rows.map(_as_it_is))
     rows = replace(rows, X=full_rank(inputs, rows.X).transform(rows.X))
     repeats = np.maximum(rows.weight / (1.0 if rows.trials is None else rows.trials), 1.0)
     objective = linear_objective(rows, family, fit_intercept=True)
@@ -71,3 +74,7 @@ def overdispersion(rows: Rows, inputs: Inputs, family: ExponentialFamily) -> flo
         s = repeats @ (slope * (rows.y - family.mean(eta))) / repeats.sum()
         phi = float(chi2 / freedom / (1.0 + s.mean()))
     return phi if 1.0 < phi < np.inf else 1.0
+
+
+def _as_it_is(rows: Rows) -> Rows:
+    return rows

@@ -23,11 +23,13 @@ from numpy.typing import NDArray
 from scipy import linalg, optimize, sparse
 
 from families import Array
+from glmnet_nn.training.facts import stacked_triangle
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.solvers._problem import Penalty
+from glmnet_nn.training.source_objective import SourceObjective
 
+_MOST_OPEN = 100_000  # rows of blocks that a linear program is asked about
 _FAR = 40.0  # e^-40 is below the rounding of 1: the mean is at its end
-_CACHED_ROWS = 4096
 _NULL = 1e-10  # below this, relative to rows of length 1, a movement is rounding
 
 
@@ -74,24 +76,20 @@ def find_separation(objective: Objective, w: Array, clear: float) -> Separation 
     """
     if np.isfinite(clear) and is_informed(objective, w, clear):
         return None
-    system = _inequalities(objective, w, clear)
+    system = _system(objective, w, clear)
     if system is None:
         return None
-    G, settled = system
-    free = _null_space(G[settled])
+    free = _null_space(system.settled)
     if not free.shape[1]:
         return None
-    moving = _rises(_unit_rows(G[~settled]) @ free)
+    unit = _unit_rows(system.open)
+    moving = _rises(unit @ free)
     if not moving.any():
         return None
-    separated = np.zeros(len(G), dtype=bool)
-    separated[np.flatnonzero(~settled)[moving]] = True
-    free = _null_space(G[~separated])
-    reduced = G[separated] @ free
-    direction = free @ _shortest(reduced)
-    n_each = len(G) // objective.n_rows
-    rows = np.unique(np.flatnonzero(separated) // n_each)
-    return Separation(rows, direction, free, G[separated])
+    free = _null_space(np.vstack([system.settled, unit[~moving]]))
+    separated = system.open[moving]
+    direction = free @ _shortest(separated @ free)
+    return Separation(np.unique(system.rows[moving]), direction, free, separated)
 
 
 def is_informed(objective: Objective, w: Array, clear: float) -> bool:
@@ -103,40 +101,79 @@ def is_informed(objective: Objective, w: Array, clear: float) -> bool:
     """
     F, flat = objective.information(w), objective.flat_directions()
     F += np.trace(F) * (flat.T @ flat)
-    squares = sum(
-        float(rows.weight @ (np.einsum("ij,ij->i", rows.X, rows.X) + 1.0))
-        for rows in objective.rows.blocks(_CACHED_ROWS)
-    )
-    size = objective.rows.y.shape[1] * squares / objective.total_weight
+    size = objective.network.layout.sizes[-1] * objective.squared_lengths()
     F[np.diag_indices_from(F)] -= clear * size
     _, info = linalg.lapack.dpotrf(F, overwrite_a=True)  # positive definite?
     return bool(info == 0)
 
 
-def _inequalities(
-    objective: Objective, w: Array, clear: float
-) -> tuple[Array, NDArray[np.bool_]] | None:
-    """Return G with G d >= 0 the cone of escape, and which rows are settled as G d = 0.
+@dataclass(frozen=True)
+class _System:
+    """The cone of escape, settled d = 0 and open d >= 0, and the rows that are open.
 
-    None, before G is formed, if every row is settled.
+    What is settled is of unit rows, or the triangle of their QR factorisation.
     """
-    rows, family, network = objective.rows.take(slice(None)), objective.family, objective.network
+
+    settled: Array
+    open: Array
+    rows: NDArray[np.intp]
+
+
+def _system(objective: Objective, w: Array, clear: float) -> _System | None:
+    """Return the cone of escape; None, before it is formed, if every row is settled."""
+    if not isinstance(objective, SourceObjective):
+        if _settled(objective, w, clear)[1].all():
+            return None
+        return _of_block(objective, w, clear, triangle=False)
+    n_open = objective.total(_n_open, w, clear)
+    if not n_open:
+        return None
+    if n_open > _MOST_OPEN:
+        raise ValueError(
+            f"the data seem to be separated: the means of {n_open} rows have lost their Fisher "
+            f"weight, and of blocks at most {_MOST_OPEN} can be asked why. Set alpha > 0, or fit "
+            "a sample in memory to see which columns separate."
+        )
+    blocks = objective.of_blocks(_of_block, w, clear, True)
+    starts = np.cumsum((0, *objective.rows.facts.lengths[:-1]))
+    return _System(
+        stacked_triangle([block.settled for block in blocks]),
+        np.concatenate([block.open for block in blocks]),
+        np.concatenate([block.rows + at for block, at in zip(blocks, starts, strict=True)]),
+    )
+
+
+def _settled(
+    objective: Objective, w: Array, clear: float
+) -> tuple[Array, NDArray[np.bool_], list[Array]]:
+    """Return the cone of each row, which of its inequalities are equalities, and its inputs."""
+    rows, family = objective.rows.take(slice(None)), objective.family
     inputs, eta = objective.linear_predictor(w, rows)
     cone, weight = family.escape_cone(rows.y), family.fisher_weight(eta)
     repeats = cone.shape[1] // weight.shape[1]
     settled = np.tile(weight > clear, (1, repeats)) | ~cone.any(axis=2)
-    if settled.all():
-        return None
-    G = np.einsum("nmk,nkp->nmp", cone, network.jacobian(w, inputs))
-    return G.reshape(-1, w.size), settled.ravel()
+    return cone, settled, inputs
+
+
+def _n_open(block: Objective, w: Array, clear: float) -> int:
+    return int((~_settled(block, w, clear)[1]).any(axis=1).sum())
+
+
+def _of_block(block: Objective, w: Array, clear: float, triangle: bool) -> _System:
+    cone, settled, inputs = _settled(block, w, clear)
+    G = np.einsum("nmk,nkp->nmp", cone, block.network.jacobian(w, inputs))
+    rows = np.nonzero(~settled)[0]
+    equalities = _unit_rows(G[settled])
+    if triangle:
+        equalities = linalg.qr(equalities, mode="r", check_finite=False)[0][: w.size]
+    return _System(equalities, G[~settled], rows)
 
 
 def _null_space(G: Array) -> Array:
-    """Return an orthonormal basis (p, r) of the d with G d = 0, rows scaled to length 1."""
+    """Return an orthonormal basis (p, r) of the d with G d = 0, G of unit rows."""
     p = G.shape[1]
     if not len(G):
         return np.eye(p)
-    G = _unit_rows(G)
     R = linalg.qr(G, mode="r", check_finite=False)[0][:p] if len(G) > p else G
     _, s, Vt = linalg.svd(R, full_matrices=True)
     rank = int(np.sum(s > _NULL * s.max(initial=0.0)))
