@@ -30,6 +30,7 @@ from glmnet_nn.exceptions import (
 
 if TYPE_CHECKING:
     from glmnet_nn._config import configuration, show_config
+    from glmnet_nn.blocks import Blocks, ParquetBlocks
     from glmnet_nn.bridges import to_statsmodels
     from glmnet_nn.comparison import (
         DevianceScorer,
@@ -60,6 +61,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Bernoulli",
     "Binomial",
+    "Blocks",
     "BoundaryWarning",
     "DeepGLMClassifier",
     "DeepGLMRegressor",
@@ -79,6 +81,7 @@ __all__ = [
     "Multinoulli",
     "NegativeBinomial",
     "Normal",
+    "ParquetBlocks",
     "Poisson",
     "RankWarning",
     "SeparationWarning",
@@ -102,6 +105,8 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Blocks": "blocks",
+    "ParquetBlocks": "blocks",
     "DeepGLMClassifier": "estimators",
     "DeepGLMRegressor": "estimators",
     "DoubleGLMRegressor": "estimators",

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from glmnet_nn.blocks import is_in_blocks
 from glmnet_nn.estimators._base_model import base_offset
 
 _NEUTRAL = {"offset": "0 for no offset", "exposure": "1 for rates"}
@@ -28,6 +29,12 @@ def take_columns(
     ValueError
         It is not in X, there twice, named twice, or the argument is given as well.
     """
+    if is_in_blocks(X):
+        raise TypeError(
+            f"X is a {type(X).__name__}, which comes in blocks, but this method needs all rows in "
+            "memory. fit, score, inference and predict and its like take blocks; for others pass "
+            "a sample in memory (.compute() of some Dask partitions)."
+        )
     asked = {
         name: column
         for name, column in (("offset", estimator.offset), ("exposure", estimator.exposure))
