@@ -106,7 +106,8 @@ def in_block(number: int, function: Callable[..., T], *arguments: Any) -> T:
     try:
         return function(*arguments)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"in block {number}: {error}") from error
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"in block {number}: {error}") from error
 
 
 def has_rows(block: Block) -> bool:

@@ -20,8 +20,6 @@ from glmnet_nn.estimators._block_entry import (
     entered,
     has_rows,
     in_block,
-    known_rows,
-    surveyed,
 )
 from glmnet_nn.estimators._callbacks import end_callbacks, watched
 from glmnet_nn.estimators._nested import fit_nested_rows
@@ -81,10 +79,6 @@ class BlockwiseMixin:
                 "balance='refit' scores the output layer on rows in memory, but X comes in blocks. "
                 "Use balance='shift'."
             )
-
-    def _inference_blocks(self, blocks: Any, options: InferenceOptions) -> Any:
-        source = surveyed(known_rows(self, blocks), self.family_)  # type: ignore[attr-defined]
-        return self._results(source, _NO_LABELS, options)
 
 
 _NO_LABELS = pd.RangeIndex(0)  # of rows that are not at hand

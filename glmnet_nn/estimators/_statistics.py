@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from families import Array
+from glmnet_nn.blocks import blocks_of
+from glmnet_nn.estimators._block_entry import known_rows, surveyed
 from glmnet_nn.estimators._columns import known_columns
 from glmnet_nn.estimators._ensemble import require_one_network
 from glmnet_nn.estimators._inference import glm_results
@@ -30,6 +32,7 @@ from glmnet_nn.inference import (
 from glmnet_nn.inference.residuals import residuals
 from glmnet_nn.inference.weights import weighting
 from glmnet_nn.training.data import Rows
+from glmnet_nn.training.sources import Source
 
 
 class StatisticsMixin:
@@ -53,7 +56,7 @@ class StatisticsMixin:
     def inference(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
@@ -131,6 +134,10 @@ class StatisticsMixin:
             "tells how predictions vary over the members.",
         )
         self._require_distinct_names()
+        blocks = blocks_of(X, y, sample_weight, offset, exposure)
+        if blocks is not None:
+            source = surveyed(known_rows(self, blocks), self.family_)
+            return self._results(source, pd.RangeIndex(0), options)
         X, offset, exposure = known_columns(self, X, offset, exposure)
         rows: Array = validate_data(self, X, reset=False, dtype=np.float64)
         weight = with_trials(sample_weight, self._trials(y, rows), rows)
@@ -241,7 +248,7 @@ class StatisticsMixin:
         return self._results(rows, pd.RangeIndex(len(rows)), InferenceOptions()).estimate
 
     def _results(
-        self, rows: Rows, index: pd.Index, options: InferenceOptions
+        self, rows: Rows | Source, index: pd.Index, options: InferenceOptions
     ) -> GLMResults | NetworkResults:
         """Return the results of inference at these rows."""
         if any(self.alpha_) and not self._network.depth:
@@ -253,6 +260,11 @@ class StatisticsMixin:
             raise ValueError(
                 f"inference() takes one output, but this model has {self.n_outputs_}. "
                 "Fit one model for each column of y."
+            )
+        if self._network.depth and isinstance(rows, Source):
+            raise ValueError(
+                "inference() of a network needs rows in memory, but X comes in blocks. Give a "
+                "sample of them, or fit without hidden layers."
             )
         results = network_results if self._network.depth else glm_results
         return results(self, rows, index, options)

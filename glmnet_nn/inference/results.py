@@ -34,9 +34,7 @@ from glmnet_nn.inference.margins import Effects, LinearPredictor, MarginalEffect
 from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.residuals import residuals
 from glmnet_nn.inference.summary import Summary
-from glmnet_nn.inference.weights import total_log_likelihood
 from glmnet_nn.training.inputs import Inputs
-from glmnet_nn.training.start import null_model
 
 
 @dataclass(frozen=True)
@@ -164,8 +162,7 @@ class GLMResults(LocalInference):
     @cached_property
     def null_deviance(self) -> float:
         """The deviance of the model with an intercept (and the offset) alone."""
-        fitted = self.fitted
-        return 2 * null_model(fitted.rows, fitted.family)[1] * fitted.total_weight
+        return 2 * self.fitted.null_loss() * self.fitted.total_weight
 
     @cached_property
     def llf(self) -> float:
@@ -178,10 +175,7 @@ class GLMResults(LocalInference):
         return self._log_likelihood(self.null_deviance)
 
     def _log_likelihood(self, deviance: float) -> float:
-        fitted = self.fitted
-        return total_log_likelihood(
-            fitted.family, fitted.rows.y, fitted.weights, deviance / 2, self.scale
-        )
+        return self.fitted.log_likelihood(deviance / 2, self.scale)
 
     @property
     def aic(self) -> float:
