@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -118,6 +119,11 @@ class BlockParts:
     enter: Callable[[Block, int], Any]
     n_blocks: int | None = None
     kept: tuple[int, ...] | None = None
+    is_resident: ClassVar[bool] = False
+
+    def made(self, function: Callable[[Any], Any]) -> BlockParts:
+        """Return what ``function`` makes of each, anew in each pass."""
+        return replace(self, enter=partial(_made, function, self.enter))
 
     def map(self, function: Callable[..., T], *each: Sequence[Any]) -> list[T]:
         """Return function(block, its item of each of ``each``) of every block, in order."""
@@ -138,3 +144,9 @@ class BlockParts:
     def only(self, n_blocks: int, kept: Sequence[int]) -> BlockParts:
         """Return the blocks of these numbers, of so many in all."""
         return replace(self, n_blocks=n_blocks, kept=tuple(kept))
+
+
+def _made(
+    function: Callable[[Any], Any], enter: Callable[[Block, int], Any], block: Block, number: int
+) -> Any:
+    return function(enter(block, number))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from uuid import uuid4
 
 import dask
@@ -37,7 +37,7 @@ class DaskBlocks:
         Where a worker is lost, its blocks are made again from their source.
         """
         made = _tasks(enter, self.blocks, range(len(self.blocks)))
-        return DaskParts(tuple(dask.persist(*made, optimize_graph=False)))
+        return DaskParts(_persisted(made))
 
     def array(
         self, function: Callable[[Block, int], Any], row_shape: tuple[int, ...], dtype: Any
@@ -56,7 +56,13 @@ class DaskBlocks:
 class DaskParts:
     """Blocks that workers hold."""
 
+    is_resident: ClassVar[bool] = True
+
     blocks: tuple[Delayed, ...]
+
+    def made(self, function: Callable[[Any], Any]) -> DaskParts:
+        """Return what ``function`` makes of each, once, where they are."""
+        return DaskParts(_persisted(_tasks(function, self.blocks)))
 
     def map(self, function: Callable[..., T], *each: Sequence[Any]) -> list[T]:
         """Return function(block, its item of each of ``each``) of every block, in order."""
@@ -79,13 +85,15 @@ def _tasks(
     ]
 
 
+def _persisted(tasks: Sequence[Delayed]) -> tuple[Delayed, ...]:
+    return tuple(dask.persist(*tasks, optimize_graph=False))
+
+
 def _called(function: Callable[..., T], *arguments: Any) -> T:
     return function(*arguments)
 
 
-def _run(
-    function: Callable[..., T], blocks: Sequence[Delayed], *each: Sequence[Any]
-) -> list[T]:
+def _run(function: Callable[..., T], blocks: Sequence[Delayed], *each: Sequence[Any]) -> list[T]:
     """Run one graph: a pass over the blocks."""
     return list(dask.compute(*_tasks(function, blocks, *each), optimize_graph=False))
 

@@ -59,7 +59,9 @@ class ParquetBlocks(Blocks):
         super().__init__(self._read)
 
     def _read(self) -> Iterator[Block]:
-        wanted = dict.fromkeys([*self.columns, *(c for r in self.roles.values() for c in _listed(r))])
+        wanted = dict.fromkeys(
+            [*self.columns, *(c for r in self.roles.values() for c in _listed(r))]
+        )
         scanner = _dataset(self.path).scanner(
             columns=list(wanted),
             batch_size=self.block_rows,
@@ -83,9 +85,7 @@ def _dataset(path: str | Path) -> Any:
     try:
         from pyarrow import dataset
     except ImportError as error:
-        raise ImportError(
-            "ParquetBlocks needs pyarrow: pip install glmnet_nn[parquet]"
-        ) from error
+        raise ImportError("ParquetBlocks needs pyarrow: pip install glmnet_nn[parquet]") from error
     return dataset.dataset(str(path), format="parquet")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -37,6 +37,19 @@ class EnteredParts:
     """Blocks of :class:`Entered`, as functions of rows see them."""
 
     parts: Any
+
+    @property
+    def is_resident(self) -> bool:
+        """Whether the blocks stay in memory between passes."""
+        return bool(self.parts.is_resident)
+
+    def made(self, function: Callable[[Rows], Any]) -> Any:
+        """Return what ``function`` makes of the rows of each block."""
+        return self.parts.made(partial(_of_rows, function))
+
+    def only(self, n_blocks: int, kept: Sequence[int]) -> EnteredParts:
+        """Return the blocks of these numbers, of so many in all."""
+        return EnteredParts(self.parts.only(n_blocks, kept))
 
     def map(self, function: Callable[..., T], *each: Sequence[Any]) -> list[T]:
         """Return function(rows of the block, its item of each of ``each``), in order."""
@@ -165,8 +178,3 @@ def _common(marks: list[tuple[int, dict[str, Any]]]) -> dict[str, Any]:
                     "the first, in its order."
                 )
     return {name: value for name, value in common.items() if name != "n_outputs"}
-
-
-def replaced_weights(rows: Rows, weight: Any) -> Rows:
-    """Return the rows with other weights."""
-    return replace(rows, weight=weight)

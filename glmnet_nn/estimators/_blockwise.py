@@ -40,7 +40,7 @@ class BlockwiseMixin:
 
     if TYPE_CHECKING:  # what BaseDeepGLM has
         balance: str | None
-        hidden_layer_sizes: Any
+        hidden_layer_sizes: tuple[int, ...]
         store_covariance: bool
         _estimate: Any
 
@@ -104,9 +104,7 @@ def lazily(method: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @wraps(method)
-    def blockwise(
-        self: Any, X: Any, offset: Any = None, exposure: Any = None
-    ) -> Any:
+    def blockwise(self: Any, X: Any, offset: Any = None, exposure: Any = None) -> Any:
         blocks = blocks_of(X, None, None, offset, exposure)
         if blocks is None:
             return method(self, X, offset, exposure)
@@ -123,9 +121,7 @@ def _predicted(name: str, estimator: Any, block: Block, number: int) -> Array:
     if not has_rows(block._replace(sample_weight=None)):
         shape, dtype = estimator._row_shape(name)
         return np.empty((0, *shape), dtype)
-    found: Array = in_block(
-        number, getattr(estimator, name), block.X, block.offset, block.exposure
-    )
+    found: Array = in_block(number, getattr(estimator, name), block.X, block.offset, block.exposure)
     return found
 
 

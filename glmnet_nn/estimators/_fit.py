@@ -99,8 +99,8 @@ def fit_rows(rows: Rows | Source, spec: Specification, glm: Layer | None = None)
     adjusted = spec.bias_reduction or spec.balance not in (None, "auto")
     scoring = not spec.hidden and spec.solver == "newton" and not adjusted
     followed = spec.waiting is not None and spec.waiting.shows_states
-    sampled = isinstance(rows, Rows) and spec.standardize is not True and not followed
-    if scoring and sampled:
+    sampled = scoring and spec.standardize is not True and not followed
+    if sampled and isinstance(rows, Rows):
         n_threads = n_blas_threads()
         with at_most(1):  # but for the sums: a second BLAS, scipy's, would spin beside numpy's
             found = _sampled(rows, intercept, null_loss, saturated, spec, n_threads)

@@ -86,6 +86,7 @@ def _fitted(
     """Return the model at its maximum, and the population that the rows stand for."""
     inputs, free = estimator._inputs, estimator._free_directions
     weights: Any
+    kind: type[Fitted]
     if isinstance(rows, Source):
         weights, kind = BlockWeighting.of(rows, options.weight_type), BlockFitted
         weighted: Rows | Source = rows

@@ -45,9 +45,7 @@ def explained_deviance_of_blocks(
     return 1.0 - deviance / null
 
 
-def _total_loss(
-    family: ExponentialFamily, predictor: Callable[[Rows], Array], rows: Rows
-) -> float:
+def _total_loss(family: ExponentialFamily, predictor: Callable[[Rows], Array], rows: Rows) -> float:
     loss = family.loss(rows.y, predictor(rows)).reshape(len(rows), -1).sum(axis=1)
     return float(rows.weight @ loss)
 

@@ -56,7 +56,7 @@ class StatisticsMixin:
     def inference(
         self,
         X: ArrayLike,
-        y: ArrayLike | None = None,
+        y: Any = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
@@ -261,10 +261,11 @@ class StatisticsMixin:
                 f"inference() takes one output, but this model has {self.n_outputs_}. "
                 "Fit one model for each column of y."
             )
-        if self._network.depth and isinstance(rows, Source):
+        if not self._network.depth:
+            return glm_results(self, rows, index, options)
+        if isinstance(rows, Source):
             raise ValueError(
                 "inference() of a network needs rows in memory, but X comes in blocks. Give a "
                 "sample of them, or fit without hidden layers."
             )
-        results = network_results if self._network.depth else glm_results
-        return results(self, rows, index, options)
+        return network_results(self, rows, index, options)

@@ -88,7 +88,7 @@ out_activation_
     def fit(
         self,
         X: ArrayLike,
-        y: ArrayLike | None = None,
+        y: Any = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
@@ -259,7 +259,7 @@ out_activation_
     def score(
         self,
         X: ArrayLike,
-        y: ArrayLike | None = None,
+        y: Any = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
@@ -282,8 +282,10 @@ out_activation_
     def _row_shape(self, method: str) -> tuple[tuple[int, ...], Any]:
         """Return the shape of a row of what a method of predictions returns, and its type."""
         if method == "predict":
-            return ((len(self.classes_),), np.dtype(int)) if self._multilabel else (
-                (), self.classes_.dtype
+            return (
+                ((len(self.classes_),), np.dtype(int))
+                if self._multilabel
+                else ((), self.classes_.dtype)
             )
         one = method in ("linear_predictor", "decision_function")
         if one and self.n_outputs_ == 1 and not self._multilabel:

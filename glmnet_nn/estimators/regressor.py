@@ -302,7 +302,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     def fit(
         self,
         X: ArrayLike,
-        y: ArrayLike | None = None,
+        y: Any = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
@@ -382,7 +382,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     def score(
         self,
         X: ArrayLike,
-        y: ArrayLike | None = None,
+        y: Any = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,

@@ -139,9 +139,7 @@ def _of_block(
 
 
 def _meat_of_block(fitted: Fitted, cov_type: str) -> Array:
-    return meat(
-        fitted.scores(cov_type), cov_type, n_parameters=0, repeats=fitted.weights.copies
-    )
+    return meat(fitted.scores(cov_type), cov_type, n_parameters=0, repeats=fitted.weights.copies)
 
 
 def _n_observations(kind: str, rows: Rows) -> float:

@@ -118,7 +118,7 @@ def _total(family: ExponentialFamily, k: int, b: float, rows: Rows) -> float:
 
 
 def _has_means(family: ExponentialFamily, k: int, b: float, rows: Rows) -> bool:
-    return family.is_feasible(np.asarray(rows.offset)[:, k : k + 1] + b)
+    return bool(family.is_feasible(np.asarray(rows.offset)[:, k : k + 1] + b))
 
 
 def _root(output: _Output, total: float) -> float:

@@ -76,7 +76,7 @@ def find_separation(objective: Objective, w: Array, clear: float) -> Separation 
     """
     if np.isfinite(clear) and is_informed(objective, w, clear):
         return None
-    system = _system(objective, w, clear)
+    system = _inequalities(objective, w, clear)
     if system is None:
         return None
     free = _null_space(system.settled)
@@ -119,7 +119,7 @@ class _System:
     rows: NDArray[np.intp]
 
 
-def _system(objective: Objective, w: Array, clear: float) -> _System | None:
+def _inequalities(objective: Objective, w: Array, clear: float) -> _System | None:
     """Return the cone of escape; None, before it is formed, if every row is settled."""
     if not isinstance(objective, SourceObjective):
         if _settled(objective, w, clear)[1].all():

@@ -15,6 +15,7 @@ from glmnet_nn.training.data import Rows
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import ElasticNet
 from glmnet_nn.training.solvers import stacked_qr
+from glmnet_nn.training.source_batches import SourceBatches
 from glmnet_nn.training.sources import Source, added
 
 
@@ -41,7 +42,7 @@ class SourceObjective(Objective):
     def __init__(
         self, rows: Source, family: ExponentialFamily, network: Network, penalty: ElasticNet
     ) -> None:
-        self.rows = rows  # type: ignore[assignment]
+        self.rows = rows
         self.family = family
         self.network = network
         self.penalty = penalty
@@ -120,6 +121,10 @@ class SourceObjective(Objective):
             R /= np.sqrt(self.total_weight)
             yield R[:, :-1], R[:, -1]
         yield from self.ridge_block(w)
+
+    def mini_batches(self, size: int, single: bool) -> SourceBatches:  # type: ignore[override]
+        """Return the source of gradients estimated from ``size`` rows at a time."""
+        return SourceBatches(self.rows, self.family, self.network, size, single)
 
     def pearson_chi2(self, w: Array) -> float:
         """Return sum_i w_i |r_i|^2, r the Pearson residuals."""

@@ -28,7 +28,19 @@ _CLEARLY = 1e-9  # of the trace: the least eigenvalue of columns that are indepe
 
 
 class Parts(Protocol):
-    """Blocks of rows, wherever they are: in a file, in other processes."""
+    """Blocks of rows, wherever they are: in a file, in other processes.
+
+    ``is_resident`` tells whether they stay in memory between passes.
+    """
+
+    @property
+    def is_resident(self) -> bool: ...
+
+    def made(self, function: Callable[[Rows], Any]) -> Parts:
+        """Return what ``function`` makes of each block, made once if they stay in memory."""
+
+    def only(self, n_blocks: int, kept: Sequence[int]) -> Parts:
+        """Return the blocks of these numbers, of so many in all."""
 
     def map(self, function: Callable[..., T], *each: Sequence[Any]) -> list[T]:
         """Return function(block, its item of each of ``each``) of every block, in order.
@@ -84,6 +96,10 @@ class Source:
         """Return the source of what ``change`` makes of each block."""
         return replace(self, change=_after(self.change, change))
 
+    def made(self, function: Callable[[Rows], Any]) -> Parts:
+        """Return what ``function`` makes of each block, kept where blocks are kept."""
+        return self.parts.made(_after(self.change, function))
+
     def take(self, index: NDArray[np.intp]) -> Rows:
         """Return the rows of these numbers, which rise, in memory."""
         ends = np.cumsum((0, *self.facts.lengths))
@@ -128,9 +144,12 @@ def together(blocks: Sequence[Rows]) -> Rows:
     """Return the rows of all blocks, in memory."""
     if len(blocks) == 1:
         return blocks[0]
-    named = ("X", "y", "weight", "offset", "trials")
-    columns = ([getattr(block, name) for block in blocks] for name in named)
-    return Rows(*(None if c[0] is None else np.concatenate(c) for c in columns))
+
+    def joined(name: str) -> Any:
+        columns = [getattr(block, name) for block in blocks]
+        return None if columns[0] is None else np.concatenate(columns)
+
+    return Rows(*map(joined, ("X", "y", "weight", "offset", "trials")))
 
 
 def added(parts: Sequence[Any]) -> Any:
