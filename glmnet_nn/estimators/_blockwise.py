@@ -55,6 +55,8 @@ class BlockwiseMixin:
         _require_known_law(law)
         check_estimable(law, source.mean_response()[None], np.ones(1))
         spec, _ = self._specified(law, source)
+        if spec.solver == "adam":
+            source.require_residence()
         for name, value in marks.items():
             setattr(self, name, value)
         spec, callbacks = watched(self, spec, told, law, 1, False)

@@ -123,7 +123,7 @@ def objective_of(
     # few passes, or batches that make a copy of their own
     late = spec.solver in ("newton", "adam") and not spec.bias_reduction
     scaled = rows.seen(partial(_scaled_rows, inputs, units, late))
-    return objective_on(scaled, spec.family, network, penalty)
+    return objective_on(scaled, spec.family, network, penalty, spec.solver == "newton")
 
 
 def _scaled_rows(inputs: Inputs, units: Units, late: bool, rows: Rows) -> Rows:

@@ -41,12 +41,7 @@ class SourceBatches:
     def __init__(
         self, source: Source, family: ExponentialFamily, network: Network, size: int, single: bool
     ) -> None:
-        if not source.parts.is_resident:
-            raise ValueError(
-                "solver='adam' takes rows at random from all blocks, but these are read anew in "
-                "each pass. Use solver='lbfgs' or 'newton_cg', which sum over all rows, "
-                "partial_fit block by block, or Dask, whose workers keep their blocks in memory."
-            )
+        source.require_residence()
         self.source, self.size, self.n_rows = source, size, len(source)
         make = partial(MiniBatches, family=family, network=network, size=size, single=single)
         self.blocks = source.made(make)

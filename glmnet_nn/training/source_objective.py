@@ -26,8 +26,8 @@ class SourceObjective(Objective):
     and so are its derivatives. Each block makes an :class:`Objective` of its rows where it
     is, and sends back W_b F_b and the like.
 
-    What the last pass found is kept, and once the Fisher information has been asked for it
-    comes with value and gradient: a step of Fisher scoring takes one pass.
+    What the last pass found is kept. With ``scores``, or once the Fisher information has been
+    asked for, it comes with value and gradient: a step of Fisher scoring takes one pass.
 
     Parameters
     ----------
@@ -35,12 +35,19 @@ class SourceObjective(Objective):
     family : ExponentialFamily
     network : Network
     penalty : ElasticNet
+    scores : bool, default=False
+        Whether the Fisher information will be asked for at every step.
     """
 
     rows: Source  # type: ignore[assignment]
 
     def __init__(
-        self, rows: Source, family: ExponentialFamily, network: Network, penalty: ElasticNet
+        self,
+        rows: Source,
+        family: ExponentialFamily,
+        network: Network,
+        penalty: ElasticNet,
+        scores: bool = False,
     ) -> None:
         self.rows = rows
         self.family = family
@@ -48,8 +55,7 @@ class SourceObjective(Objective):
         self.penalty = penalty
         self.n_rows = len(rows)
         self.total_weight = rows.total_weight
-        self._last: _Pass | None = None
-        self._scores = False
+        self.kept = Kept(scores and not network.depth)
 
     # ------------------------------------------------------- sums over blocks
 
@@ -67,8 +73,11 @@ class SourceObjective(Objective):
 
     def mean_loss(self, w: Array) -> float:
         """Return the data term of F: half the mean deviance."""
-        if self._last is not None and self._last.is_at(w):
-            return self._last.value
+        last = self.kept.last
+        if last is not None and last.is_at(w):
+            return last.value
+        if self.kept.scores:
+            return self._passed(w).value
         return float(self.total(_loss, w)) / self.total_weight
 
     def smooth_value_and_gradient(self, w: Array) -> tuple[float, Array]:
@@ -79,8 +88,8 @@ class SourceObjective(Objective):
 
     def information(self, w: Array) -> Array:
         """Return the Fisher information over the total weight, plus the ridge."""
-        self._scores = not self.network.depth
-        if not self._scores:
+        self.kept.scores = not self.network.depth
+        if not self.kept.scores:
             F = self.total(_information, w) / self.total_weight
         else:
             found = self._passed(w)
@@ -92,12 +101,12 @@ class SourceObjective(Objective):
 
     def _passed(self, w: Array) -> _Pass:
         """Return value, gradient and, if scored, information at w, of the data term."""
-        last = self._last
-        if last is None or not last.is_at(w) or (self._scores and last.information is None):
-            sums = self.total(_scored if self._scores else _differentiated, w)
+        last, scores = self.kept.last, self.kept.scores
+        if last is None or not last.is_at(w) or (scores and last.information is None):
+            sums = self.total(_scored if scores else _differentiated, w)
             value, gradient, *F = (part / self.total_weight for part in sums)
-            self._last = _Pass(w.copy(), float(value), gradient, F[0] if F else None)
-            return self._last
+            last = _Pass(w.copy(), float(value), gradient, F[0] if F else None)
+            self.kept.last = last
         return last
 
     def hessian_product(self, w: Array) -> Callable[[Array], Array]:
@@ -132,11 +141,33 @@ class SourceObjective(Objective):
 
     def squared_lengths(self) -> float:
         """Return the mean of |[x 1]|^2."""
-        return float(self.total(_squared_lengths)) / self.total_weight
+        null = self.kept.null
+        return (self._null_pass(np.zeros(self.rows.n_outputs)) if null is None else null)[2]
 
     def null_curvature(self, intercept: Array) -> float:
         """Return the mean Fisher weight where eta is the intercept (and offset) alone."""
-        return float(self.total(_null_curvature, intercept)) / self.total_weight
+        return self._null_pass(intercept)[1]
+
+    def _null_pass(self, intercept: Array) -> tuple[Array, float, float]:
+        """Return the intercept, and what one pass finds there: curvature and squared lengths."""
+        null = self.kept.null
+        if null is None or not np.array_equal(null[0], intercept):
+            curvature, squares = self.total(_null_sums, intercept)
+            total = self.total_weight
+            null = self.kept.null = intercept, float(curvature) / total, float(squares) / total
+        return null
+
+
+@dataclass
+class Kept:
+    """What passes have found, for all who ask about the same objective.
+
+    ``scores`` tells whether a pass brings the Fisher information too.
+    """
+
+    scores: bool
+    last: _Pass | None = None
+    null: tuple[Array, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -153,11 +184,18 @@ class _Pass:
 
 
 def objective_on(
-    rows: Rows | Source, family: ExponentialFamily, network: Network, penalty: ElasticNet
+    rows: Rows | Source,
+    family: ExponentialFamily,
+    network: Network,
+    penalty: ElasticNet,
+    scores: bool = False,
 ) -> Objective:
-    """Return the objective of rows in memory, or of a source of blocks."""
+    """Return the objective of rows in memory, or of a source of blocks.
+
+    ``scores`` tells whether the Fisher information will be asked for at every step.
+    """
     if isinstance(rows, Source):
-        return SourceObjective(rows, family, network, penalty)
+        return SourceObjective(rows, family, network, penalty, scores)
     return Objective(rows, family, network, penalty)
 
 
@@ -205,9 +243,6 @@ def _scoring_triangle(block: Objective, w: Array) -> Array:
     return stacked_qr(block.scoring_blocks(w), w.size) * np.sqrt(block.total_weight)
 
 
-def _squared_lengths(block: Objective) -> float:
-    return block.squared_lengths() * block.total_weight
-
-
-def _null_curvature(block: Objective, intercept: Array) -> float:
-    return block.null_curvature(intercept) * block.total_weight
+def _null_sums(block: Objective, intercept: Array) -> tuple[float, float]:
+    total = block.total_weight
+    return block.null_curvature(intercept) * total, block.squared_lengths() * total

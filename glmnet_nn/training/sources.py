@@ -100,6 +100,15 @@ class Source:
         """Return what ``function`` makes of each block, kept where blocks are kept."""
         return self.parts.made(_after(self.change, function))
 
+    def require_residence(self) -> None:
+        """Raise ValueError if blocks are read anew in each pass: no rows at random then."""
+        if not self.parts.is_resident:
+            raise ValueError(
+                "solver='adam' takes rows at random from all blocks, but these are read anew in "
+                "each pass. Use solver='lbfgs' or 'newton_cg', which sum over all rows, "
+                "partial_fit block by block, or Dask, whose workers keep their blocks in memory."
+            )
+
     def take(self, index: NDArray[np.intp]) -> Rows:
         """Return the rows of these numbers, which rise, in memory."""
         ends = np.cumsum((0, *self.facts.lengths))

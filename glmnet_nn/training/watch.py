@@ -189,5 +189,8 @@ def watch_of(
     descends: bool = True,
 ) -> Watch:
     """Return the watch of an objective, of rows in memory or in blocks."""
-    kind = SourceWatch if isinstance(objective, SourceObjective) else Watch
-    return kind(objective, start, held_out, descends)
+    if not isinstance(objective, SourceObjective):
+        return Watch(objective, start, held_out, descends)
+    watch = SourceWatch(objective, start, held_out, descends)
+    watch.kept = objective.kept
+    return watch
