@@ -90,6 +90,17 @@ def test_data_frames_with_columns_that_are_no_features(rows):
     close(model.predict(lazy[list(frame)]).compute(), whole.predict(frame))
 
 
+def test_files_whose_columns_dask_would_read_in_other_partitions(rows, tmp_path):
+    X, y, weight, _ = rows
+    names = [f"x{j}" for j in range(4)]
+    frame = pd.DataFrame(X, columns=names).assign(y=y, w=weight)
+    frame.to_parquet(tmp_path / "rows.parquet", row_group_size=100)
+    lazy = dd.read_parquet(tmp_path, split_row_groups=1)
+    assert len(lazy.y.to_delayed()) < lazy.npartitions == 6  # what Dask makes of y alone
+    summed = poisson().fit(lazy[names], lazy.y, lazy.w)
+    close(summed._weights, poisson().fit(frame[names], y, weight)._weights)
+
+
 def test_classes_and_their_probabilities(rows):
     X, y, weight, _ = rows
     labels = np.where(np.arange(N) < 250, "few", np.where(y > 0, "many", "none"))

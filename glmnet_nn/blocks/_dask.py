@@ -122,7 +122,8 @@ def _rows_of(
 ) -> tuple[list[Delayed], tuple[int, ...] | None]:
     """Return the blocks of rows of a collection, cut at ``lengths`` if both are known."""
     if not hasattr(values, "chunks"):  # a data frame or a series
-        return list(values.to_delayed()), None
+        # as they are: to optimise one would read few columns in fewer, larger partitions
+        return list(values.to_delayed(optimize_graph=False)), None
     if values.ndim > 1 and len(values.chunks[1]) > 1:
         values = values.rechunk({1: -1})
     own = values.chunks[0]

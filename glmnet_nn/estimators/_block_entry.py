@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
+from pickle import dumps
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -19,13 +21,11 @@ from glmnet_nn.training.sources import Source
 
 T = TypeVar("T")
 
-_MARKS = ("n_features_in_", "feature_names_in_", "classes_", "_y_ndim", "_multilabel")
-
 
 class Entered(NamedTuple):
     """The rows of a block of positive weight, if there are any, and what it tells of all.
 
-    ``marks`` are the attributes that validation has set, and the law.
+    ``marks`` are the attributes that validation has set, the law and the number of outputs.
     """
 
     rows: Rows | None
@@ -139,9 +139,10 @@ def _entered(door: Any, classes: NDArray[Any] | None, block: Block) -> Entered:
     if not has_rows(block):
         return Entered(None, {})
     known = () if classes is None else (classes,)
-    X, y, law, *others = door._entered(*block, *known)
+    own = copy(door)  # the door is one for all blocks of a process
+    X, y, law, *others = own._entered(*block, *known)
     rows = present_rows(X, y, law.initial, *others, *(None,) * (4 - len(others)))
-    marks = {name: getattr(door, name) for name in _MARKS if hasattr(door, name)}
+    marks = {name: value for name, value in vars(own).items() if name not in vars(door)}
     return Entered(rows, {**marks, "law": law, "n_outputs": y.shape[1]})
 
 
@@ -169,12 +170,22 @@ def _common(marks: list[tuple[int, dict[str, Any]]]) -> dict[str, Any]:
     """Return what all blocks tell; raise ValueError where they tell different things."""
     first, common = marks[0]
     for number, own in marks[1:]:
-        for name in ("n_features_in_", "feature_names_in_", "n_outputs", "_y_ndim", "_multilabel"):
+        for name in dict.fromkeys([*common, *own]):
             one, other = common.get(name), own.get(name)
-            if not np.array_equal(np.asarray(one), np.asarray(other)):
+            if not _are_equal(one, other):
                 raise ValueError(
                     f"all blocks must have the same columns, but {name.strip('_')} is {one} in "
                     f"block {first} and {other} in block {number}. Give every block the columns of "
-                    "the first, in its order."
+                    "the first, in its order; what is learned from rows, as levels of factors, "
+                    "make numbers of before."
                 )
     return {name: value for name, value in common.items() if name != "n_outputs"}
+
+
+def _are_equal(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return bool(np.array_equal(one, other))
+    try:
+        return bool(one == other)
+    except ValueError:  # objects that hold arrays
+        return dumps(one) == dumps(other)
