@@ -27,8 +27,9 @@ def poisson_objective():
 
 
 def test_the_slopes_are_the_derivatives_of_the_loss():
+    rng = np.random.default_rng(1)
     objective, _ = poisson_objective()
-    w, b, step = RNG.standard_normal(5) / 5, np.array([0.3]), 1e-6
+    w, b, step = rng.standard_normal(5) / 5, np.array([0.3]), 1e-6
     found = objective.at(w[None], b[None])
     for j in range(5):
         near = w + step * np.eye(5)[[j, j]] * [[1.0], [-1.0]]
@@ -78,7 +79,8 @@ def test_an_end_is_not_believed_to_a_hessian_of_elsewhere(shift):
 @pytest.mark.parametrize("K", [3, 4])
 def test_of_classes_that_may_share_a_shift_one_is_zero(K):
     """Each column has the representative of the least l1 norm, with median 0."""
-    y = (X[:, :1] * RNG.standard_normal(K) + RNG.gumbel(size=(200, K))).argmax(axis=1)
+    rng = np.random.default_rng(1)
+    y = (X[:, :1] * rng.standard_normal(K) + rng.gumbel(size=(200, K))).argmax(axis=1)
     path = elastic_net_path(X, np.eye(K)[y], family=Multinoulli(), n_alphas=15, tol=1e-12)
     assert np.all((path.coefs == 0).any(axis=0))
     ordered = np.sort(path.coefs, axis=0)
@@ -87,11 +89,12 @@ def test_of_classes_that_may_share_a_shift_one_is_zero(K):
 
 
 def test_a_working_set_grows_to_the_same_hessian():
-    y = np.eye(3)[(X[:, 0] + RNG.gumbel(size=(3, 200))).argmax(axis=0)]
-    share = RNG.dirichlet(np.ones(200))
+    rng = np.random.default_rng(1)
+    y = np.eye(3)[(X[:, 0] + rng.gumbel(size=(3, 200))).argmax(axis=0)]
+    share = rng.dirichlet(np.ones(200))
     design = design_of(X, share, center=True, standardize=True)
     objective = PathObjective(design, y, share, None, Multinoulli(), True, 0.0)
-    w, b = RNG.standard_normal(15) / 3, RNG.standard_normal(3)
+    w, b = rng.standard_normal(15) / 3, rng.standard_normal(3)
     whole, grown = Metric(objective), Metric(objective)
     whole.set_point(w, b, np.arange(15))
     grown.set_point(w, b, np.array([3, 1, 4, 0]))

@@ -9,15 +9,14 @@ from sklearn.linear_model import ElasticNet, enet_path
 from glmnet_nn.elastic_net import quadratic
 from glmnet_nn.elastic_net.quadratic import minimise
 
-RNG = np.random.default_rng(0)
-
 
 def least_squares(n=60, p=12, dependent=False):
     """Return Q, q, y'y and the data of a least-squares problem."""
-    X = RNG.standard_normal((n, p)) @ (np.eye(p) + 0.5) * 10.0 ** RNG.uniform(-2, 2, p)
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, p)) @ (np.eye(p) + 0.5) * 10.0 ** rng.uniform(-2, 2, p)
     if dependent:
         X = np.c_[X, X[:, :2], X[:, 0] + X[:, 2], X[:, 3] * (1 + 1e-9)]
-    y = X @ RNG.standard_normal(X.shape[1]) / 30 + RNG.standard_normal(n)
+    y = X @ rng.standard_normal(X.shape[1]) / 30 + rng.standard_normal(n)
     return X.T @ X, X.T @ y, y @ y, X, y
 
 

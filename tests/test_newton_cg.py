@@ -15,12 +15,11 @@ from glmnet_nn.training.polish import polished, scored_output
 from glmnet_nn.training.solvers import Newton, NewtonCG, Solution
 from glmnet_nn.training.solvers.newton_cg import _steihaug
 
-rng = np.random.default_rng(0)
-
 
 @pytest.mark.parametrize("pair", known_pairs(), ids=lambda pair: pair.name)
 @pytest.mark.parametrize("depth", [0, 1, 2])
 def test_products_are_those_of_the_hessian(pair, depth):
+    rng = np.random.default_rng(1)
     objective, w = draw(pair, depth, n=40, p=3)
     H, product = objective.hessian(w), objective.hessian_product(w)
     for v in rng.normal(size=(3, w.size)):
@@ -28,6 +27,7 @@ def test_products_are_those_of_the_hessian(pair, depth):
 
 
 def test_products_by_blocks(monkeypatch):
+    rng = np.random.default_rng(1)
     monkeypatch.setattr("glmnet_nn.training.objective._BLOCK_BYTES", 1)  # blocks of 256 rows
     objective, w = draw(Poisson(), 1, n=300, p=3)
     v = rng.normal(size=w.size)
@@ -41,6 +41,7 @@ def test_a_step_minimises_the_model_within_the_radius(radius):
     Conjugate gradients cut at the radius end between the two (Steihaug 1983, theorem 2.1:
     at least half of the best fall), and on the sphere exactly.
     """
+    rng = np.random.default_rng(1)
     A = rng.normal(size=(6, 6))
     F, g = A @ A.T + np.eye(6), rng.normal(size=6)
     step = _steihaug(lambda v: F @ v, g, radius, 1e-12, 100)

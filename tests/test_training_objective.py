@@ -4,7 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_training_reference import draw, label, nets, pairs, reach, slope, slopes_along
+from test_training_reference import (
+    draw,
+    in_turn,
+    label,
+    pairs,
+    pairs_in_nets,
+    reach,
+    slope,
+    slopes_along,
+)
 
 from families import Multinoulli, Normal, Poisson, get_family, known_pairs
 from glmnet_nn.network import Layout, Network, get_activation
@@ -15,13 +24,19 @@ from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import elastic_net
 from glmnet_nn.training.start import initial_weights, linear_objective, null_model
 
-SETTINGS = [
-    {"intercept": True, "offset": False, "weighted": True, "alpha": 0.0},
-    {"intercept": True, "offset": True, "weighted": True, "alpha": 0.3},
-    {"intercept": False, "offset": True, "weighted": False, "alpha": 0.3},
-    {"intercept": False, "offset": False, "weighted": True, "alpha": 0.0},
-]
-settings = pytest.mark.parametrize("setting", SETTINGS, ids=["plain", "ridge", "bare", "base"])
+SETTINGS = {
+    "plain": {"intercept": True, "offset": False, "weighted": True, "alpha": 0.0},
+    "ridge": {"intercept": True, "offset": True, "weighted": True, "alpha": 0.3},
+    "bare": {"intercept": False, "offset": True, "weighted": False, "alpha": 0.3},
+    "base": {"intercept": False, "offset": False, "weighted": True, "alpha": 0.0},
+}
+pairs_in_settings = pytest.mark.parametrize(
+    ("pair", "setting"),
+    [
+        pytest.param(pair, SETTINGS[name], id=f"{label(pair)}-{name}")
+        for pair, name in in_turn(list(SETTINGS))
+    ],
+)
 IDENTITY = get_activation("identity")
 
 
@@ -38,10 +53,9 @@ def in_blocks(objective, monkeypatch, size=2):
 # ---------------------------------------------------------------- gradient
 
 
-@pairs
-@nets
+@pairs_in_nets
 def test_gradient_is_the_derivative_of_the_objective(pair, depth, activation):
-    for seed, setting in enumerate(SETTINGS):
+    for seed, setting in enumerate(SETTINGS.values()):
         objective, w = draw(pair, depth, activation, seed=seed, **setting)
         value, gradient = objective.smooth_value_and_gradient(w)
         assert value == pytest.approx(objective.value(w), rel=1e-14)
@@ -51,8 +65,7 @@ def test_gradient_is_the_derivative_of_the_objective(pair, depth, activation):
         assert np.abs(gradient).max() > 1e-4
 
 
-@pairs
-@settings
+@pairs_in_settings
 def test_value_is_the_sum_written_out(pair, setting):
     objective, w = draw(pair, 2, "tanh", **setting)
     rows, layout = objective.rows, objective.network.layout
@@ -91,8 +104,7 @@ def test_a_broadcast_offset_column_is_that_column_for_every_output(pair):
 # ------------------------------------------------------- rows and weights
 
 
-@pairs
-@settings
+@pairs_in_settings
 def test_weights_are_repeated_rows(pair, setting):
     objective, w = draw(pair, 2, "softplus", **setting)
     times = np.array([1, 3, 2, 1, 2, 4, 1])
@@ -165,8 +177,7 @@ def sweep(objective, w, order, size, single=False):
     return loss, found
 
 
-@pairs
-@settings
+@pairs_in_settings
 @pytest.mark.parametrize("chunk", [1, 2**19])  # rows gathered a batch or all at a time
 def test_batches_sum_to_the_whole(pair, setting, chunk, monkeypatch):
     monkeypatch.setattr(batches_module, "_CHUNK_BYTES", chunk)
@@ -182,8 +193,7 @@ def test_batches_sum_to_the_whole(pair, setting, chunk, monkeypatch):
         close(loss, value - objective.penalty.smooth_value(w), rtol=1e-9, atol=1e-11)
 
 
-@pairs
-@settings
+@pairs_in_settings
 def test_a_batch_is_the_objective_of_its_rows(pair, setting):
     """With the share of all rows, w_i n / (m sum w), in the place of w_i / sum w."""
     objective, w = draw(pair, 2, "tanh", n=8, **setting)
@@ -228,8 +238,7 @@ def test_a_sweep_ends_where_the_loss_is_not_finite(pair, monkeypatch):
     assert len(steps) == 1
 
 
-@pairs
-@settings
+@pairs_in_settings
 def test_a_batch_in_single_precision_is_that_batch_to_its_digits(pair, setting):
     objective, w = draw(pair, 2, "tanh", n=8, **setting)
     double, single = (sweep(objective, w, np.arange(8), 8, kind) for kind in (False, True))
@@ -248,8 +257,7 @@ def test_numbers_without_a_place_in_single_precision_stay_in_double(size):
     assert np.isfinite(sweep(objective, w, np.arange(8), 8, single=True)[0])
 
 
-@pairs
-@settings
+@pairs_in_settings
 def test_rows_transformed_where_they_are_used_are_rows_transformed(pair, setting):
     objective, w = draw(pair, 1, "tanh", n=8, **setting)
     rows = objective.rows
@@ -285,18 +293,16 @@ def information_of_eta(pair, eta):
     return np.array([np.diag(row) for row in weight])
 
 
-@pairs
 @pytest.mark.parametrize("depth", [0, 1, 3])
-@settings
+@pairs_in_settings
 def test_information_is_that_of_the_scoring_blocks(pair, depth, setting):
     """Also without hidden layers, where the Jacobian is not formed."""
     objective, w = draw(pair, depth, "tanh", n=9, **setting)
     close(objective.information(w), sum(A.T @ A for A, _ in objective.scoring_blocks(w)))
 
 
-@pairs
 @pytest.mark.parametrize("depth", [0, 2])
-@settings
+@pairs_in_settings
 def test_scoring_blocks_give_the_fisher_information_and_the_gradient(pair, depth, setting):
     objective, w = draw(pair, depth, "tanh", **setting)
     rows = objective.rows
@@ -428,8 +434,7 @@ def test_an_offset_that_leaves_no_row_a_mean_is_refused():
         null_model(rows, get_family("bernoulli", link="identity"))
 
 
-@pairs
-@nets
+@pairs_in_nets
 def test_start_predicts_the_null_model_and_is_reproducible(pair, depth, activation):
     objective, _ = draw(pair, depth, activation)
     layout = objective.network.layout

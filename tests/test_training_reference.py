@@ -22,11 +22,26 @@ def label(item):
     return f"{item.name}-{item.link.name}" if hasattr(item, "link") else str(item)
 
 
+NETS = [(0, "identity")] + [(d, a) for d in (1, 2, 3) for a in known_activations()]
 pairs = pytest.mark.parametrize("pair", known_pairs(), ids=label)
 activations = pytest.mark.parametrize("activation", known_activations())
-nets = pytest.mark.parametrize(
-    ("depth", "activation"),
-    [(0, "identity")] + [(d, a) for d in (1, 2, 3) for a in known_activations()],
+nets = pytest.mark.parametrize(("depth", "activation"), NETS)
+
+
+def in_turn(choices, n_each=1):
+    """(pair, choice): canonical pairs with every choice, others with n_each, taken in turn.
+
+    So each law meets every choice, and so does each link, without all of their products.
+    """
+    for i, pair in enumerate(known_pairs()):
+        count = len(choices) if pair.is_canonical else n_each
+        yield from ((pair, choices[(i * n_each + k) % len(choices)]) for k in range(count))
+
+
+pairs_in_nets = pytest.mark.parametrize(
+    ("pair", "depth", "activation"),
+    [(pair, *net) for pair, net in in_turn(NETS, 3)],
+    ids=label,
 )
 
 
