@@ -103,14 +103,18 @@ def test_classes_are_those_of_all_blocks(data):
 
 
 @pytest.mark.parametrize(
-    ("solver", "settings"),
-    [("lbfgs", {"skip_connection": "fixed"}), ("newton_cg", {"architecture": "local"})],
+    ("family", "solver", "settings"),
+    [
+        ("poisson", "lbfgs", {"skip_connection": "fixed"}),
+        ("poisson", "newton_cg", {"architecture": "local"}),
+        ("normal", "lbfgs", {}),
+    ],
 )
-def test_a_network_is_that_in_memory(data, solver, settings):
+def test_a_network_is_that_in_memory(data, family, solver, settings):
     X, y, weight, offset, exposure = data
-    rows = (X, y["poisson"], weight, offset, exposure)
+    rows = (X, y[family], weight, offset, exposure if family == "poisson" else None)
     settings = {"hidden_layer_sizes": (3,), "max_iter": 4, "random_state": 0, **settings}
-    network = DeepGLMRegressor("poisson", solver=solver, **settings)
+    network = DeepGLMRegressor(family, solver=solver, **settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # four iterations do not suffice
         whole = network.fit(*rows)
