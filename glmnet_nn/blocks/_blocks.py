@@ -96,12 +96,11 @@ class Blocks:
     def __iter__(self) -> Iterator[Block]:
         """Begin to read."""
         found: Any = self.source() if callable(self.source) else self.source
-        for given in found:
-            yield Block.of(given)
+        return map(Block.of, found)
 
     def map(self, function: Callable[..., T]) -> list[T]:
         """Return function(block, its number) of every block, in order."""
-        return [function(block, number) for number, block in enumerate(self)]
+        return BlockParts(self, function).map(_itself)
 
     def entered(self, enter: Callable[[Block, int], Any]) -> BlockParts:
         """Return the blocks as ``enter`` makes them, anew in each pass."""
@@ -129,11 +128,12 @@ class BlockParts:
         """Return function(block, its item of each of ``each``) of every block, in order."""
         found: list[T] = []
         own, n_read = zip(*each, strict=True) if each else None, 0
-        for number, block in enumerate(self.blocks):
-            n_read += 1
-            if self.kept is None or number in self.kept:
+        for block in self.blocks:
+            if self.kept is None or n_read in self.kept:
                 items = next(own) if own is not None else ()
-                found.append(function(self.enter(block, number), *items))
+                found.append(function(self.enter(block, n_read), *items))
+            n_read += 1
+            del block  # before the next is read
         if self.n_blocks not in (None, n_read):
             raise ValueError(
                 f"the source of Blocks gave {self.n_blocks} blocks in the first pass, but "
@@ -150,3 +150,7 @@ def _made(
     function: Callable[[Any], Any], enter: Callable[[Block, int], Any], block: Block, number: int
 ) -> Any:
     return function(enter(block, number))
+
+
+def _itself(value: T) -> T:
+    return value

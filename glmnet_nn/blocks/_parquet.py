@@ -59,21 +59,23 @@ class ParquetBlocks(Blocks):
         super().__init__(self._read)
 
     def _read(self) -> Iterator[Block]:
-        wanted = dict.fromkeys(
-            [*self.columns, *(c for r in self.roles.values() for c in _listed(r))]
-        )
-        scanner = _dataset(self.path).scanner(
-            columns=list(wanted),
-            batch_size=self.block_rows,
-            batch_readahead=0,
-            fragment_readahead=0,
-            use_threads=False,
-        )
-        for batch in scanner.to_batches():
-            if batch.num_rows:
-                frame = batch.to_pandas()
-                known = {name: frame[column] for name, column in self.roles.items()}
-                yield Block(frame[self.columns], **known)
+        from pyarrow import parquet
+
+        others = (column for role in self.roles.values() for column in _listed(role))
+        columns = [*self.columns, *others]
+        for file in _dataset(self.path).files:
+            with parquet.ParquetFile(file, pre_buffer=False) as opened:
+                for group in range(opened.num_row_groups):
+                    batches = opened.iter_batches(
+                        self.block_rows, row_groups=[group], columns=columns, use_threads=False
+                    )
+                    yield from map(self._block, batches)  # which keeps none of them
+
+    def _block(self, batch: Any) -> Block:
+        """Return a batch of rows."""
+        frame = batch.to_pandas()
+        known = {name: frame[column] for name, column in self.roles.items()}
+        return Block(frame[self.columns], **known)
 
 
 def _listed(column: str | Sequence[str]) -> list[str]:
