@@ -39,6 +39,13 @@ if TYPE_CHECKING:
         nonlinearity_test,
         vuong_test,
     )
+    from glmnet_nn.displays import (
+        CoefficientDisplay,
+        PartialEffectDisplay,
+        QuantileResidualDisplay,
+        ResidualDisplay,
+        TrainingCurveDisplay,
+    )
     from glmnet_nn.elastic_net import ElasticNetPath
     from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor, DoubleGLMRegressor
     from glmnet_nn.estimators.elastic_net import ElasticNetGLMClassifierCV, ElasticNetGLMCV
@@ -63,6 +70,7 @@ __all__ = [
     "Binomial",
     "Blocks",
     "BoundaryWarning",
+    "CoefficientDisplay",
     "DeepGLMClassifier",
     "DeepGLMRegressor",
     "DevianceScorer",
@@ -82,9 +90,13 @@ __all__ = [
     "NegativeBinomial",
     "Normal",
     "ParquetBlocks",
+    "PartialEffectDisplay",
     "Poisson",
+    "QuantileResidualDisplay",
     "RankWarning",
+    "ResidualDisplay",
     "SeparationWarning",
+    "TrainingCurveDisplay",
     "Tweedie",
     "compare",
     "configuration",
@@ -107,6 +119,11 @@ __all__ = [
 _LAZY = {
     "Blocks": "blocks",
     "ParquetBlocks": "blocks",
+    "CoefficientDisplay": "displays",
+    "PartialEffectDisplay": "displays",
+    "QuantileResidualDisplay": "displays",
+    "ResidualDisplay": "displays",
+    "TrainingCurveDisplay": "displays",
     "DeepGLMClassifier": "estimators",
     "DeepGLMRegressor": "estimators",
     "DoubleGLMRegressor": "estimators",

@@ -23,21 +23,28 @@ def pyplot() -> Any:
     return plt
 
 
-def figure_and_axes(ax: Any = None) -> tuple[Any, Any]:
-    """Return the figure and the axes to draw on: those given, or new ones."""
+def figure_and_axes(ax: Any = None, figsize: tuple[float, float] | None = None) -> tuple[Any, Any]:
+    """Return the figure and the axes to draw on: those given, or new ones of this size."""
     plt = pyplot()
     if ax is None:
-        return plt.subplots(layout="constrained")
+        return plt.subplots(layout="constrained", figsize=figsize)
     return ax.figure, ax
 
 
-def plain_log_axis(ax: Any) -> None:
-    """Mark a logarithmic x axis by round numbers: powers of ten would mark hardly any."""
-    pyplot()
-    from matplotlib.ticker import MaxNLocator
+_FEW = 10.0  # times the lower end of an axis: powers of ten would mark hardly any of it
+_MANY = 1e4
 
-    low, high = ax.get_xlim()
-    if high < 10.0 * low:
-        ax.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
-        ax.minorticks_off()
-    ax.xaxis.set_major_formatter("{x:g}")
+
+def plain_log_axis(axis: Any) -> None:
+    """Mark a logarithmic axis, ``ax.xaxis`` or ``ax.yaxis``, by round numbers in plain writing."""
+    pyplot()
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+    low, high = sorted(axis.get_view_interval())
+    if high < _FEW * low:
+        axis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 2.5, 5, 10], min_n_ticks=4))
+        axis.set_minor_locator(LogLocator(subs=()))
+    elif high < _MANY * low:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())

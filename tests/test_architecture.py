@@ -137,6 +137,20 @@ FLOORS = (
         STATISTICS | {"sklearn", "joblib"},
     ),
     Floor(
+        "glmnet_nn.displays",
+        (
+            "families",
+            "glmnet_nn._plotting",
+            "glmnet_nn.inference",
+            "glmnet_nn.estimators",
+            "glmnet_nn.comparison",
+            "glmnet_nn.validation",
+            "glmnet_nn.explanation",
+            "glmnet_nn.displays",
+        ),
+        STATISTICS | {"sklearn"},
+    ),
+    Floor(
         "glmnet_nn.explanation",
         (
             "families:Array",

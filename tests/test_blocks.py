@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from families import NegativeBinomial
 from glmnet_nn import Blocks, DeepGLMClassifier, DeepGLMRegressor, ParquetBlocks
@@ -242,6 +243,8 @@ def test_complaints_name_the_block(data):
         glm.fit(in_blocks(X, y), y)
     with pytest.raises(TypeError, match="'X' and may have"):
         glm.fit(Blocks([{"X": X, "target": y}]))
+    with pytest.raises(TypeError, match="in block 0: X is sparse"):
+        glm.fit(Blocks([(sparse.csr_array(X), y)]))
     several = iter([[(X, y)] * 2, [(X, y)]])
     with pytest.raises(ValueError, match="gave 2 blocks in the first pass, but 1"):
         glm.fit(Blocks(lambda: next(several)))

@@ -246,7 +246,8 @@ def test_gradients_of_functionals_are_their_derivatives(family, mean):
     function = functionals.means if mean else functionals.linear_predictors
     found = function(network, law, w, rows)
     close(found.gradients, slope(lambda w: function(network, law, w, rows).values, w), atol=1e-8)
-    effects, gradients = functionals.partial_effects(network, law, w, rows, 1, mean)
+    along = np.array([0.0, 1.0])
+    effects, gradients = functionals.partial_effects(network, law, w, rows, along, mean)
     step = 1e-3
     moved = [
         function(
@@ -258,7 +259,7 @@ def test_gradients_of_functionals_are_their_derivatives(family, mean):
     close(effects.ravel(), numeric, atol=1e-8)
 
     def average(w):
-        return share @ functionals.partial_effects(network, law, w, rows, 1, mean)[0]
+        return share @ functionals.partial_effects(network, law, w, rows, along, mean)[0]
 
     close(gradients, slope(average, w), atol=1e-8)
     high = Rows(rows.X + np.array([1.0, 0.0]), rows.y, share, rows.offset)

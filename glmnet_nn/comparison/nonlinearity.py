@@ -15,6 +15,7 @@ from families import Array
 from glmnet_nn.comparison.means import unwrapped
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.inference import generator
+from glmnet_nn.network import ShiftedSparse
 
 _RANK = 1e-9
 
@@ -128,6 +129,11 @@ def nonlinearity_test(
         X, y, sample_weight, offset, exposure, cov_type="HC0" if robust else "nonrobust"
     )
     features, weight = results.population.X, results.fitted.weights.total
+    if isinstance(features, ShiftedSparse):
+        raise TypeError(
+            "the test makes hidden units of all columns of X, which must be an array, but it is "
+            "sparse. Give X.toarray() to this call; the fit may stay as it is."
+        )
     Z = hidden_components(features, weight, n_hidden, n_components, random_state)
     found = results.score_test(Z, observed=False)
     return NonlinearityTest(found.statistic, found.df_num, Z)

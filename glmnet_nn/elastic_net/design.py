@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from families import Array
+from glmnet_nn.network import ShiftedSparse
 from glmnet_nn.training.inputs import Inputs, standardized, unscaled
 
 _CHUNK_BYTES = 2**20  # of Z: the second product of a chunk finds it in the cache
 _LEAST_CHUNK = 256
 _LARGEST = 1e140
-_ROUNDING = 16 * np.finfo(float).eps
 
 Index = NDArray[np.intp]
 
@@ -108,56 +108,37 @@ class DenseDesign(Design):
 
 @dataclass(frozen=True)
 class SparseDesign(Design):
-    """X as it came, in compressed columns; shift and scale enter the products.
+    """Z in compressed columns, what all rows have of it aside."""
 
-    X' diag(v) X - c m' - m c' + c c' sum v, with m = X'v, is (X - 1c')' diag(v) (X - 1c').
-    """
-
-    X: Any
+    Z: ShiftedSparse
     inputs: Inputs
 
     @property
     def n_rows(self) -> int:  # type: ignore[override]
-        return int(self.X.shape[0])
+        return self.Z.shape[0]
 
     @property
     def n_columns(self) -> int:  # type: ignore[override]
-        return int(self.X.shape[1])
+        return self.Z.shape[1]
 
     def chunks(self, width: int) -> Iterator[slice]:
         yield slice(0, self.n_rows)
 
-    def _taken(self, columns: Index) -> Any:
-        return self.X if self._is_all(columns) else self.X[:, columns]
+    def _taken(self, columns: Index) -> ShiftedSparse:
+        return self.Z if self._is_all(columns) else self.Z.columns(columns)
 
     def times(self, rows: slice, columns: Index, W: Array) -> Array:
-        raw = W / self.inputs.scale[columns]
-        product = np.ascontiguousarray((self._taken(columns) @ raw.T).T)
-        product -= (raw @ self.inputs.center[columns])[:, None]
-        return product
+        return np.ascontiguousarray(W @ self._taken(columns).T)
 
     def transposed_times(self, rows: slice, E: Array) -> Array:
-        product = np.ascontiguousarray((self.X.T @ E.T).T)
-        product -= np.outer(E.sum(axis=1), self.inputs.center)
-        product /= self.inputs.scale
-        return product
+        return np.ascontiguousarray(E @ self.Z)
 
     def moments(self, first: Index, second: Index, v: Array) -> Array:
         A = self._taken(first)
-        B = A if second is first else self._taken(second)
-        weighted = sparse.csc_array((A.data * v[A.indices], A.indices, A.indptr), shape=A.shape)
-        raw = (weighted.T @ B).toarray()
-        a, b = self.inputs.center[first], self.inputs.center[second]
-        raw -= np.outer(a, B.T @ v)
-        raw -= np.outer(A.T @ v, b)
-        raw += v.sum() * np.outer(a, b)
-        raw /= self.inputs.scale[first][:, None]
-        raw /= self.inputs.scale[second]
-        return raw
+        return A.moments(v, A if second is first else self._taken(second))
 
     def sums(self, columns: Index, v: Array) -> Array:
-        raw = self._taken(columns).T @ v - self.inputs.center[columns] * v.sum()
-        return np.asarray(raw / self.inputs.scale[columns])
+        return v @ self._taken(columns)
 
 
 def design_of(X: Any, share: Array, center: bool, standardize: bool) -> Design:
@@ -173,26 +154,19 @@ def design_of(X: Any, share: Array, center: bool, standardize: bool) -> Design:
             f"X must hold numbers below {_LARGEST:g}, whose squares can be added, but the largest "
             f"is {size:g}. Measure its column in another unit."
         )
-    if sparse.issparse(X):
+    is_sparse = sparse.issparse(X)
+    if is_sparse:
         columns = sparse.csc_array(X, dtype=np.float64)
-        return SparseDesign(columns, _sparse_inputs(columns, share, center, standardize))
+        if not columns.has_canonical_format:
+            columns = columns.copy()
+            columns.sum_duplicates()
+        X = ShiftedSparse(columns)
     inputs = standardized(X, share, center=center)
     if not standardize:
         inputs = Inputs(inputs.center, unscaled(X.shape[1]).scale)
+    if is_sparse:
+        return SparseDesign(inputs.transform(X), inputs)  # type: ignore[arg-type]
     Zt = np.array(X.T, dtype=np.float64, order="C")
     Zt -= inputs.center[:, None]
     Zt /= inputs.scale[:, None]
     return DenseDesign(Zt, inputs)
-
-
-def _sparse_inputs(X: Any, share: Array, center: bool, standardize: bool) -> Inputs:
-    """Return weighted means and standard deviations from the entries that are not 0."""
-    middle = np.asarray(X.T @ share) if center else np.zeros(X.shape[1])
-    squares = X.copy()
-    squares.data = np.square(squares.data)
-    square = np.asarray(squares.T @ share)
-    variance = square - np.square(middle)
-    variance[variance <= _ROUNDING * square] = 0.0
-    scale = np.sqrt(variance)
-    scale[scale == 0] = 1.0
-    return Inputs(middle, scale if standardize else np.ones_like(scale))

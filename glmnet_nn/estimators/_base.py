@@ -22,11 +22,12 @@ from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
 from glmnet_nn.estimators._local import LocalCoefMixin
 from glmnet_nn.estimators._notices import warn_of_fits
 from glmnet_nn.estimators._profile import LawEstimate, fit_law
+from glmnet_nn.estimators._sparse import check_sparse
 from glmnet_nn.estimators._statistics import StatisticsMixin
 from glmnet_nn.estimators._task import Specification, layout_of
 from glmnet_nn.estimators._validation import check_estimable, present_rows
 from glmnet_nn.inference import Estimate, Search
-from glmnet_nn.network import Network, known_activations
+from glmnet_nn.network import Network, ShiftedSparse, known_activations
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
 from glmnet_nn.training.sources import Source
@@ -149,6 +150,12 @@ class BaseDeepGLM(
         self.random_state = random_state
         self.verbose = verbose
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        attends = self.architecture == "local" and np.size(self.hidden_layer_sizes)
+        tags.input_tags.sparse = not attends
+        return tags
+
     # ------------------------------------------------------------------ fit
 
     def _fit(
@@ -212,6 +219,8 @@ class BaseDeepGLM(
         alpha = self._alpha(len(hidden) + 1)
         penalised = bool(self.l1_ratio > 0 and (hidden if alpha is None else np.any(alpha)))
         solver = _choices.choose_solver(self, hidden, penalised, family.has_safe_link)
+        if isinstance(rows, Rows) and isinstance(rows.X, ShiftedSparse):
+            solver = check_sparse(self, rows.X, hidden, alpha, solver, for_inference)
         _choices.check_architecture(self)
         _choices.check_balance(self, penalised)
         if self.bias_reduction:
@@ -320,7 +329,12 @@ class BaseDeepGLM(
         self.n_iter_ = solution.n_iter
         self.loss_ = fit.loss
         self.loss_curve_ = list(solution.loss_curve)
+        self.deviance_curve_ = list(solution.deviance_curve)
         self.validation_loss_curve_ = list(solution.validation_curve)
+        self.start_curves_ = [
+            {"deviance": list(of.deviance), "validation": list(of.validation)}
+            for of in solution.searches
+        ]
         self.converged_ = solution.converged
         self.balance_ = fit.balance
         self.deviance_ = fit.deviance

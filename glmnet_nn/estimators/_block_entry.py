@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from families import ExponentialFamily
 from glmnet_nn.blocks import Block
 from glmnet_nn.estimators._validation import present_rows
+from glmnet_nn.network import ShiftedSparse
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.facts import Facts
 from glmnet_nn.training.sources import Source
@@ -141,6 +142,11 @@ def _entered(door: Any, classes: NDArray[Any] | None, block: Block) -> Entered:
     known = () if classes is None else (classes,)
     own = copy(door)  # the door is one for all blocks of a process
     X, y, law, *others = own._entered(*block, *known)
+    if isinstance(X, ShiftedSparse):
+        raise TypeError(
+            "X is sparse, but blocks must hold arrays or tables: what is learned of all columns "
+            "at once takes p x p numbers. Use X.toarray() of each block, or one sparse X in memory."
+        )
     rows = present_rows(X, y, law.initial, *others, *(None,) * (4 - len(others)))
     marks = {name: value for name, value in vars(own).items() if name not in vars(door)}
     return Entered(rows, {**marks, "law": law, "n_outputs": y.shape[1]})

@@ -14,7 +14,8 @@ from sklearn.utils.validation import validate_data
 from families import Array
 from glmnet_nn.estimators._base_model import base_slopes
 from glmnet_nn.estimators._columns import known_columns
-from glmnet_nn.estimators._validation import check_offset, row_labels
+from glmnet_nn.estimators._sparse import accepted_sparse
+from glmnet_nn.estimators._validation import as_inputs, check_offset, row_labels
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,10 @@ class Door:
         """Return new rows as the fit had them, their offset, and their labels."""
         estimator = self.estimator
         X, offset, exposure = known_columns(estimator, X, offset, exposure)
-        rows: Array = validate_data(estimator, X, reset=False, dtype=np.float64)
+        accepted = accepted_sparse(estimator)
+        rows: Array = as_inputs(
+            validate_data(estimator, X, reset=False, dtype=np.float64, accept_sparse=accepted)
+        )
         known = check_offset(offset, exposure, estimator.family_, len(rows), estimator.n_outputs_)
         return rows, known, row_labels(X, len(rows))
 

@@ -30,6 +30,7 @@ from glmnet_nn.estimators._search import most_searches
 from glmnet_nn.estimators._task import Specification
 from glmnet_nn.estimators._validation import check_inputs, check_offset
 from glmnet_nn.estimators._waiting import Waiting, raise_if_repeated
+from glmnet_nn.network import ShiftedSparse
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.start import linear_objective
 from glmnet_nn.training.threads import at_most
@@ -41,7 +42,8 @@ _SHARED = (
     "n_outputs_", "out_activation_", "rank_", "separated_rows_",
 )  # fmt: skip
 _OWN = (
-    "loss_", "loss_curve_", "validation_loss_curve_", "estimable_coef_",
+    "loss_", "loss_curve_", "deviance_curve_", "validation_loss_curve_", "start_curves_",
+    "estimable_coef_",
     "_network", "_weights", "_inputs", "_search", "_estimate", "_free_directions",
 )  # fmt: skip
 
@@ -79,7 +81,9 @@ class EnsembleMixin:
 
     loss_: Any = OfOneNetwork()
     loss_curve_: Any = OfOneNetwork()
+    deviance_curve_: Any = OfOneNetwork()
     validation_loss_curve_: Any = OfOneNetwork()
+    start_curves_: Any = OfOneNetwork()
 
     # ------------------------------------------------------------------ fit
 
@@ -326,8 +330,10 @@ def _until_interrupted(found: Iterable[Fit]) -> list[Fit]:
     return fits
 
 
-def _contiguous(array: Array) -> Array:
-    """Return the array, copied if it is contiguous in neither order."""
+def _contiguous(array: Any) -> Any:
+    """Return the array, copied if it is contiguous in neither order; sparse rows always are."""
+    if isinstance(array, ShiftedSparse):
+        return array
     flags = array.flags
     return array if flags.c_contiguous or flags.f_contiguous else np.ascontiguousarray(array)
 
@@ -340,7 +346,8 @@ def _fit_member(
     spec: Specification,
     glm: Fit | None,
 ) -> Fit:
-    X, y, weight = (np.asarray(a) for a in (X, y, weight))  # memory maps, in another process
+    y, weight = np.asarray(y), np.asarray(weight)  # memory maps, in another process
+    X = X if isinstance(X, ShiftedSparse) else np.asarray(X)
     offset = None if known is None else np.asarray(known)
     with at_most(1):
         return fit_nested(X, y, _for_rows(weight, X), offset, spec, glm)

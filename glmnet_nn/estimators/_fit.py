@@ -15,7 +15,6 @@ from glmnet_nn.estimators._task import (
     AS_GIVEN,
     Specification,
     Units,
-    independent_inputs,
     mean_curvature,
     objective_of,
     prior,
@@ -35,6 +34,7 @@ from glmnet_nn.training.inputs import (
 )
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import ElasticNet, elastic_net
+from glmnet_nn.training.preliminary import independent_inputs
 from glmnet_nn.training.sampled import has_few_rows, sampled_fit
 from glmnet_nn.training.separation import find_separation, is_informed, limit_problem
 from glmnet_nn.training.solvers import (
@@ -233,6 +233,7 @@ def _sampled(
     if found is None:
         return None
     inputs, w, total = found.inputs, found.solution.w, rows.total_weight
+    deviances = () if any(alpha) else tuple(2.0 * value for value in found.solution.loss_curve)
     if not any(alpha) and not is_informed(found.sample, w, _clear(found.sample, intercept)):
         return None
     network, weights = found.sample.network, folded(layout, inputs, w)
@@ -240,7 +241,7 @@ def _sampled(
     mean_loss = given.mean_loss(weights) if found.mean_loss is None else found.mean_loss
     nothing = _Separated.nothing(len(w))
     return Fit(
-        solution=found.solution,
+        solution=replace(found.solution, deviance_curve=deviances),
         network=network,
         weights=weights,
         inputs=inputs,

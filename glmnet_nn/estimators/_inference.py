@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -23,7 +22,7 @@ from glmnet_nn.inference.in_blocks import BlockFitted, BlockPopulation, BlockWei
 from glmnet_nn.inference.margins import LinearPredictor, Population
 from glmnet_nn.inference.weights import weighting
 from glmnet_nn.network import Layout
-from glmnet_nn.training.data import Rows
+from glmnet_nn.training.data import Rows, scaled_rows
 from glmnet_nn.training.estimability import estimable
 from glmnet_nn.training.inputs import Inputs, unfolded
 from glmnet_nn.training.objective import Objective
@@ -93,7 +92,7 @@ def _fitted(
     else:
         weights, kind = weighting(rows.weight, options.weight_type, rows.trials), Fitted
         weighted = Rows(rows.X, rows.y, weights.total, rows.offset)
-    scaled = weighted.seen(partial(_on_inputs, inputs))
+    scaled = weighted.seen(partial(scaled_rows, inputs=inputs))
     objective = linear_objective(scaled, estimator.family_, estimator.fit_intercept, inputs.rank)
     w = unfolded(objective.network.layout, inputs, estimator._weights)
     _require_optimum(estimator, objective, w)
@@ -101,10 +100,6 @@ def _fitted(
     if isinstance(rows, Source):
         return fitted, BlockPopulation()
     return fitted, _population(rows, weights.shares)
-
-
-def _on_inputs(inputs: Inputs, rows: Rows) -> Rows:
-    return replace(rows, X=inputs.transform(rows.X))
 
 
 def _require_optimum(estimator: BaseEstimator, objective: Objective, w: Array) -> None:

@@ -14,7 +14,7 @@ from glmnet_nn.exceptions import InferenceWarning
 from glmnet_nn.inference import Fitted, InferenceOptions, NetworkResults, ObservedInformation
 from glmnet_nn.inference.flags import find_flags, in_words
 from glmnet_nn.inference.weights import total_log_likelihood, weighting
-from glmnet_nn.training.data import Rows
+from glmnet_nn.training.data import Rows, scaled_rows
 from glmnet_nn.training.inputs import unfolded
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import elastic_net
@@ -87,7 +87,7 @@ def objective_of_fit(estimator: BaseEstimator, rows: Rows) -> Objective:
     """Return the objective of the fit, its penalty included, on its standardised inputs."""
     inputs = estimator._inputs
     network = estimator._network.on_inputs(inputs.rank, inputs.bounds)
-    scaled = Rows(inputs.transform(rows.X), rows.y, rows.weight, rows.offset)
+    scaled = scaled_rows(Rows(rows.X, rows.y, rows.weight, rows.offset), inputs)
     penalises_raw = not network.depth and inputs.basis is None
     scale = inputs.scale if penalises_raw and estimator.standardize is not True else None
     penalty = elastic_net(

@@ -15,7 +15,7 @@ from glmnet_nn.training.bias_reduction import reduce_bias
 from glmnet_nn.training.inputs import Inputs, unfolded
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.polish import polished
-from glmnet_nn.training.solvers import LBFGS, Adam, Newton, NewtonCG, Solution
+from glmnet_nn.training.solvers import LBFGS, Adam, Curves, Newton, NewtonCG, Solution
 from glmnet_nn.training.start import feasible_start, initial_weights, paired_weights
 from glmnet_nn.training.watch import watch_of
 
@@ -77,6 +77,9 @@ def best_of(
         if solve(start, rng, _name(attempt, n_init)):
             break
     best = min(solutions, key=lambda found: min(found.validation_curve, default=found.value))
+    if len(solutions) > 1:
+        curves = (Curves(found.deviance_curve, found.validation_curve) for found in solutions)
+        best = replace(best, searches=tuple(curves))
     if solutions[-1].ended_by == "interrupt":
         return replace(best, ended_by="interrupt")
     return polished(training, best) if spec.polish_output else best

@@ -16,7 +16,10 @@ from glmnet_nn.estimators._columns import known_columns
 from glmnet_nn.estimators._ensemble import require_one_network
 from glmnet_nn.estimators._inference import glm_results
 from glmnet_nn.estimators._network_inference import network_results
+from glmnet_nn.estimators._sparse import accepted_sparse
 from glmnet_nn.estimators._validation import (
+    COMPRESSED,
+    as_inputs,
     check_offset,
     check_weight,
     row_labels,
@@ -139,7 +142,10 @@ class StatisticsMixin:
             source = surveyed(known_rows(self, blocks), self.family_)
             return self._results(source, pd.RangeIndex(0), options)
         X, offset, exposure = known_columns(self, X, offset, exposure)
-        rows: Array = validate_data(self, X, reset=False, dtype=np.float64)
+        accepted = accepted_sparse(self)
+        rows: Array = as_inputs(
+            validate_data(self, X, reset=False, dtype=np.float64, accept_sparse=accepted)
+        )
         weight = with_trials(sample_weight, self._trials(y, rows), rows)
         present = check_weight(weight, rows) > 0
         index = row_labels(X, len(rows))[present]
@@ -201,7 +207,9 @@ class StatisticsMixin:
     ) -> Rows:
         """Return data as the user has them as rows, checked against the fit."""
         X, offset, exposure = known_columns(self, X, offset, exposure)
-        validated: Array = validate_data(self, X, reset=False, dtype=np.float64)
+        validated: Array = as_inputs(
+            validate_data(self, X, reset=False, dtype=np.float64, accept_sparse=COMPRESSED)
+        )
         return self._rows(validated, y, sample_weight, offset, exposure)
 
     def _require_distinct_names(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,16 +11,22 @@ import numpy as np
 
 from families import Array, ExponentialFamily
 from glmnet_nn.estimators._waiting import Waiting
-from glmnet_nn.network import Layer, Layout, LocalLayout, get_activation, network_on
-from glmnet_nn.training.data import Rows, TransformedRows
-from glmnet_nn.training.inputs import Inputs, full_rank, standardized, unscaled
+from glmnet_nn.network import (
+    Layer,
+    Layout,
+    LocalLayout,
+    ShiftedSparse,
+    get_activation,
+    network_on,
+)
+from glmnet_nn.training.data import Rows, scaled_rows
+from glmnet_nn.training.inputs import Inputs, standardized, unscaled
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.overdispersion import overdispersion
 from glmnet_nn.training.penalties import elastic_net
-from glmnet_nn.training.solvers import Newton
+from glmnet_nn.training.preliminary import PreliminaryGLM
 from glmnet_nn.training.source_objective import objective_on
 from glmnet_nn.training.sources import Source
-from glmnet_nn.training.start import initial_weights, linear_objective, null_model
 
 PRIOR_PRECISION = 10.0
 _REACH = 3.0  # standard deviations: an outlier is an input no larger than that
@@ -86,11 +92,6 @@ def scaled_inputs(rows: Rows | Source, spec: Specification) -> Inputs:
     )
 
 
-def independent_inputs(rows: Rows | Source, inputs: Inputs) -> Inputs:
-    """Return the inputs, restricted to their row space if columns are dependent."""
-    return rows.full_rank(inputs) if isinstance(rows, Source) else full_rank(inputs, rows.X)
-
-
 def can_be_centred(spec: Specification) -> bool:
     """Tell whether an intercept takes up the means of all columns.
 
@@ -130,9 +131,7 @@ def _scaled_rows(inputs: Inputs, units: Units, late: bool, rows: Rows) -> Rows:
     """Return the rows as a solver sees them, X scaled now or ``late``, where it is asked for."""
     offset = None if rows.offset is None else rows.offset / units.unit
     y = rows.y if units.are_given else (rows.y - units.middle) / units.unit
-    if late:
-        return TransformedRows(rows.X, y, rows.weight, offset, transform=inputs.transform)
-    return Rows(inputs.transform(rows.X), y, rows.weight, offset)
+    return scaled_rows(Rows(rows.X, y, rows.weight, offset), inputs, late)
 
 
 @dataclass(frozen=True)
@@ -219,29 +218,27 @@ def preliminary_dispersion(
     if not spec.family.has_dispersion:
         return 1.0
     null_phi = 2.0 * null_loss or 1.0
-    design = independent_inputs(rows, inputs)
-    classical = rows.seen(partial(_transformed, design))
-    objective = linear_objective(classical, spec.family, True, design.rank)
-    intercept, _ = null_model(rows, spec.family)
-    start = initial_weights(objective.network.layout, intercept, np.random.default_rng(0))
-    freedom = objective.total_weight - len(start)
+    classical = PreliminaryGLM.of(rows, inputs, spec.family)
+    total = classical.objective.total_weight
+    freedom = total - classical.n_parameters
     if freedom <= 0:
         return null_phi
-    loss = Newton(max_iter=25).solve(objective, start).value
-    phi = 2.0 * loss * objective.total_weight / freedom
+    phi = 2.0 * classical.solved().value * total / freedom
     if phi > _NO_RESIDUALS * null_phi:
         return phi
-    distinct = rows.map(partial(_distinct_rows, len(start) + 1))
-    saturated = len(np.unique(np.concatenate(distinct), axis=0)) <= len(start)
+    saturated = n_distinct(rows, classical.n_parameters + 1) <= classical.n_parameters
     return null_phi if saturated else _NO_RESIDUALS * null_phi
 
 
-def _transformed(design: Inputs, rows: Rows) -> Rows:
-    return replace(rows, X=design.transform(rows.X))
+def n_distinct(rows: Rows | Source, most: int) -> int:
+    """Return the number of different rows of X, or ``most`` if there are more."""
+    if isinstance(rows, Rows) and isinstance(rows.X, ShiftedSparse):
+        return rows.X.n_distinct()
+    found = rows.map(partial(_distinct_rows, most))
+    return len(np.unique(np.concatenate(found), axis=0))
 
 
 def _distinct_rows(most: int, rows: Rows) -> Array:
-    """Return the distinct rows of X, at most so many: more are too many to be of interest."""
     return np.unique(rows.X, axis=0)[:most]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -19,13 +20,33 @@ from sklearn.utils.validation import (
 )
 
 from families import Array, ExponentialFamily
+from glmnet_nn.network import ShiftedSparse
 from glmnet_nn.training.data import Rows
 
 FLOATING = (np.float64, np.float32)  # what X may be; all else becomes the first
+COMPRESSED = "csr"  # what a sparse X becomes
 
 
-def check_inputs(estimator: BaseEstimator, X: ArrayLike) -> Array:
+def as_inputs(X: Any) -> Any:
+    """Return validated X: an array as it is, compressed rows as what a first layer multiplies.
+
+    Entries of one place are added up and stored zeros dropped, in a copy: what is left
+    tells which columns hold but 0 and 1.
+    """
+    if not sparse.issparse(X):
+        return X
+    S = sparse.csr_array(X)
+    if not (S.has_canonical_format and S.data.all()):
+        S = S.copy()
+        S.sum_duplicates()
+        S.eliminate_zeros()
+    return ShiftedSparse(S)
+
+
+def check_inputs(estimator: BaseEstimator, X: ArrayLike) -> Any:
     """Return the X of a fitted estimator, (n, n_features_in_), finite, float64 or float32.
+
+    A sparse X becomes a ShiftedSparse.
 
     A plain array that scikit-learn would return as it is passes by the quick door: its
     checks cost several times what one row costs a network. All else, and whatever is
@@ -34,8 +55,9 @@ def check_inputs(estimator: BaseEstimator, X: ArrayLike) -> Array:
     if type(X) is np.ndarray and X.dtype in FLOATING and _passes(estimator, X):
         return X
     check_is_fitted(estimator)
-    rows: Array = validate_data(estimator, X, reset=False, dtype=FLOATING)
-    return rows
+    return as_inputs(
+        validate_data(estimator, X, reset=False, dtype=FLOATING, accept_sparse=COMPRESSED)
+    )
 
 
 def _passes(estimator: BaseEstimator, X: NDArray[Any]) -> bool:

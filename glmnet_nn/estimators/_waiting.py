@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from glmnet_nn.training.solvers import Solution
@@ -119,6 +119,8 @@ class Waiting:
     ) -> Solution:
         """Return where the search ends, or where it is when it is cut short.
 
+        Its curves are in the unit of y.
+
         Parameters
         ----------
         search : callable
@@ -135,23 +137,28 @@ class Waiting:
 
         def describe(n_iter: int, value: float) -> Iteration:
             watch.curve.append(value)
+            deviance = watch.deviance(value) * unit**2
             if not self.observers:
                 return Iteration(n_iter, value)
             held_out = watch.held_out_curve[-1] * unit**2 if watch.held_out_curve else None
-            deviance = 2.0 * (value - watch.penalty.value(watch.current)) * unit**2
             return Iteration(
-                n_iter, value, deviance, held_out, lambda: fit(watch.solution("callback"))
+                n_iter,
+                value,
+                deviance,
+                held_out,
+                lambda: fit(_in_unit(watch.solution("callback"), unit)),
             )
 
         try:
             with self.reporting(max_iter, describe, name) as report:
-                return search(report)
+                found = replace(search(report), deviance_curve=tuple(watch.deviance_curve))
         except Stopped:
-            return watch.solution("callback")
+            found = watch.solution("callback")
         except KeyboardInterrupt:
             raise_if_repeated()
             self.interrupted = True
-            return watch.solution("interrupt")
+            found = watch.solution("interrupt")
+        return _in_unit(found, unit)
 
     def counting(
         self, items: Iterable[T], n_items: int, unit: str, note: Callable[[T], str] | None = None
@@ -159,6 +166,22 @@ class Waiting:
         """Return the items, with a bar where there are bars, and a note of each there."""
         bars = [observer for observer in self.observers if isinstance(observer, Bar)]
         return bars[0].counting(items, n_items, unit, note) if bars else items
+
+
+def _in_unit(found: Solution, unit: float) -> Solution:
+    """Return the solution with its curves, of a loss that is quadratic in y, in the unit of y."""
+    if unit == 1.0:
+        return found
+
+    def scaled(curve: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(unit**2 * value for value in curve)
+
+    return replace(
+        found,
+        loss_curve=scaled(found.loss_curve),
+        deviance_curve=scaled(found.deviance_curve),
+        validation_curve=scaled(found.validation_curve),
+    )
 
 
 def raise_if_repeated() -> None:

@@ -28,7 +28,7 @@ from glmnet_nn.estimators._blockwise import lazily
 from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._prediction import ClassPredictions
-from glmnet_nn.estimators._validation import FLOATING, check_weight
+from glmnet_nn.estimators._validation import COMPRESSED, FLOATING, as_inputs, check_weight
 from glmnet_nn.training.sources import added
 
 
@@ -61,7 +61,8 @@ store_covariance, random_state, verbose
         Multinoulli (n_classes, n_features) and (n_classes,), the representative whose
         rows sum to zero.
     coefs_, intercepts_, input_bounds_, deviance_, null_deviance_, family_, link_, solver_, \
-alpha_, n_iter_, converged_, loss_, loss_curve_, validation_loss_curve_, rank_, separated_rows_, \
+alpha_, n_iter_, converged_, loss_, loss_curve_, validation_loss_curve_, deviance_curve_, \
+start_curves_, rank_, separated_rows_, \
 estimable_coef_, estimators_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, \
 out_activation_
         As in :class:`DeepGLMRegressor`.
@@ -97,7 +98,7 @@ out_activation_
 
         Parameters
         ----------
-        X : array-like of shape (n, p)
+        X : array-like or sparse matrix of shape (n, p)
         y : array-like of shape (n,) or (n, n_labels)
         sample_weight : array-like of shape (n,), optional
             >= 0; a weight of k is k rows, 0 is no row.
@@ -134,7 +135,10 @@ out_activation_
     ) -> tuple[Any, ...]:
         """Return validated data; ``classes`` are known already where others have rows of them."""
         X, offset, exposure = take_columns(self, X, offset, exposure)
-        rows, target = validate_data(self, X, y, dtype=FLOATING, multi_output=True)
+        rows, target = validate_data(
+            self, X, y, dtype=FLOATING, multi_output=True, accept_sparse=COMPRESSED
+        )
+        rows = as_inputs(rows)
         kind = type_of_target(target)
         if kind not in {"binary", "multiclass", "multilabel-indicator"}:
             check_classification_targets(target)

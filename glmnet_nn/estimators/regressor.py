@@ -21,7 +21,9 @@ from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._prediction import RegressionPredictions
 from glmnet_nn.estimators._score import explained_deviance, explained_deviance_of_blocks
 from glmnet_nn.estimators._validation import (
+    COMPRESSED,
     FLOATING,
+    as_inputs,
     check_offset,
     check_weight,
     with_trials,
@@ -186,6 +188,12 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         Name, value and standard error of that parameter, if there was one.
     loss_, loss_curve_, validation_loss_curve_
         F at the end and after every iteration; mean held-out deviance per epoch.
+    deviance_curve_ : list of float
+        Mean training deviance after every iteration, without the penalty (of mini-batches
+        that over each epoch). Empty where nobody watched: after ``fit_for_inference``, and of
+        penalised GLMs of many rows.
+    start_curves_ : list of dict
+        "deviance" and "validation", both curves of each search, if there were several.
     rank_ : int
         Rank of X (with the intercept taken out) without hidden layers and penalty, or
         with a skip connection; else the number of its columns.
@@ -311,7 +319,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
 
         Parameters
         ----------
-        X : array-like of shape (n, p)
+        X : array-like or sparse matrix of shape (n, p)
         y : array-like of shape (n,) or (n, n_outputs)
             With ``exposure``, the count, not the rate.
         sample_weight : array-like of shape (n,), optional
@@ -348,7 +356,10 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     ) -> tuple[Any, ...]:
         X, offset, exposure = take_columns(self, X, offset, exposure)
         family = asked_law(self.family, self.link)
-        rows, target = validate_data(self, X, y, dtype=FLOATING, multi_output=True, y_numeric=True)
+        rows, target = validate_data(
+            self, X, y, dtype=FLOATING, multi_output=True, y_numeric=True, accept_sparse=COMPRESSED
+        )
+        rows = as_inputs(rows)
         target = np.asarray(target, dtype=float)
         columns = target[:, None] if target.ndim == 1 else target
         if family.event_ndim and columns.shape[1] < 2:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from families import Array
@@ -45,14 +47,55 @@ def local_lines(x: Array, values: Array, weight: Array, points: Array, span: flo
     x, values, weight = x[order], values[order], weight[order]
     curves = np.empty((len(points), values.shape[1]))
     for row, point in enumerate(points):
-        at, kernel = _neighbours(x, weight, float(point), span)
-        share = kernel / kernel.sum()
-        middle, mean = share @ x[at], share @ values[at]
-        spread = share @ np.square(x[at] - middle)
-        curves[row] = mean
-        if spread > _EPS * (x[at][-1] - x[at][0]) ** 2 > 0:
-            curves[row] += (share * (x[at] - middle)) @ values[at] / spread * (point - middle)
+        at, _, smoother = _local_line(x, weight, float(point), span)
+        curves[row] = smoother @ values[at]
     return curves
+
+
+class Smooth(NamedTuple):
+    """A local regression at points, the standard deviation about it, and its own error."""
+
+    mean: Array
+    deviation: Array
+    se: Array
+
+
+def smooth(x: Array, values: Array, weight: Array, points: Array, span: float) -> Smooth:
+    """Return the local regression of values, (n,), on x at points, with deviation and error.
+
+    With l the weights of the smoother, mean = l' values (:func:`local_lines`), and s the shares
+    of the neighbours,
+
+        deviation^2 = sum s_i (values_i - mean)^2,    se^2 = deviation^2 sum l_i^2 / weight_i
+
+    for rows that are independent, each of them ``weight`` rows.
+
+    Source: Loader (1999), Local Regression and Likelihood, section 2.3.
+    """
+    order = np.argsort(x, kind="stable")
+    x, values, weight = x[order], values[order], weight[order]
+    found = np.empty((3, len(points)))
+    for column, point in enumerate(points):
+        at, share, smoother = _local_line(x, weight, float(point), span)
+        mean = smoother @ values[at]
+        deviation = np.sqrt(share @ np.square(values[at] - mean))
+        se = deviation * np.sqrt(np.sum(np.square(smoother) / weight[at]))
+        found[:, column] = mean, deviation, se
+    return Smooth(*found)
+
+
+def _local_line(x: Array, weight: Array, point: float, span: float) -> tuple[slice, Array, Array]:
+    """Return the neighbours of a point in x, ascending, their shares, and the smoother's weights.
+
+    The local line at the point is (smoother's weights)' values.
+    """
+    at, kernel = _neighbours(x, weight, point, span)
+    share = kernel / kernel.sum()
+    distance = x[at] - share @ x[at]
+    spread = share @ np.square(distance)
+    if spread > _EPS * (x[at][-1] - x[at][0]) ** 2 > 0:
+        return at, share, share * (1.0 + distance / spread * (point - share @ x[at]))
+    return at, share, share
 
 
 def _neighbours(x: Array, weight: Array, point: float, span: float) -> tuple[slice, Array]:

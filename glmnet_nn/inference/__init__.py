@@ -8,14 +8,16 @@ from glmnet_nn.inference.draws import generator
 from glmnet_nn.inference.estimate import Estimate, root_of
 from glmnet_nn.inference.flags import Search
 from glmnet_nn.inference.forecast import Forecast
-from glmnet_nn.inference.local_coefficients import Door, LocalCoefficients
+from glmnet_nn.inference.local_coefficients import RATIOS, Door, LocalCoefficients
 from glmnet_nn.inference.network_results import NetworkResults
 from glmnet_nn.inference.observed import RIDGE, ObservedInformation, recommended_starts
 from glmnet_nn.inference.options import InferenceOptions
+from glmnet_nn.inference.partial_effects import PartialEffect
 from glmnet_nn.inference.predictive import PredictiveDistribution
 from glmnet_nn.inference.results import GLMResults
 
 __all__ = [
+    "RATIOS",
     "RIDGE",
     "ClassForecast",
     "Coefficients",
@@ -30,6 +32,7 @@ __all__ = [
     "NetworkResults",
     "ObservedInformation",
     "PartResults",
+    "PartialEffect",
     "PredictiveDistribution",
     "Search",
     "generator",

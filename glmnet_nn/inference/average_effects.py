@@ -77,17 +77,17 @@ def _effects_of(
     center, scale = inputs.center[j], inputs.scale[j]
     levels = np.unique(rows.X[:, j] * scale + center)
     binary = dummy and len(levels) == 2 and np.allclose(levels, (0.0, 1.0), atol=1e-12)
+    direction = inputs.directions()[j]
     effects, gradients = [], np.zeros(())
     for block in rows.blocks(size):
         if binary:
             ends = [_at(block, j, (value - center) / scale) for value in (0.0, 1.0)]
             found, gradient = functionals.steps(*model, *ends)
         else:
-            found, gradient = functionals.partial_effects(*model, block, j, mean)
+            found, gradient = functionals.partial_effects(*model, block, direction, mean)
         effects.append(found)
         gradients = gradients + gradient
-    unit = 1.0 if binary else scale
-    return np.concatenate(effects) / unit, gradients / unit
+    return np.concatenate(effects), gradients
 
 
 def _at(rows: Rows, j: int, value: float) -> Rows:

@@ -13,6 +13,7 @@ from families import Array, ExponentialFamily
 from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.sandwich import meat, without_leverage
 from glmnet_nn.inference.weights import Weighting, likelihood_phi, log_likelihood
+from glmnet_nn.network import laid_out
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.solvers import stacked_qr
@@ -20,6 +21,7 @@ from glmnet_nn.training.start import null_model
 
 _RANK_RCOND = 1e-12
 _ROWS = 4096  # in a block, so that the Jacobian of all rows is never formed
+_BLOCK_BYTES = 2**25  # and no more of it, where there are many parameters
 
 
 def information_root(objective: Objective, w: Array, free: Array) -> Array:
@@ -70,16 +72,20 @@ class Fitted:
         """The law of y."""
         return self.objective.family
 
-    @cached_property
+    @property
     def rows(self) -> Rows:
-        """The observations, X as the network sees it."""
-        return self.objective.rows.take(slice(None))
+        """The observations; what is taken of them has X as the network sees it."""
+        return self.objective.rows
 
     @property
-    def design(self) -> Array:
-        """[1, X] of a model without hidden layers, X as the network sees it."""
-        n_ones = int(self.objective.network.layout.fit_intercept)
-        return np.hstack([np.ones((len(self.rows), n_ones)), self.rows.X])
+    def n_designed(self) -> int:
+        """The number of columns of [1, X]."""
+        return self.rows.n_features + self.objective.network.layout.fit_intercept
+
+    def design(self, block: slice) -> Array:
+        """Return [1, X] of a model without hidden layers, X as the network sees it."""
+        X = laid_out(self.rows.take(block).X)
+        return np.hstack([np.ones((len(X), self.n_designed - X.shape[1])), X])
 
     @property
     def total_weight(self) -> float:
@@ -89,7 +95,7 @@ class Fitted:
     @cached_property
     def eta(self) -> Array:
         """The linear predictors, (n, K)."""
-        return self.objective.linear_predictor(self.w, self.rows)[1]
+        return np.concatenate([eta for _, eta in self.objective.predicted(self.w)])
 
     @cached_property
     def pearson(self) -> Array:
@@ -136,10 +142,15 @@ class Fitted:
             maxlags=options.hac_maxlags,
         )
 
+    def blocks(self, width: int) -> Iterator[slice]:
+        """Yield blocks of rows, for arrays with ``width`` numbers a row."""
+        size = min(_ROWS, max(1, _BLOCK_BYTES // (8 * width)))
+        for at in range(0, len(self.rows), size):
+            yield slice(at, min(at + size, len(self.rows)))
+
     def jacobian_blocks(self) -> Iterator[tuple[slice, Array]]:
         """Yield (rows, d eta / d u), blocks of shape (m, K, r)."""
-        for at in range(0, len(self.rows), _ROWS):
-            block = slice(at, at + _ROWS)
+        for block in self.blocks(self.w.size * self.objective.network.layout.sizes[-1]):
             inputs, _ = self.objective.linear_predictor(self.w, self.rows.take(block))
             yield block, self.objective.network.jacobian(self.w, inputs) @ self.root
 

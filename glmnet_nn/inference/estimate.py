@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from families import Array, ExponentialFamily
-from glmnet_nn.network import Network
+from glmnet_nn.network import Network, ShiftedSparse, laid_out
 from glmnet_nn.training.inputs import Inputs
 
 _BLOCK_BYTES = 2**25
@@ -88,6 +88,9 @@ class Estimate:
 
     def linear_predictor(self, X: Array) -> Array:
         """Return eta without offset, (n, K)."""
+        if isinstance(X, ShiftedSparse) and self.inputs.basis is not None:
+            blocks = (self.inputs.transform(X[rows]) for rows in self._blocks(X))
+            return np.concatenate([self.network.linear_predictor(self.w, Z) for Z in blocks])
         return self.network.linear_predictor(self.w, self.inputs.transform(X))
 
     def predictor_covariance(self, X: Array) -> Array:
@@ -113,14 +116,16 @@ class Estimate:
 
     def _jacobians(self, X: Array) -> Iterator[tuple[slice, Array]]:
         """Yield rows with their J, (m, K, q), NaN where the data do not determine the row."""
-        width = self.w.size * self.network.layout.sizes[-1]
-        size = max(1, _BLOCK_BYTES // (8 * width))
-        for at in range(0, len(X), size):
-            rows = slice(at, at + size)
+        for rows in self._blocks(X):
             Z = self.inputs.transform(X[rows])
             J = self.network.jacobian(self.w, self.network.forward(self.w, Z)[0])
             J[self._is_open(J) | self._is_outside(X[rows], Z)] = np.nan
             yield rows, J
+
+    def _blocks(self, X: Array) -> Iterator[slice]:
+        width = self.w.size * self.network.layout.sizes[-1]
+        size = max(1, _BLOCK_BYTES // (8 * width))
+        return (slice(at, at + size) for at in range(0, len(X), size))
 
     def _is_open(self, J: Array) -> NDArray[np.bool_]:
         """Tell for which rows the data do not determine the mean."""
@@ -139,6 +144,6 @@ class Estimate:
         basis = self.inputs.basis
         if basis is None:
             return np.zeros(len(X), dtype=bool)
-        full = (X - self.inputs.center) / self.inputs.scale
+        full = laid_out((X - self.inputs.center) / self.inputs.scale)
         rest = linalg.norm(full - Z @ basis.T, axis=1)
         return np.asarray(rest > _NONE * np.maximum(1.0, linalg.norm(full, axis=1)))

@@ -85,17 +85,17 @@ def means(network: Network, family: ExponentialFamily, w: Array, rows: Rows) -> 
 
 
 def partial_effects(
-    network: Network, family: ExponentialFamily, w: Array, rows: Rows, feature: int, mean: bool
+    network: Network, family: ExponentialFamily, w: Array, rows: Rows, direction: Array, mean: bool
 ) -> tuple[Array, Array]:
-    """Return d mu_k / d z_j of every row, (n, K), and the gradient of their average, (K, q).
+    """Return d mu_k / dt, z moving by ``direction`` dt, of every row, (n, K); and the gradient, \
+(K, q), of their average.
 
     The average is weighted by ``rows.weight``, which sums to 1. For ``mean=False`` it is
-    d eta_k / d z_j; of a vector law less that of the first output, which is left out.
+    d eta_k / dt; of a vector law less that of the first output, which is left out.
     """
     inputs, eta = network.forward(w, rows.X)
     eta = eta if rows.offset is None else eta + rows.offset
-    along = np.zeros_like(rows.X)
-    along[:, feature] = 1.0
+    along = np.broadcast_to(direction, rows.X.shape)
     moved = tangent(network, w, inputs, input_tangent=along)
     share, gradients = rows.weight[:, None], []
     for e in _units(eta):
@@ -116,15 +116,28 @@ def steps(
     network: Network, family: ExponentialFamily, w: Array, low: Rows, high: Rows
 ) -> tuple[Array, Array]:
     """Return mu(high) - mu(low) of every row, (n, K), and the gradient of its average, (K, q)."""
-    changes, gradients = np.zeros(()), np.zeros(())
-    for sign, rows in ((-1.0, low), (1.0, high)):
-        inputs, eta = network.forward(w, rows.X)
-        eta = eta if rows.offset is None else eta + rows.offset
-        share = sign * rows.weight[:, None]
-        changes = changes + sign * family.mean(eta)
-        seeds = [share * family.mean_tangent(eta, e) for e in _units(eta)]
-        gradients = gradients + np.array([network.gradient(w, inputs, seed) for seed in seeds])
-    return changes, gradients
+    above, rising = averaged(network, family, w, high, mean=True)
+    below, falling = averaged(network, family, w, low, mean=True)
+    return above - below, rising - falling
+
+
+def averaged(
+    network: Network, family: ExponentialFamily, w: Array, rows: Rows, mean: bool
+) -> tuple[Array, Array]:
+    """Return mu of every row, (n, K), and the gradient of its average, (K, q).
+
+    For ``mean=False`` it is eta; weights and outputs are as in :func:`partial_effects`.
+    """
+    inputs, eta = network.forward(w, rows.X)
+    eta = eta if rows.offset is None else eta + rows.offset
+    share, units, first = rows.weight[:, None], _units(eta), int(bool(family.event_ndim))
+    if mean:
+        values, seeds = family.mean(eta), [family.mean_tangent(eta, e) for e in units]
+    elif first:
+        values, seeds = eta[:, 1:] - eta[:, :1], [e - units[0] for e in units[1:]]
+    else:
+        values, seeds = eta, units
+    return values, np.array([network.gradient(w, inputs, share * seed) for seed in seeds])
 
 
 def _units(eta: Array) -> list[Array]:

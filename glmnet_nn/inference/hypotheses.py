@@ -18,6 +18,7 @@ from glmnet_nn.inference.contrasts import Contrasts
 from glmnet_nn.inference.covariance import Fitted
 from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.sandwich import meat
+from glmnet_nn.training.solvers import stacked_qr
 
 if TYPE_CHECKING:
     from glmnet_nn.inference.results import GLMResults
@@ -340,7 +341,7 @@ def _require_nested(full: Fitted, restricted: Fitted) -> None:
     known = [zero if rows.offset is None else rows.offset + zero for rows in (ours, theirs)]
     offset = known[1] - known[0]
     offset = offset - offset[:, :1] if full.family.event_ndim else offset
-    D, D0 = full.design, np.hstack([restricted.design, offset])
+    D, D0 = _reduced(full, restricted, offset)
     size = np.sqrt(np.square(D0).sum(axis=0))
     rest = D0 - D @ linalg.lstsq(D, D0)[0]
     if np.any(np.sqrt(np.square(rest).sum(axis=0)) > _NESTED * size):
@@ -349,6 +350,16 @@ def _require_nested(full: Fitted, restricted: Fitted) -> None:
             "restricted one, or what its offset has more, are no linear combinations of the "
             "columns of this one. Compare aic, or fit a model that holds the columns of both."
         )
+
+
+def _reduced(full: Fitted, restricted: Fitted, offset: Array) -> tuple[Array, Array]:
+    """Return Q'[1, X] and Q'[1, X_0, offset], Q of both side by side: no more rows than columns."""
+    size = full.n_designed + restricted.n_designed + offset.shape[1]
+    parts = (
+        np.hstack([full.design(at), restricted.design(at), offset[at]]) for at in full.blocks(size)
+    )
+    R = stacked_qr(((part, np.zeros(len(part))) for part in parts), size)[:, :size]
+    return R[:, : full.n_designed], R[:, full.n_designed :]
 
 
 def _profile_gain(full: GLMResults, restricted: GLMResults) -> float:

@@ -78,10 +78,6 @@ class BlockFitted(Fitted):
         """Not at hand."""
         _refuse()
 
-    @property
-    def design(self) -> Array:
-        _refuse()
-
     @cached_property
     def eta(self) -> Array:
         """Not at hand."""

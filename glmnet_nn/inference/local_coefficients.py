@@ -16,10 +16,10 @@ from families import Array
 from glmnet_nn.exceptions import InferenceWarning
 from glmnet_nn.inference.estimate import Estimate
 from glmnet_nn.inference.hypotheses import coefficient_table, critical_value
-from glmnet_nn.network import jacobian_tangent, tangent
+from glmnet_nn.network import ShiftedSparse, jacobian_tangent, laid_out, tangent
 
 _BLOCK_BYTES = 2**25
-_RATIOS = {"log": "relativity", "logit": "odds ratio", "softmax": "odds ratio"}
+RATIOS = {"log": "relativity", "logit": "odds ratio", "softmax": "odds ratio"}
 
 
 class Door(Protocol):
@@ -110,9 +110,9 @@ class LocalCoefficients:
         ValueError
             exp(coef) is no ratio under this link, or ``step`` has other names.
         """
-        if self.link_name not in _RATIOS:
+        if self.link_name not in RATIOS:
             raise ValueError(
-                f"exp(coef) is a ratio of means or odds under the links {list(_RATIOS)}, but the "
+                f"exp(coef) is a ratio of means or odds under the links {list(RATIOS)}, but the "
                 f"link is {self.link_name!r}. Use conf_int() or summary_frame()."
             )
         steps = self._steps(step)
@@ -120,7 +120,7 @@ class LocalCoefficients:
         with np.errstate(over="ignore"):
             columns = {
                 "x": np.broadcast_to(self._at, self.coef.shape).ravel(),
-                _RATIOS[self.link_name]: np.exp(self.coef * steps).ravel(),
+                RATIOS[self.link_name]: np.exp(self.coef * steps).ravel(),
                 f"[{alpha / 2:g}": np.exp(limits[..., 0]).ravel(),
                 f"{1 - alpha / 2:g}]": np.exp(limits[..., 1]).ravel(),
             }
@@ -191,15 +191,22 @@ class LocalInference:
         estimate = self.estimate
         if X is None:
             Z, index = self.fitted.rows.X, self.index
+            if isinstance(Z, ShiftedSparse):
+                raise ValueError(
+                    "local_coef() has a slope and an error for every column of every row, but "
+                    "inference() had a sparse X. Give the rows that are asked for, X[:100] say."
+                )
             rows = estimate.inputs.given(Z)
         else:
             rows, _, index = self.door(X, None, None)
+            rows = laid_out(rows)
             Z = estimate.inputs.transform(rows)
         coef, se = slopes_with_errors(estimate, Z)
         known = self.door.base_slopes(rows)
         if known is not None:
             coef += known[:, 1:] - known[:, :1] if estimate.family.event_ndim else known
         names, outputs, note = self._labels
+        outputs = None if outputs is None else outputs[1:]
         missing = int(np.isnan(se).sum())
         if missing:
             sentence = f"{missing} standard errors are nan: the data do not determine these slopes."

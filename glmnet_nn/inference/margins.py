@@ -11,6 +11,7 @@ import pandas as pd
 from families import Array, ExponentialFamily
 from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.hypotheses import coefficient_table, critical_value, ratio, reference
+from glmnet_nn.network import ShiftedSparse, beside
 
 _AT = ("overall", "mean", "median", "zero")
 _TITLES = {
@@ -38,6 +39,11 @@ class Population:
             row = self.shares @ self.X
         elif place == "zero":
             row = np.zeros(self.X.shape[1])
+        elif isinstance(self.X, ShiftedSparse):
+            raise ValueError(
+                "at='median' sorts every column of X, which is sparse. Use at='mean', or "
+                "inference() with X.toarray()."
+            )
         elif np.ptp(self.shares) > 1e-12 * self.shares.max():
             raise ValueError("at='median' needs rows of equal weight. Use at='mean'.")
         else:
@@ -67,7 +73,8 @@ class LinearPredictor:
 
     def design(self, X: Array) -> Array:
         """Return [1, X], what multiplies the parameters of one output."""
-        return np.hstack([np.ones((len(X), int(self.has_intercept))), X])
+        ones: Array = beside(np.ones((len(X), int(self.has_intercept))), X)
+        return ones
 
 
 @dataclass(frozen=True)
@@ -176,6 +183,13 @@ class Effects:
 
     def _steps(self, X: Array) -> dict[int, str]:
         """Return the columns that are stepped."""
+        if isinstance(X, ShiftedSparse):
+            if self.dummy or self.count:
+                raise ValueError(
+                    "dummy=True and count=True set all of a column of X, which is sparse, to "
+                    "another number. Use slopes, or inference() with X.toarray()."
+                )
+            return {}
         whole = ((X >= 0) & (np.rint(X) == X)).all(axis=0) & (np.ptp(X, axis=0) > 0)
         binary = whole & (X.max(axis=0) == 1)
         dummies = dict.fromkeys(np.flatnonzero(binary & self.dummy).tolist(), "dummy")
@@ -188,7 +202,7 @@ def _slope(model: LinearPredictor, where: Population, j: int, method: str) -> tu
     family, K = model.family, len(model.slopes)
     eta, D = model.eta(where.X, where.offset), model.design(where.X)
     b = np.broadcast_to(model.slopes[:, j], eta.shape)
-    factor = where.shares * (where.X[:, j] if method.endswith("ex") else 1.0)
+    factor = where.shares * (_column(where.X, j) if method.endswith("ex") else 1.0)
     relative = method.startswith("ey")
     divisor = family.mean(eta) if relative else 1.0
     slope = family.mean_tangent(eta, b) / divisor
@@ -204,6 +218,12 @@ def _slope(model: LinearPredictor, where: Population, j: int, method: str) -> tu
         block[:, own] += factor @ first
         blocks.append(block)
     return factor @ slope, np.hstack(blocks)
+
+
+def _column(X: Array, j: int) -> Array:
+    """Return column j."""
+    one: Array = X.columns([j]).toarray()[:, 0] if isinstance(X, ShiftedSparse) else X[:, j]
+    return one
 
 
 def _change(

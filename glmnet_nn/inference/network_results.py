@@ -26,6 +26,7 @@ from glmnet_nn.inference.influence import Influence
 from glmnet_nn.inference.local_coefficients import Door, LocalInference
 from glmnet_nn.inference.observed import ObservedInformation, covariance_root
 from glmnet_nn.inference.options import InferenceOptions
+from glmnet_nn.inference.partial_effects import PartialInference
 from glmnet_nn.inference.predictions import AverageEffects, Differences, Prediction
 from glmnet_nn.inference.residuals import residuals
 from glmnet_nn.inference.summary import Summary
@@ -42,7 +43,7 @@ _OF_UNITS = frozenset({"lr_test", "compare_lr_test"})
 
 
 @dataclass(frozen=True)
-class NetworkResults(LocalInference):
+class NetworkResults(LocalInference, PartialInference):
     """Standard errors, intervals and tests of predictions, effects and contrasts.
 
     The weights of a network are not identified: hidden units can be exchanged, their
@@ -182,8 +183,7 @@ class NetworkResults(LocalInference):
 
     @property
     def _labels(self) -> tuple[list[str], list[str] | None, str]:
-        outputs = None if self.outputs is None else self.outputs[1:]
-        return self.names, outputs, in_words(self.flags)
+        return self.names, self.outputs, in_words(self.flags)
 
     # ------------------------------------------------------------ functionals
 

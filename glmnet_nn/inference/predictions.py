@@ -54,15 +54,12 @@ class Prediction:
         """
         z = critical_value(self.df, alpha)
         if which == "linear":
-            return _around(self.linpred, z * self.se_linpred)
+            return around(self.linpred, z * self.se_linpred)
         if which != "mean":
             raise ValueError(f"which must be 'mean' or 'linear', but got {which!r}.")
         if self.family.event_ndim:
-            mu, logit = self.predicted_mean, special.logit(self.predicted_mean)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                half = z * self.se_mean / (mu * (1.0 - mu))
-            return np.asarray(special.expit(_around(logit, half)))
-        return _mean_limits(self.family, _around(self.linpred, z * self.se_linpred))
+            return probability_limits(self.predicted_mean, z * self.se_mean)
+        return mean_limits(self.family, around(self.linpred, z * self.se_linpred))
 
     def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return mean, its standard error and limits, under statsmodels' names, and eta."""
@@ -118,12 +115,19 @@ def _noted(text: str, note: str) -> str:
     return f"{text}\n\n{note}" if note else text
 
 
-def _around(values: Array, half: Array) -> Array:
+def around(values: Array, half: Array) -> Array:
+    """Return values -+ half on a last axis of length 2."""
     return np.stack([values - half, values + half], axis=-1)
 
 
-def _mean_limits(family: ExponentialFamily, limits: Array) -> Array:
+def mean_limits(family: ExponentialFamily, limits: Array) -> Array:
     """Return the means at the limits of eta, in order; those beyond its range are its ends."""
     low, high = predictor_range(family)
     with np.errstate(divide="ignore", over="ignore"):
         return np.sort(family.mean(np.clip(limits, low, high)), axis=-1)
+
+
+def probability_limits(mu: Array, half: Array) -> Array:
+    """Return the limits of probabilities: those of their log odds, mapped back."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(special.expit(around(special.logit(mu), half / (mu * (1.0 - mu)))))

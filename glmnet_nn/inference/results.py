@@ -32,13 +32,14 @@ from glmnet_nn.inference.influence import Influence
 from glmnet_nn.inference.local_coefficients import Door, LocalInference
 from glmnet_nn.inference.margins import Effects, LinearPredictor, MarginalEffects, Population
 from glmnet_nn.inference.options import InferenceOptions
+from glmnet_nn.inference.partial_effects import PartialInference
 from glmnet_nn.inference.residuals import residuals
 from glmnet_nn.inference.summary import Summary
 from glmnet_nn.training.inputs import Inputs
 
 
 @dataclass(frozen=True)
-class GLMResults(LocalInference):
+class GLMResults(LocalInference, PartialInference):
     """Estimates, their uncertainty, tests and diagnostics of a model without hidden layers.
 
     Coefficients are asymptotically normal, with covariance phi F^-1, F the Fisher
@@ -109,7 +110,8 @@ class GLMResults(LocalInference):
 
     @property
     def _labels(self) -> tuple[list[str], list[str] | None, str]:
-        return self.predictor.names, self.coefficients.outputs, ""
+        several = self.coefficients.outputs is not None
+        return self.predictor.names, self.predictor.output_names if several else None, ""
 
     # --------------------------------------------------------- coefficients
 

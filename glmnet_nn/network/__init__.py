@@ -14,6 +14,7 @@ from glmnet_nn.network.second_order import (
     jacobian_tangent,
     tangent,
 )
+from glmnet_nn.network.sparse import ShiftedSparse, beside, laid_out, row_width
 
 __all__ = [
     "Activation",
@@ -25,7 +26,9 @@ __all__ = [
     "LocalLayout",
     "LocalNetwork",
     "Network",
+    "ShiftedSparse",
     "batch_recursion",
+    "beside",
     "get_activation",
     "gradient_tangent",
     "hessian",
@@ -33,6 +36,8 @@ __all__ = [
     "input_slopes_tangent",
     "jacobian_tangent",
     "known_activations",
+    "laid_out",
     "network_on",
+    "row_width",
     "tangent",
 ]

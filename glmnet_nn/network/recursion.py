@@ -31,6 +31,7 @@ import numpy as np
 from families import Array
 from glmnet_nn.network.activations import Activation
 from glmnet_nn.network.layout import Layout
+from glmnet_nn.network.sparse import ShiftedSparse, beside, laid_out, row_width
 
 _BLOCK_NUMBERS = 2**18  # of a layer for one block of rows: they stay in the cache
 _LEAST_ROWS = 256
@@ -45,12 +46,15 @@ class Bounds:
 
     def clip(self, X: Array) -> Array:
         """Return min(max(X, low), high)."""
+        if isinstance(X, ShiftedSparse):
+            return X.clip(self.low, self.high)
         clipped = np.maximum(X, self.low)
         return np.minimum(clipped, self.high, out=clipped)
 
     def slope(self, clipped: Array) -> Array:
         """Return d clip(x) / d x at clipped x: 1 between the bounds, 0 at them and beyond."""
-        return ((self.low < clipped) & (clipped < self.high)).astype(float)
+        I_0 = laid_out(clipped)
+        return ((self.low < I_0) & (self.high > I_0)).astype(float)
 
 
 class Network:
@@ -110,7 +114,7 @@ class Network:
         """Return I_0 and, beside it, X where a skip connection passes it and they differ."""
         I_0 = self.clipped(X)
         both = self.layout.skip and self.bounds is not None
-        return np.concatenate([I_0, X], axis=1) if both else I_0
+        return beside(I_0, X) if both else I_0
 
     def input_tangent(self, inputs: list[Array], tangent: Array) -> Array:
         """Return R I_0, the change of the clipped inputs where X moves along ``tangent``."""
@@ -123,7 +127,7 @@ class Network:
         for layer in hidden:
             inputs.append(self.activation.value(layer.sums(inputs[-1])))
         if self.layout.skip:
-            inputs[-1] = np.concatenate([inputs[-1], X], axis=1)
+            inputs[-1] = beside(inputs[-1], X)
         return inputs, output.sums(inputs[-1])
 
     def on_inputs(
@@ -145,7 +149,7 @@ class Network:
 
         Rows pass in blocks, so that the memory beside eta does not grow with n.
         """
-        size = max(_LEAST_ROWS, _BLOCK_NUMBERS // max(self.layout.sizes))
+        size = max(_LEAST_ROWS, _BLOCK_NUMBERS // max(row_width(X), *self.layout.sizes[1:]))
         if len(X) <= size:
             return self.forward(w, X.astype(float, copy=False))[1]
         eta = np.empty((len(X), self.layout.sizes[-1]))
@@ -182,7 +186,7 @@ class Network:
         for k in range(K):
             for at, P in self.backward(w, inputs, self._unit_seed(n, k)):
                 W, b = self.layout.slices[at]
-                products = P[:, :, None] * inputs[at][:, None, :]
+                products = P[:, :, None] * laid_out(inputs[at])[:, None, :]
                 J[:, k, W] = products.reshape(n, W.stop - W.start)
                 J[:, k, b] = P[:, : b.stop - b.start]
         return J

@@ -31,6 +31,7 @@ import numpy as np
 
 from families import Array
 from glmnet_nn.network.recursion import Network
+from glmnet_nn.network.sparse import ShiftedSparse, beside, laid_out
 
 
 class Tangent(NamedTuple):
@@ -77,8 +78,8 @@ def tangent(
     array([[1.5]])
     """
     directions = None if v is None else network.layout.layers(v)
-    RX = np.zeros_like(inputs[0]) if input_tangent is None else input_tangent
-    moved = Tangent([network.input_tangent(inputs, RX)], [])
+    RX = _at_rest(inputs[0]) if input_tangent is None else input_tangent
+    moved = Tangent([RX if input_tangent is None else network.input_tangent(inputs, RX)], [])
     for at, layer in enumerate(network.layout.layers(w)):
         RS = moved.inputs[at] @ layer.W.T
         if directions is not None:
@@ -88,8 +89,13 @@ def tangent(
             O = inputs[at + 1][:, : RS.shape[1]]
             moved.inputs.append(RS * network.activation.slope(O))
         if at == network.depth - 1 and network.layout.skip:
-            moved.inputs[-1] = np.concatenate([moved.inputs[-1], RX], axis=1)
+            moved.inputs[-1] = beside(moved.inputs[-1], RX)
     return moved
+
+
+def _at_rest(I_0: Array) -> Array:
+    """Return R I_0 = 0."""
+    return I_0.empty() if isinstance(I_0, ShiftedSparse) else np.zeros_like(I_0)
 
 
 @singledispatch
@@ -140,8 +146,8 @@ def jacobian_tangent(network: Network, w: Array, inputs: list[Array], moved: Tan
         seed = np.broadcast_to(e, (n, K))
         for at, P, RP in backward_tangent(network, w, inputs, moved, seed):
             W, b = network.layout.slices[at]
-            products = RP[:, :, None] * inputs[at][:, None, :]
-            products += P[:, :, None] * moved.inputs[at][:, None, :]
+            products = RP[:, :, None] * laid_out(inputs[at])[:, None, :]
+            products += P[:, :, None] * laid_out(moved.inputs[at])[:, None, :]
             J[:, k, W] = products.reshape(n, W.stop - W.start)
             J[:, k, b] = RP[:, : b.stop - b.start]
     return J
@@ -272,7 +278,7 @@ def _unit_tangents(network: Network, w: Array, inputs: list[Array]) -> list[Arra
     layout, a = network.layout, network.activation
     sums: list[Array] = []
     for at, layer in enumerate(layout.layers(w)[:-1]):
-        below, (W, b) = inputs[at], layout.slices[at]
+        below, (W, b) = laid_out(inputs[at]), layout.slices[at]
         RS = np.zeros((len(below), len(layer.W), b.stop))
         if at:
             np.matmul(layer.W, sums[-1] * a.slope(below)[:, :, None], out=RS[:, :, : W.start])

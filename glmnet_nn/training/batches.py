@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from families import Array, ExponentialFamily
-from glmnet_nn.network import Network, batch_recursion
+from glmnet_nn.network import Network, ShiftedSparse, batch_recursion, row_width
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.threads import blas_threads
 
@@ -28,7 +28,7 @@ class MiniBatches:
     n rows. Rows are copied once, each with all that belongs to it side by side
     (x, y, offset, weight), so that a batch in random order touches memory once a row.
     float32 halves the time of a step, and its rounding is far below the noise of a
-    batch.
+    batch. A sparse x stays where it is, in compressed rows, of which a batch takes its own.
 
     Parameters
     ----------
@@ -51,11 +51,15 @@ class MiniBatches:
     ) -> None:
         self.family, self.network, self.size, self.n_rows = family, network, size, len(rows)
         share = rows.weight * (len(rows) / rows.weight.sum())
-        self._places = _Places.of(rows, network.packed(rows.take(slice(0, 1)).X).shape[1])
+        first = rows.take(slice(0, 1)).X
+        is_sparse = isinstance(first, ShiftedSparse)
+        self._places = _Places.of(rows, 0 if is_sparse else network.packed(first).shape[1])
+        x: Any = network.packed(rows.take(slice(None)).X) if is_sparse else None
         dtypes = [np.dtype(np.float32)] * single + [np.dtype(np.float64)]
-        kept = (self._places.packed(rows, share, dtype, network) for dtype in dtypes)
+        kept = (self._places.packed(rows, share, dtype, network, x) for dtype in dtypes)
         packed = next(found for found in kept if found is not None)
         self._packed, self.dtype = packed, packed.dtype
+        self._x = None if x is None else x.astype(packed.dtype, copy=False)
         saturated = family.conjugate(rows.y).reshape(len(rows), -1).sum(axis=1)
         self._saturated = float(share @ saturated) / len(rows)
         self.mean_weight = float(rows.weight.sum()) / len(rows)
@@ -86,7 +90,8 @@ class MiniBatches:
         self, w: Buffer, gradient: Buffer, order: NDArray[np.intp], step: Callable[[], None]
     ) -> float:
         width = self._packed.shape[1]
-        chunk = self.size * max(1, _CHUNK_BYTES // (self._packed.itemsize * width * self.size))
+        numbers = width + (0 if self._x is None else 2 * row_width(self._x))
+        chunk = self.size * max(1, _CHUNK_BYTES // (self._packed.itemsize * numbers * self.size))
         taken = np.empty((min(chunk, len(order)), width), self.dtype)
         eta = np.empty((self.network.layout.sizes[-1], len(taken)), self.dtype)
         one, total = _Batch(self, w, gradient), 0.0
@@ -94,6 +99,8 @@ class MiniBatches:
             index = order[at : at + chunk]
             packed = self._packed.take(index, axis=0, out=taken[: len(index)], mode="clip")
             rows = self._places.split(packed)
+            if self._x is not None:
+                rows = rows._replace(X=self._sparse_rows(index))
             for first in range(0, len(index), self.size):
                 batch = slice(first, min(first + self.size, len(index)))
                 one.differentiate(rows, batch, eta)
@@ -102,6 +109,13 @@ class MiniBatches:
             if not np.isfinite(total):
                 return total
         return total / self.n_rows + self._saturated
+
+    def _sparse_rows(self, index: NDArray[np.intp]) -> ShiftedSparse:
+        """Return x of these rows; of all in their order what it is, with what it has cached."""
+        assert self._x is not None
+        if len(index) == self.n_rows and np.all(index[1:] > index[:-1]):
+            return self._x
+        return self._x[index]
 
     def _kernel(self, rows: _Packed, eta: Buffer) -> float:
         """Return the sum over rows of w [A(theta) - theta y], w of mean 1."""
@@ -132,7 +146,7 @@ class _Batch:
 class _Packed(NamedTuple):
     """Columns of rows: x, y, and offset and weight (of mean 1) where there are any."""
 
-    X: Buffer
+    X: Buffer | ShiftedSparse
     y: Buffer
     offset: Buffer | None
     share: Buffer | None
@@ -154,17 +168,24 @@ class _Places:
         return cls(n_inputs, rows.y.shape[1], offset, int(np.ptp(rows.weight) > 0))
 
     def packed(
-        self, rows: Rows, share: Array, dtype: np.dtype[Any], network: Network
+        self,
+        rows: Rows,
+        share: Array,
+        dtype: np.dtype[Any],
+        network: Network,
+        sparse_x: ShiftedSparse | None,
     ) -> Buffer | None:
-        """Return the rows, (n, sum of columns), x as the network packs it.
+        """Return the rows, (n, sum of columns), x as the network packs it if it is not sparse.
 
         None if float32 has no place for a number.
         """
+        if dtype == np.float32 and sparse_x is not None and sparse_x.largest() >= _LARGE:
+            return None
         packed = np.empty((len(rows), self.x + self.y + self.offset + self.weight), dtype)
         at = 0
         for block in rows.blocks(max(1, _PACKED_NUMBERS // max(self.x, 1))):
-            x = network.packed(block.X)
-            parts = [x, block.y, *([] if block.offset is None else [block.offset])]
+            x = [] if sparse_x is not None else [network.packed(block.X)]
+            parts = [*x, block.y, *([] if block.offset is None else [block.offset])]
             if dtype == np.float32 and any(np.abs(a).max(initial=0.0) >= _LARGE for a in parts):
                 return None
             np.concatenate(

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from families import Array
+from glmnet_nn.network import ShiftedSparse, row_width
+from glmnet_nn.training.inputs import Inputs
 
 T = TypeVar("T")
 
@@ -20,7 +22,7 @@ class Rows:
 
     Parameters
     ----------
-    X : array of shape (n, p)
+    X : array of shape (n, p), or ShiftedSparse
     y : array of shape (n, K)
     weight : array of shape (n,)
         Positive; any scale.
@@ -42,8 +44,13 @@ class Rows:
 
     @property
     def n_features(self) -> int:
-        """The number of columns of X."""
-        return self.X.shape[1]
+        """The number of inputs, p."""
+        return int(self.X.shape[1])
+
+    @property
+    def width(self) -> int:
+        """How many numbers of x there are in a row, in memory: p, or the entries of a sparse x."""
+        return row_width(self.X)
 
     @property
     def n_outputs(self) -> int:
@@ -97,7 +104,7 @@ class TransformedRows(Rows):
 
     ``X`` holds them as they came, in single precision if they did; ``take`` and ``blocks``
     return rows with the transformed inputs in double precision, so that no second
-    copy of all of X is needed.
+    copy of all of X is needed. ``n_inputs`` is their number, if it is not that of X.
 
     Examples
     --------
@@ -109,14 +116,37 @@ class TransformedRows(Rows):
     """
 
     transform: Callable[[Array], Array] = np.asarray
+    n_inputs: int | None = None
+
+    @property
+    def n_features(self) -> int:
+        return super().n_features if self.n_inputs is None else self.n_inputs
+
+    @property
+    def width(self) -> int:
+        return self.n_features
 
     def take(self, index: NDArray | slice) -> Rows:
         rows = super().take(index)
         return replace(rows, X=self.transform(rows.X.astype(float, copy=False)))
 
     def subset(self, index: NDArray | slice) -> TransformedRows:
-        return TransformedRows(**vars(super().take(index)), transform=self.transform)
+        some = vars(super().take(index))
+        return TransformedRows(**some, transform=self.transform, n_inputs=self.n_inputs)
 
     def blocks(self, size: int) -> Iterator[Rows]:
         for at in range(0, len(self), size):
             yield self.take(slice(at, at + size))
+
+
+def scaled_rows(rows: Rows, inputs: Inputs, lazily: bool = False) -> Rows:
+    """Return the rows of Z = ``inputs`` of X: now, or ``lazily`` where they are asked for.
+
+    Z of a sparse X takes no more room than X, unless its columns are mixed by a basis: then
+    it is made a block at a time, whatever was asked for.
+    """
+    if isinstance(rows.X, ShiftedSparse):
+        lazily = inputs.basis is not None
+    if lazily:
+        return TransformedRows(**vars(rows), transform=inputs.transform, n_inputs=inputs.rank)
+    return replace(rows, X=inputs.transform(rows.X))

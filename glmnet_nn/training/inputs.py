@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from families import Array
-from glmnet_nn.network import Bounds, Layout
+from glmnet_nn.network import Bounds, Layout, ShiftedSparse, laid_out
+from glmnet_nn.training.solvers import stacked_qr
 
 _EPS = np.finfo(float).eps
 _BLOCK_NUMBERS = 2**15
@@ -117,7 +118,8 @@ def standardized(
 
     Parameters
     ----------
-    X : array of shape (n, p)
+    X : array of shape (n, p), or ShiftedSparse
+        Of a sparse X the entries alone are read: nothing is centred in memory.
     weight : array of shape (n,)
     center : bool, default=True
         False: no mean is taken out, and the mean square is 1.
@@ -138,14 +140,8 @@ def standardized(
         )
     size[size == 0] = 1.0  # squares of columns near 1e200 must not overflow
     unit = 1.0 / size
-    middle, rest, square = np.zeros((3, X.shape[1]))
-    if center:
-        for rows, block in _blocks(X):
-            middle += share[rows] @ (block * unit)
-    for rows, block in _blocks(X):
-        deviation = block * unit - middle
-        rest += share[rows] @ deviation
-        square += share[rows] @ np.square(deviation)
+    summed = _sums_of_entries if isinstance(X, ShiftedSparse) else _sums_of_rows
+    middle, rest, square = summed(X, share, unit, center)
     if center:  # the mean of what is left: the first sum has an error that grows with n
         middle += rest
         square -= np.square(rest)
@@ -155,13 +151,50 @@ def standardized(
     if keep_binary:
         middle[binary], scale[binary] = 0.0, 1.0
     if center:
-        middle[constant] = X[0, constant] if len(X) else 0.0
+        middle[constant] = laid_out(X[:1])[0, constant] if len(X) else 0.0
     reaches = None if reach is None else np.where(binary, np.inf, reach)
     return Inputs(middle, scale, reach=reaches)
 
 
+def _sums_of_rows(X: Array, share: Array, unit: Array, center: bool) -> tuple[Array, Array, Array]:
+    """Return the weighted means m of X * unit, 0 unless ``center``; those of X * unit - m and
+    of its square.
+    """
+    middle, rest, square = np.zeros((3, X.shape[1]))
+    if center:
+        for rows, block in _blocks(X):
+            middle += share[rows] @ (block * unit)
+    for rows, block in _blocks(X):
+        deviation = block * unit - middle
+        rest += share[rows] @ deviation
+        square += share[rows] @ np.square(deviation)
+    return middle, rest, square
+
+
+def _sums_of_entries(
+    X: ShiftedSparse, share: Array, unit: Array, center: bool
+) -> tuple[Array, Array, Array]:
+    """Return what :func:`_sums_of_rows` does, from the entries and, once, all the zeros."""
+    entries = X.matrix.data * X.by_column(unit)
+    weight = X.by_row(share)
+
+    def summed(values: Array) -> Array:
+        return X.sums_of_columns(weight * values)
+
+    middle = summed(entries) if center else np.zeros(X.shape[1])
+    deviation = entries - X.by_column(middle)
+    zeros = 1.0 - summed(np.ones_like(entries))
+    zeros[X.sums_of_columns(np.ones_like(entries)) == len(X)] = 0.0  # and not their rounding
+    rest = summed(deviation) - zeros * middle
+    return middle, rest, summed(np.square(deviation)) + zeros * np.square(middle)
+
+
 def _sizes(X: Array) -> tuple[Array, NDArray[np.bool_]]:
     """Return the largest absolute value of each column, and which hold but 0 and 1."""
+    if isinstance(X, ShiftedSparse):
+        entries = X.matrix.data
+        other = X.sums_of_columns((entries != 0) & (entries != 1))
+        return X.largest_of_columns(np.abs(entries)), other == 0
     size, binary = np.zeros(X.shape[1]), np.ones(X.shape[1], dtype=bool)
     for _, block in _blocks(X):
         np.maximum(size, np.abs(block).max(axis=0), out=size)
@@ -186,11 +219,10 @@ def full_rank(inputs: Inputs, X: Array) -> Inputs:
     """
     Z = inputs.transform(X)
     n, p = Z.shape
-    gram = Z.T @ Z / max(n, 1)
+    gram = (Z.moments(np.ones(n)) if isinstance(Z, ShiftedSparse) else Z.T @ Z) / max(n, 1)
     if n >= p and p and linalg.eigvalsh(gram, subset_by_index=[0, 0])[0] > 1e-9 * np.trace(gram):
         return inputs
-    R = linalg.qr(Z, mode="r", check_finite=False)[0][:p] if n > p else Z
-    return row_space(inputs, R, n)
+    return row_space(inputs, _triangle(Z), n)
 
 
 def row_space(inputs: Inputs, R: Array, n: int) -> Inputs:
@@ -202,6 +234,16 @@ def row_space(inputs: Inputs, R: Array, n: int) -> Inputs:
     if rank == p:
         return inputs
     return Inputs(inputs.center, inputs.scale, Vt[:rank].T)
+
+
+def _triangle(Z: Array) -> Array:
+    """Return R with R'R = Z'Z and no more rows than Z."""
+    n, p = Z.shape
+    if isinstance(Z, ShiftedSparse):
+        size = max(p, 1)
+        parts = (Z[at : at + size].toarray() for at in range(0, n, size))
+        return stacked_qr(((part, np.zeros(len(part))) for part in parts), p)[:p, :p]
+    return linalg.qr(Z, mode="r", check_finite=False)[0][:p] if n > p else Z
 
 
 def folded(layout: Layout, inputs: Inputs, w: Array) -> Array:

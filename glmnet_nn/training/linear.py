@@ -39,7 +39,7 @@ class LinearSums:
     Parameters
     ----------
     rows : Rows
-        X as given, float64 or float32: sums are float64.
+        X as given, float64 or float32, or sparse: sums are float64.
     family : ExponentialFamily
     layout : Layout
         Of w: no hidden layer.
@@ -139,7 +139,7 @@ class LinearSums:
         return loss if self.rounding(value) <= _SOUND * loss else None
 
     def _chunks(self, moments: Moments | None) -> Iterator[Rows]:
-        width = max(self.layout.sizes)
+        width = max(self.rows.width, self.layout.sizes[-1])
         n_bytes = _CHUNK_BYTES if self.n_threads == 1 else _SHARED_BYTES * self.n_threads
         size = max(_LEAST_CHUNK, n_bytes // (8 * width))
         return self.rows.blocks(size if moments is None else max(size, moments.block_size))

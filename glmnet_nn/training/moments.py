@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from families import Array, ExponentialFamily
-from glmnet_nn.network import Layout
+from glmnet_nn.network import Layout, ShiftedSparse, laid_out
 
 _BLOCK_BYTES = 2**22  # of rows for one product
 _LEAST_BLOCK = 256
@@ -41,6 +41,7 @@ class Moments:
     def add(self, X: Array, weight: Array, eta: Array) -> None:
         """Add rows of inputs X, (n, p), in double precision, and linear predictors (n, K)."""
         F, width = self._blocks, self.width
+        X = X if isinstance(X, ShiftedSparse) else laid_out(X)
         fisher = self.family.fisher_weight(eta)
         for k in range(len(F)):
             F[k, :, k] += _moments(X, weight * fisher[:, k])[:width, :width]
@@ -70,7 +71,9 @@ def _moments(X: Array, v: Array) -> Array:
     """Return [X 1]' diag(v) [X 1]."""
     p = X.shape[1]
     M = np.empty((p + 1, p + 1))
-    if v.max() == v.min():
+    if isinstance(X, ShiftedSparse):
+        M[:p, :p] = X.moments(v)
+    elif v.max() == v.min():
         np.matmul(X.T, X, out=M[:p, :p])
         M[:p, :p] *= v[0]
     elif v.min() >= 0:  # half the work of a product of two matrices

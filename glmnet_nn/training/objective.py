@@ -6,11 +6,12 @@ F(w) = sum_i w_i [ A(theta_i) - theta_i . y_i + A*(y_i) ] / sum_i w_i + penalty(
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from families import Array, ExponentialFamily
-from glmnet_nn.network import Network, gradient_tangent, hessian, tangent
+from glmnet_nn.network import Network, ShiftedSparse, gradient_tangent, hessian, tangent
 from glmnet_nn.training.batches import MiniBatches
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.moments import Moments
@@ -195,7 +196,7 @@ class Objective:
     def squared_lengths(self) -> float:
         """Return the mean of |[x 1]|^2."""
         total = sum(
-            float(rows.weight @ (np.einsum("ij,ij->i", rows.X, rows.X) + 1.0))
+            float(rows.weight @ (_row_squares(rows.X) + 1.0))
             for rows in self.rows.blocks(_CACHED_ROWS)
         )
         return total / self.total_weight
@@ -210,5 +211,13 @@ class Objective:
         return float(rows.weight @ weight) / self.total_weight
 
     def _block_size(self, width: int = 0) -> int:
-        widest = max(max(self.network.layout.sizes), width * self.network.layout.sizes[-1])
+        sizes = self.network.layout.sizes
+        widest = max(self.rows.width, *sizes[1:], width * sizes[-1])
         return max(256, _BLOCK_BYTES // (8 * widest))
+
+
+def _row_squares(X: Any) -> Array:
+    """Return |x_i|^2 of each row."""
+    if isinstance(X, ShiftedSparse):
+        return X.row_squares()
+    return np.asarray(np.einsum("ij,ij->i", X, X))

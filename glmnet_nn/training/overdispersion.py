@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from families import ExponentialFamily
 from glmnet_nn.training.data import Rows
-from glmnet_nn.training.inputs import Inputs, full_rank
-from glmnet_nn.training.solvers import Newton
+from glmnet_nn.training.inputs import Inputs
+from glmnet_nn.training.preliminary import PreliminaryGLM
 from glmnet_nn.training.sources import Source, together
-from glmnet_nn.training.start import initial_weights, linear_objective, null_model
 
 _MOST_ROWS = 20_000  # a percent of phi is more than enough
 
@@ -56,18 +53,14 @@ def overdispersion(rows: Rows | Source, inputs: Inputs, family: ExponentialFamil
         rows = rows.take(np.sort(chosen))
     if isinstance(rows, Source):
         rows = together(rows.map(_as_it_is))
-    rows = replace(rows, X=full_rank(inputs, rows.X).transform(rows.X))
+    classical = PreliminaryGLM.of(rows, inputs, family)
     repeats = np.maximum(rows.weight / (1.0 if rows.trials is None else rows.trials), 1.0)
-    objective = linear_objective(rows, family, fit_intercept=True)
-    start = initial_weights(
-        objective.network.layout, null_model(rows, family)[0], np.random.default_rng(0)
-    )
     K = rows.y.shape[1]
-    freedom = K * float(repeats.sum()) - len(start)
+    freedom = K * float(repeats.sum()) - classical.n_parameters
     if freedom <= 0:
         return 1.0
-    w = Newton(max_iter=25).solve(objective, start).w
-    eta = objective.linear_predictor(w, rows)[1]
+    predicted = classical.objective.predicted(classical.solved().w)
+    eta = np.concatenate([eta for _, eta in predicted])
     chi2 = rows.weight @ np.square(family.pearson(rows.y, eta)).sum(axis=1)
     with np.errstate(all="ignore"):
         slope = family.log_variance_slope(eta) / family.mean_tangent(eta, np.ones_like(eta))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from families import Array
-from glmnet_nn.network import Layout, Network, get_activation
+from glmnet_nn.network import Layout, Network, get_activation, laid_out
 from glmnet_nn.training.data import TransformedRows
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import ElasticNet
@@ -66,7 +66,7 @@ def _of_outputs(objective: Objective, w: Array, at: NDArray[np.intp]) -> Objecti
 
     def outputs(X: Array) -> Array:
         given = rows.transform(X) if isinstance(rows, TransformedRows) else X
-        return network.output_inputs(w, given)
+        return laid_out(network.output_inputs(w, given))
 
     hidden = TransformedRows(rows.X, rows.y, rows.weight, rows.offset, transform=outputs)
     penalty = ElasticNet(objective.penalty.l1[at], objective.penalty.l2[at])

@@ -9,7 +9,7 @@ import numpy as np
 
 from families import Array, ExponentialFamily
 from glmnet_nn.network import Layout, Network, get_activation
-from glmnet_nn.training.data import Rows
+from glmnet_nn.training.data import Rows, scaled_rows
 from glmnet_nn.training.inputs import Inputs, standardized
 from glmnet_nn.training.linear import LinearSums
 from glmnet_nn.training.objective import Objective
@@ -154,7 +154,7 @@ def _taken(rows: Rows, size: int) -> Rows:
 def _objective(
     rows: Rows, family: ExponentialFamily, layout: Layout, inputs: Inputs, penalty: ElasticNet
 ) -> Objective:
-    scaled = replace(rows, X=inputs.transform(rows.X))
+    scaled = scaled_rows(rows, inputs)
     return Objective(scaled, family, Network(layout, get_activation("identity")), penalty)
 
 

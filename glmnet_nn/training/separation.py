@@ -15,21 +15,23 @@ exponential families and directions of recession"; Correia, Guimaraes and Zylkin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, optimize, sparse
 
 from families import Array
-from glmnet_nn.training.facts import stacked_triangle
 from glmnet_nn.training.objective import Objective
+from glmnet_nn.training.solvers import stacked_qr
 from glmnet_nn.training.solvers._problem import Penalty
 from glmnet_nn.training.source_objective import SourceObjective
 
 _MOST_OPEN = 100_000  # rows of blocks that a linear program is asked about
 _FAR = 40.0  # e^-40 is below the rounding of 1: the mean is at its end
+_CACHED_ROWS = 4096
+_BLOCK_BYTES = 2**25  # of rows of G, where there are many columns
 _NULL = 1e-10  # below this, relative to rows of length 1, a movement is rounding
 
 
@@ -46,14 +48,14 @@ class Separation:
     free : array of shape (n_parameters, r)
         Orthonormal basis of all directions that leave every other row alone: what
         the data do not determine.
-    system : array of shape (m, n_parameters)
-        The inequalities ``system @ direction >= 1`` of the separated rows.
+    system : Inequalities
+        ``system @ direction >= 1`` of the separated rows.
     """
 
     rows: NDArray[np.intp]
     direction: Array
     free: Array
-    system: Array
+    system: Inequalities
 
     def finite_part(self, w: Array) -> Array:
         """Return w without its part in the directions that the data do not determine."""
@@ -79,17 +81,20 @@ def find_separation(objective: Objective, w: Array, clear: float) -> Separation 
     system = _inequalities(objective, w, clear)
     if system is None:
         return None
-    free = _null_space(system.settled)
+    free = system.but(~system.kept).null_space()
     if not free.shape[1]:
         return None
-    unit = _unit_rows(system.open)
-    moving = _rises(unit @ free)
+    moving = _rises(np.concatenate([_unit_rows(G) @ free for G in system.blocks()]))
     if not moving.any():
         return None
-    free = _null_space(np.vstack([system.settled, unit[~moving]]))
-    separated = system.open[moving]
-    direction = free @ _shortest(separated @ free)
-    return Separation(np.unique(system.rows[moving]), direction, free, separated)
+    separated = np.zeros(len(system.kept), dtype=bool)
+    separated[np.flatnonzero(system.kept)[moving]] = True
+    free = system.but(~separated).null_space()
+    system = system.but(separated)
+    direction = free @ _shortest(system @ free)
+    n_each = len(separated) // objective.n_rows
+    rows = np.unique(np.flatnonzero(separated) // n_each)
+    return Separation(rows, direction, free, system)
 
 
 def is_informed(objective: Objective, w: Array, clear: float) -> bool:
@@ -108,76 +113,122 @@ def is_informed(objective: Objective, w: Array, clear: float) -> bool:
 
 
 @dataclass(frozen=True)
-class _System:
-    """The cone of escape, settled d = 0 and open d >= 0, and the rows that are open.
+class Inequalities:
+    """G d >= 0, the cone of escape, for some of its rows: a block at a time, from w.
 
-    What is settled is of unit rows, or the triangle of their QR factorisation.
+    ``kept`` tells which rows, those of the first observation first.
     """
 
-    settled: Array
-    open: Array
-    rows: NDArray[np.intp]
+    objective: Objective
+    w: Array
+    kept: NDArray[np.bool_]
+
+    def but(self, kept: NDArray[np.bool_]) -> Inequalities:
+        """Return those of other rows."""
+        return replace(self, kept=kept)
+
+    def blocks(self) -> Iterator[Array]:
+        """Yield the rows of G that are kept, (m, n_parameters) at a time."""
+        objective, at = self.objective, 0
+        width = self.w.size * objective.network.layout.sizes[-1]
+        size = min(_CACHED_ROWS, max(1, _BLOCK_BYTES // (8 * width)))
+        for rows in objective.rows.blocks(size):
+            cone = objective.family.escape_cone(rows.y)
+            kept = self.kept[at : at + cone.shape[0] * cone.shape[1]]
+            at += len(kept)
+            if not kept.any():
+                continue
+            some = np.asarray(kept.reshape(len(rows), -1).any(axis=1))  # no J of the others
+            inputs, _ = objective.linear_predictor(self.w, rows.take(some))
+            J = objective.network.jacobian(self.w, inputs)
+            G = np.einsum("nmk,nkp->nmp", cone[some], J)
+            yield G.reshape(-1, self.w.size)[kept.reshape(len(rows), -1)[some].ravel()]
+
+    def __matmul__(self, V: Array) -> Array:
+        """Return G V."""
+        empty = np.empty((0, *V.shape[1:]))
+        return np.concatenate([empty, *(G @ V for G in self.blocks())])
+
+    def null_space(self) -> Array:
+        """Return an orthonormal basis (p, r) of the d with G d = 0, rows scaled to length 1."""
+        p = self.w.size
+        if not self.kept.any():
+            return np.eye(p)
+        _, s, Vt = linalg.svd(self.triangle()[:p, :p], full_matrices=True)
+        rank = int(np.sum(s > _NULL * s.max(initial=0.0)))
+        return np.asarray(Vt[rank:].T)
+
+    def triangle(self) -> Array:
+        """Return R of the QR factorisation of the rows scaled to length 1."""
+        blocks = ((_unit_rows(G), np.zeros(len(G))) for G in self.blocks())
+        return stacked_qr(blocks, self.w.size)
 
 
-def _inequalities(objective: Objective, w: Array, clear: float) -> _System | None:
-    """Return the cone of escape; None, before it is formed, if every row is settled."""
+@dataclass(frozen=True)
+class SourceInequalities(Inequalities):
+    """The same of rows that come in blocks; ``lengths`` are the inequalities of each block."""
+
+    objective: SourceObjective
+    lengths: tuple[int, ...]
+
+    def _of_blocks(self, function: Callable[[Inequalities], list[Array]]) -> list[list[Array]]:
+        own = np.split(self.kept, np.cumsum(self.lengths)[:-1])
+        return self.objective.of_blocks(_of_block, function, self.w, each=own)
+
+    def blocks(self) -> Iterator[Array]:
+        n_open = int(self.kept.sum())
+        if n_open > _MOST_OPEN:
+            raise ValueError(
+                f"the data seem to be separated: {n_open} rows have lost their Fisher weight, and "
+                f"of blocks at most {_MOST_OPEN} can be asked why. Set alpha > 0, or fit a sample "
+                "in memory to see which columns separate."
+            )
+        for found in self._of_blocks(_rows_of):
+            yield from found
+
+    def triangle(self) -> Array:
+        parts = [R for found in self._of_blocks(_triangle_of) for R in found]
+        return stacked_qr(((R[:, :-1], R[:, -1]) for R in parts), self.w.size)
+
+
+def _of_block(
+    block: Objective,
+    function: Callable[[Inequalities], list[Array]],
+    w: Array,
+    kept: NDArray[np.bool_],
+) -> list[Array]:
+    return function(Inequalities(block, w, kept))
+
+
+def _rows_of(inequalities: Inequalities) -> list[Array]:
+    return list(inequalities.blocks())
+
+
+def _triangle_of(inequalities: Inequalities) -> list[Array]:
+    return [inequalities.triangle()]
+
+
+def _inequalities(objective: Objective, w: Array, clear: float) -> Inequalities | None:
+    """Return the inequalities of the rows that are not settled as G d = 0, None if all are."""
     if not isinstance(objective, SourceObjective):
-        if _settled(objective, w, clear)[1].all():
-            return None
-        return _of_block(objective, w, clear, triangle=False)
-    n_open = objective.total(_n_open, w, clear)
-    if not n_open:
+        unsettled = _unsettled(objective, w, clear)
+        return Inequalities(objective, w, unsettled) if unsettled.any() else None
+    parts = objective.of_blocks(_unsettled, w, clear)
+    if not any(part.any() for part in parts):
         return None
-    if n_open > _MOST_OPEN:
-        raise ValueError(
-            f"the data seem to be separated: the means of {n_open} rows have lost their Fisher "
-            f"weight, and of blocks at most {_MOST_OPEN} can be asked why. Set alpha > 0, or fit "
-            "a sample in memory to see which columns separate."
-        )
-    blocks = objective.of_blocks(_of_block, w, clear, True)
-    starts = np.cumsum((0, *objective.rows.facts.lengths[:-1]))
-    return _System(
-        stacked_triangle([block.settled for block in blocks]),
-        np.concatenate([block.open for block in blocks]),
-        np.concatenate([block.rows + at for block, at in zip(blocks, starts, strict=True)]),
-    )
+    lengths = tuple(len(part) for part in parts)
+    return SourceInequalities(objective, w, np.concatenate(parts), lengths)
 
 
-def _settled(
-    objective: Objective, w: Array, clear: float
-) -> tuple[Array, NDArray[np.bool_], list[Array]]:
-    """Return the cone of each row, which of its inequalities are equalities, and its inputs."""
-    rows, family = objective.rows.take(slice(None)), objective.family
-    inputs, eta = objective.linear_predictor(w, rows)
-    cone, weight = family.escape_cone(rows.y), family.fisher_weight(eta)
-    repeats = cone.shape[1] // weight.shape[1]
-    settled = np.tile(weight > clear, (1, repeats)) | ~cone.any(axis=2)
-    return cone, settled, inputs
-
-
-def _n_open(block: Objective, w: Array, clear: float) -> int:
-    return int((~_settled(block, w, clear)[1]).any(axis=1).sum())
-
-
-def _of_block(block: Objective, w: Array, clear: float, triangle: bool) -> _System:
-    cone, settled, inputs = _settled(block, w, clear)
-    G = np.einsum("nmk,nkp->nmp", cone, block.network.jacobian(w, inputs))
-    rows = np.nonzero(~settled)[0]
-    equalities = _unit_rows(G[settled])
-    if triangle:
-        equalities = linalg.qr(equalities, mode="r", check_finite=False)[0][: w.size]
-    return _System(equalities, G[~settled], rows)
-
-
-def _null_space(G: Array) -> Array:
-    """Return an orthonormal basis (p, r) of the d with G d = 0, G of unit rows."""
-    p = G.shape[1]
-    if not len(G):
-        return np.eye(p)
-    R = linalg.qr(G, mode="r", check_finite=False)[0][:p] if len(G) > p else G
-    _, s, Vt = linalg.svd(R, full_matrices=True)
-    rank = int(np.sum(s > _NULL * s.max(initial=0.0)))
-    return Vt[rank:].T
+def _unsettled(objective: Objective, w: Array, clear: float) -> NDArray[np.bool_]:
+    settled = []
+    for rows in objective.rows.blocks(_CACHED_ROWS):
+        eta = objective.linear_predictor(w, rows)[1]
+        cone, weight = objective.family.escape_cone(rows.y), objective.family.fisher_weight(eta)
+        repeats = cone.shape[1] // weight.shape[1]
+        clearly = np.tile(weight > clear, (1, repeats))
+        settled.append((clearly | ~cone.any(axis=2)).ravel())
+    return np.asarray(~np.concatenate(settled))
 
 
 def _unit_rows(G: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -66,10 +66,15 @@ class SourceObjective(Objective):
         """
         return added(self.of_blocks(function, *arguments))
 
-    def of_blocks(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
-        """Return function(objective of the block, *arguments) of every block, in order."""
+    def of_blocks(
+        self, function: Callable[..., Any], *arguments: Any, each: Sequence[Any] | None = None
+    ) -> list[Any]:
+        """Return function(objective of the block, *arguments) of every block, in order.
+
+        ``each`` holds a last argument for each block.
+        """
         on_block = partial(_on_block, self.family, self.network, function, arguments)
-        return self.rows.map(on_block)
+        return self.rows.map(on_block) if each is None else self.rows.map(on_block, each)
 
     def mean_loss(self, w: Array) -> float:
         """Return the data term of F: half the mean deviance."""
@@ -205,10 +210,12 @@ def _on_block(
     function: Callable[..., Any],
     arguments: tuple[Any, ...],
     rows: Rows,
+    *own: Any,
 ) -> Any:
     nothing = np.zeros(network.layout.size)
     with np.errstate(over="ignore", invalid="ignore"):  # trial points may lie far out
-        return function(Objective(rows, family, network, ElasticNet(nothing, nothing)), *arguments)
+        block = Objective(rows, family, network, ElasticNet(nothing, nothing))
+        return function(block, *arguments, *own)
 
 
 def _loss(block: Objective, w: Array) -> float:

@@ -73,8 +73,10 @@ class Watch(Objective):
         super().__init__(objective.rows, objective.family, objective.network, objective.penalty)
         self.current = start
         self.curve: list[float] = []
+        self.deviance_curve: list[float] = []
         self.held_out_curve: list[float] = []
         self._best, self._lowest = start, np.inf
+        self._asked, self._answer = start, np.nan
         self._held_out, self._descends = held_out, descends
         self._buffer: NDArray[Any] | None = None
 
@@ -83,6 +85,7 @@ class Watch(Objective):
     def value(self, w: Array) -> float:
         """Return F(w)."""
         value = super().value(w)
+        self._asked, self._answer = w, value
         if value < self._lowest or not self._descends:
             self.current, self._best, self._lowest = w, w, value
         return value
@@ -109,6 +112,17 @@ class Watch(Objective):
         self.held_out_curve.append(deviance)
         if deviance < self._lowest:
             self._best, self._lowest = w, deviance
+        return deviance
+
+    def deviance(self, value: float) -> float:
+        """Return the mean deviance of the training rows where F is ``value``, as reported.
+
+        That is what was asked last or, if another value, where the search is: a proximal step
+        may end above the lowest F.
+        """
+        w = self._asked if value == self._answer else self.current
+        deviance = 2.0 * (value - self.penalty.value(w))
+        self.deviance_curve.append(deviance)
         return deviance
 
     def _sweeping(self, buffer: NDArray[Any]) -> None:
@@ -146,6 +160,7 @@ class Watch(Objective):
             tuple(self.curve),
             tuple(self.held_out_curve),
             ended_by,
+            tuple(self.deviance_curve),
         )
 
     def _criterion(self, w: Array) -> float:

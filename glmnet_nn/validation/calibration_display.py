@@ -188,25 +188,28 @@ class MurphyDisplay(Display):
             )
         ax = self._axes(ax)
         x, y = self.table["miscalibration"], self.table["discrimination"]
-        far = _ROOM * max(float(x.max()), float(y.max()), np.finfo(float).tiny)
+        high = _ROOM * max(float(x.max()), float(y.max()), np.finfo(float).tiny)
+        wide = min(high, 2.0 * float(x.max())) or high
         uncertainty = float(self.table["uncertainty"].iloc[0])
-        for gain in np.linspace(0.0, far, 6)[:-1]:
-            ax.axline((0.0, gain), slope=1.0, color="0.85", lw=0.8, zorder=0)
+        for gain in np.linspace(-wide, high, 9)[1:-1]:
+            end = min(wide, high - gain)  # where the line leaves the axes
+            ax.axline((end, end + gain), slope=1.0, color="0.85", lw=0.8, zorder=0)
             score = f"{uncertainty - gain:.5g}"
             ax.annotate(
-                score, (0.0, gain), (3, 3), textcoords="offset points", color="0.5", fontsize=8
-            )
+                score, (end, end + gain), (-3, -3), textcoords="offset points", color="0.5",
+                fontsize=8, ha="right", va="top",
+            )  # fmt: skip
         for number, name in enumerate(self.table.index):
             label = f"{name}: {self.table.loc[name, 'score']:.5g}"
             ax.plot(x[name], y[name], "o", color=colour(number), label=label, clip_on=False)
         ax.set(
-            xlim=(0.0, far),
-            ylim=(0.0, far),
+            xlim=(0.0, wide),
+            ylim=(0.0, high),
             xlabel="miscalibration",
             ylabel="discrimination",
             title=f"mean deviance; {uncertainty:.5g} without a model",
         )
-        ax.legend(loc="lower right")
+        ax.legend(loc="best")
         return self
 
     @classmethod

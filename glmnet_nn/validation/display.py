@@ -14,6 +14,7 @@ from glmnet_nn._plotting import figure_and_axes
 from glmnet_nn.validation.fitted import fitted_means
 
 _COVERAGE = 0.95
+_UPRIGHT = 16  # levels
 _LETTERS = 50  # that fit below the axis
 _BAR_HEIGHT = 0.3  # of the axes: bars of exposure stay below the curves
 
@@ -32,9 +33,9 @@ class Display:
     ax_: Any
     figure_: Any
 
-    def _axes(self, ax: Any) -> Any:
-        """Return the axes to draw on, kept with their figure."""
-        self.figure_, self.ax_ = figure_and_axes(ax)
+    def _axes(self, ax: Any, figsize: tuple[float, float] | None = None) -> Any:
+        """Return the axes to draw on, kept with their figure; new ones have this size."""
+        self.figure_, self.ax_ = figure_and_axes(ax, figsize)
         return self.ax_
 
 
@@ -111,10 +112,14 @@ def exposure_bars(ax: Any, x: Array, exposure: Array, width: float | Array = 0.8
 
 
 def ticks(ax: Any, labels: pd.Index) -> None:
-    """Name the levels on the horizontal axis, aslant if they are long."""
+    """Name the levels on the horizontal axis, aslant if they are long, upright if many."""
     names = [str(label) for label in labels]
-    aslant = {"rotation": 40, "ha": "right"} if sum(map(len, names)) > _LETTERS else {}
-    ax.set_xticks(range(len(names)), names, **aslant)
+    look: dict[str, Any] = {}
+    if len(names) > _UPRIGHT:
+        look = {"rotation": 90, "fontsize": "small"}
+    elif sum(map(len, names)) > _LETTERS:
+        look = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+    ax.set_xticks(range(len(names)), names, **look)
 
 
 def whole_ticks(ax: Any) -> None:

@@ -12,7 +12,7 @@ from sklearn.base import is_classifier
 
 from families import Array, ExponentialFamily, get_family
 from glmnet_nn.comparison.contenders import EstimatorContender
-from glmnet_nn.comparison.means import innermost, observed
+from glmnet_nn.comparison.means import innermost, observed, unwrapped
 from glmnet_nn.comparison.sample import Sample, sample_of
 from glmnet_nn.estimators._validation import check_weight
 
@@ -138,6 +138,26 @@ def fitted_means(
         family=_law(models, labels, target),
         index=sample.index,
     )
+
+
+def inference_of(estimator: Any, X: Any, y: ArrayLike, what: str, **data: Any) -> Any:
+    """Return the results of inference of a model fitted to these data.
+
+    ``data`` are arguments of ``inference()``. The model may be the last step of a pipeline, or the
+    best of a search.
+
+    Raises
+    ------
+    TypeError
+        The model has no ``inference()``, which ``what`` needs.
+    """
+    model, columns = unwrapped(estimator, X)
+    if not hasattr(model, "inference"):
+        raise TypeError(
+            f"{what} need inference(), which {type(model).__name__} does not have. Pass a table of "
+            "estimates and standard errors, or results, where they are taken."
+        )
+    return model.inference(columns, y, **data)
 
 
 def _means(face: EstimatorContender, model: Any, sample: Sample) -> Array:

@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from glmnet_nn._plotting import plain_log_axis
-from glmnet_nn.comparison.means import unwrapped
 from glmnet_nn.validation.display import Display, DisplayOfMeans, by_model, colour
+from glmnet_nn.validation.fitted import inference_of
 from glmnet_nn.validation.lorenz import gini_table, lorenz_curve
 from glmnet_nn.validation.observations import Predictions
 from glmnet_nn.validation.relativities import relativities
@@ -113,16 +113,19 @@ class RelativitiesDisplay(Display):
         table = self.table.drop(index="Intercept", level="factor", errors="ignore")
         factors = table.index.get_level_values("factor")
         place = np.arange(len(table)) + np.cumsum(np.r_[0, factors[1:] != factors[:-1]])
-        for number, factor in enumerate(dict.fromkeys(factors)):
+        n_factors = 0  # with levels: numbers have the first colour together
+        for factor in dict.fromkeys(factors):
             rows, at = table[factors == factor], place[factors == factor]
+            n_factors += len(rows) > 1
+            shade = colour(n_factors if len(rows) > 1 else 0)
             value = rows["relativity"]
             ends = np.abs(rows[["lower", "upper"]].to_numpy().T - value.to_numpy())
-            ax.errorbar(value, at, xerr=ends, fmt="o", color=colour(number), capsize=2)
+            ax.errorbar(value, at, xerr=ends, fmt="o", color=shade, capsize=2)
         ax.axvline(1.0, color="0.6", lw=0.8, zorder=0)
         names = [f"{factor} {level}".strip() for factor, level in table.index]
         ax.set_yticks(place, names)
         ax.set(xscale="log", xlabel="relativity")
-        plain_log_axis(ax)
+        plain_log_axis(ax.xaxis)
         ax.invert_yaxis()
         return self
 
@@ -160,11 +163,5 @@ class RelativitiesDisplay(Display):
         TypeError
             The model has no ``inference()``.
         """
-        model, columns = unwrapped(estimator, X)
-        if not hasattr(model, "inference"):
-            raise TypeError(
-                f"relativities need inference(), which {type(model).__name__} does not have. Pass "
-                "a table of estimates and standard errors to from_estimates."
-            )
-        results = model.inference(columns, y, **data)
+        results = inference_of(estimator, X, y, "relativities", **data)
         return cls.from_estimates(results, base, alpha=alpha, ax=ax)

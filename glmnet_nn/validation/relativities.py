@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from families import Array
 from glmnet_nn.inference import GLMResults
+from glmnet_nn.validation.estimates import Estimates, read_estimates
 
 _MULTIPLICATIVE = ("log", "logit")  # links under which exp(coefficient) multiplies
-_ESTIMATES = ("estimate", "coef", "params")
-_ERRORS = ("se", "bse", "std err", "std_err")
 _FORMULA = re.compile(
     r"^(?:C\((?P<inner>[^,)]+)[^\[]*\)|(?P<plain>[^\[]+))\[(?:T\.)?(?P<level>.+)\]$"
 )
@@ -71,7 +69,8 @@ def relativities(
     """
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must be a number in (0, 1), but got {alpha!r}.")
-    names, estimate, se, limits = _read(estimates, alpha)
+    found = _read(estimates, alpha)
+    names = found.names
     bases = {str(factor): str(level) for factor, level in (base or {}).items()}
     places = [_place(name, bases) for name in names]
     missed = set(bases) - {factor for factor, level in places if level}
@@ -81,7 +80,8 @@ def relativities(
             f"'factor_level' of them; the coefficients are {names[:20]}."
         )
     with np.errstate(over="ignore"):
-        columns = np.column_stack([estimate, se, np.exp(estimate), np.exp(limits)])
+        factors = np.exp(found.estimate), np.exp(found.limits)
+        columns = np.column_stack([found.estimate, found.se, *factors])
     rows: dict[tuple[str, str], Array] = {}
     for (factor, level), values in zip(places, columns, strict=True):
         if factor in bases and (factor, bases[factor]) not in rows:
@@ -100,41 +100,20 @@ def relativities(
     )
 
 
-def _read(estimates: Any, alpha: float) -> tuple[list[str], Array, Array, Array]:
-    """Return names, estimates (m,), standard errors (m,) and limits (m, 2)."""
-    if isinstance(estimates, GLMResults):
-        link = estimates.fitted.family.link_name
-        if link not in _MULTIPLICATIVE:
-            raise ValueError(
-                f"exp of a coefficient is a factor under the links {_MULTIPLICATIVE}, but the "
-                f"link is {link!r}. Fit with link='log', or read inference(X, y).summary()."
-            )
-        limits = estimates.conf_int(alpha).to_numpy(dtype=float)
-        values, errors = estimates.params, estimates.bse
-        return [str(name) for name in values.index], values.to_numpy(), errors.to_numpy(), limits
-    if not isinstance(estimates, pd.DataFrame):
+def _read(source: Any, alpha: float) -> Estimates:
+    """Return the estimates, if their exp multiplies."""
+    if not isinstance(source, GLMResults | pd.DataFrame):
         raise TypeError(
             "estimates must be the results of inference() of a model without hidden layers, or a "
-            f"DataFrame with columns 'estimate' and 'se', but got a {type(estimates).__name__}."
+            f"DataFrame with columns 'estimate' and 'se', but got a {type(source).__name__}."
         )
-    estimate = _numbers(estimates, "estimate", _ESTIMATES)
-    se = _numbers(estimates, "se", _ERRORS)
-    if np.any(se < 0):
-        raise ValueError(f"standard errors must be >= 0, but one is {float(np.nanmin(se))!r}.")
-    half = special.ndtri(1.0 - alpha / 2) * se
-    limits = np.column_stack([estimate - half, estimate + half])
-    return [str(name) for name in estimates.index], estimate, se, limits
-
-
-def _numbers(table: pd.DataFrame, what: str, names: tuple[str, ...]) -> Array:
-    """Return the column of the table that goes by one of these names."""
-    found = [name for name in names if name in table.columns]
-    if len(found) != 1:
+    found = read_estimates(source, alpha)
+    if found.link is not None and found.link not in _MULTIPLICATIVE:
         raise ValueError(
-            f"the table must have one column for {what}, called one of {names}, but its columns "
-            f"are {list(table.columns)}."
+            f"exp of a coefficient is a factor under the links {_MULTIPLICATIVE}, but the "
+            f"link is {found.link!r}. Fit with link='log', or read inference(X, y).summary()."
         )
-    return table[found[0]].to_numpy(dtype=float)
+    return found
 
 
 def _place(name: str, bases: Mapping[str, str]) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from glmnet_nn.training.solvers._least_squares import gram_factor, stacked_qr
 from glmnet_nn.training.solvers._problem import (
     BatchProblem,
     CurvedProblem,
+    Curves,
     Problem,
     ProductProblem,
     ScoringProblem,
@@ -25,6 +26,7 @@ __all__ = [
     "Adam",
     "BatchProblem",
     "CurvedProblem",
+    "Curves",
     "DampedNewton",
     "MetricLBFGS",
     "Newton",

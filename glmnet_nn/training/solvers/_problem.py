@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,13 @@ class ProductProblem(Problem, Protocol):
     def hessian_product(self, w: Array) -> Callable[[Array], Array]: ...
 
 
+class Curves(NamedTuple):
+    """Mean deviances after each iteration: of the training rows, and of those held out, if any."""
+
+    deviance: tuple[float, ...]
+    validation: tuple[float, ...]
+
+
 @dataclass(frozen=True)
 class Solution:
     """Where a solver ended.
@@ -119,6 +126,11 @@ class Solution:
         The mean deviance on held-out rows after each epoch, if there were any.
     ended_by : {"solver", "callback", "interrupt"}
         Who ended the search: the solver, or what cut it short.
+    deviance_curve : tuple of float
+        The mean deviance of the training rows after each iteration (of mini-batches over each
+        epoch), where the search was watched.
+    searches : tuple of Curves
+        Of all the searches that this is the best of, in their order, if there were several.
     """
 
     w: Array
@@ -130,3 +142,5 @@ class Solution:
     loss_curve: tuple[float, ...] = ()
     validation_curve: tuple[float, ...] = ()
     ended_by: str = "solver"
+    deviance_curve: tuple[float, ...] = ()
+    searches: tuple[Curves, ...] = ()

@@ -1,0 +1,68 @@
+"""The classical GLM on the way to a network: it tells how much y varies about a fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from families import Array, ExponentialFamily
+from glmnet_nn.network import ShiftedSparse
+from glmnet_nn.training.data import Rows, scaled_rows
+from glmnet_nn.training.inputs import Inputs, full_rank
+from glmnet_nn.training.objective import Objective
+from glmnet_nn.training.solvers import Newton, NewtonCG, Solution
+from glmnet_nn.training.sources import Source
+from glmnet_nn.training.start import initial_weights, linear_objective, null_model
+
+MOST_COLUMNS = 2000  # of a sparse X: beyond, p x p numbers are more than a rough fit is worth
+_STEPS = 25
+_NEAR = 1e-6  # of the slope at the start
+
+
+def is_wide(X: Array | ShiftedSparse) -> bool:
+    """Tell whether X is sparse with so many columns that p x p arrays are to be avoided."""
+    return isinstance(X, ShiftedSparse) and X.shape[1] > MOST_COLUMNS
+
+
+def independent_inputs(rows: Rows | Source, inputs: Inputs) -> Inputs:
+    """Return the inputs, restricted to their row space if columns are dependent."""
+    return rows.full_rank(inputs) if isinstance(rows, Source) else full_rank(inputs, rows.X)
+
+
+@dataclass(frozen=True)
+class PreliminaryGLM:
+    """An unpenalised GLM with an intercept, and the null model, where its fit starts.
+
+    Of a wide sparse X no dependent columns are sought, and the minimum is found by conjugate
+    gradients: all columns count as parameters, a few too many of a one-hot X.
+    """
+
+    objective: Objective
+    start: Array
+    is_wide: bool
+
+    @classmethod
+    def of(cls, rows: Rows | Source, inputs: Inputs, family: ExponentialFamily) -> PreliminaryGLM:
+        """Return that of these rows; ``inputs`` is the scaling of X."""
+        wide = isinstance(rows, Rows) and is_wide(rows.X)
+        design = inputs if wide else independent_inputs(rows, inputs)
+        scaled = rows.seen(partial(scaled_rows, inputs=design))
+        objective = linear_objective(scaled, family, True, design.rank)
+        intercept, _ = null_model(rows, family)
+        layout = objective.network.layout
+        return cls(objective, initial_weights(layout, intercept, np.random.default_rng(0)), wide)
+
+    @property
+    def n_parameters(self) -> int:
+        """The number of coefficients, intercepts included."""
+        return len(self.start)
+
+    def solved(self) -> Solution:
+        """Return the fit, as far as some steps lead."""
+        if not self.is_wide:
+            return Newton(max_iter=_STEPS).solve(self.objective, self.start)
+        slope = self.objective.smooth_value_and_gradient(self.start)[1]
+        tol = _NEAR * float(np.abs(slope).max(initial=0.0))
+        return NewtonCG(tol, _STEPS).solve(self.objective, self.start)
