@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         local_interactions,
         local_profile,
     )
+    from glmnet_nn.export import to_onnx
     from glmnet_nn.nesting import glm_to_net_path
     from glmnet_nn.persistence import load_model, save_model
 
@@ -112,6 +113,7 @@ __all__ = [
     "nonlinearity_test",
     "save_model",
     "show_config",
+    "to_onnx",
     "to_statsmodels",
     "vuong_test",
 ]
@@ -149,6 +151,7 @@ _LAZY = {
     "save_model": "persistence",
     "configuration": "_config",
     "show_config": "_config",
+    "to_onnx": "export",
     "to_statsmodels": "bridges",
 }
 

@@ -82,7 +82,7 @@ FLOORS = (
             "glmnet_nn.elastic_net",
             "glmnet_nn.estimators",
         ),
-        STATISTICS | {"sklearn", "tqdm"},
+        STATISTICS | {"sklearn", "tqdm", "formulaic", "narwhals"},
     ),
     Floor(
         "glmnet_nn.comparison",
@@ -97,6 +97,11 @@ FLOORS = (
         ),
         STATISTICS | {"sklearn"},
     ),
+    Floor(
+        "glmnet_nn.export",
+        ("families", "glmnet_nn.network", "glmnet_nn.estimators", "glmnet_nn.export"),
+        frozenset({"sklearn", "onnx"}),
+    ),
     Floor("glmnet_nn._plotting", (), frozenset({"matplotlib"})),
     Floor(
         "glmnet_nn.persistence",
@@ -106,6 +111,7 @@ FLOORS = (
             "glmnet_nn.network",
             "glmnet_nn.training",
             "glmnet_nn.inference",
+            "glmnet_nn.elastic_net",
             "glmnet_nn.estimators",
             "glmnet_nn.persistence",
         ),
@@ -299,6 +305,7 @@ def test_families_are_asked_not_told_apart(module: str, path: Path) -> None:
         ("glmnet_nn.comparison.table", "from glmnet_nn.plotting import curve"),
         ("glmnet_nn.comparison.table", "from glmnet_nn.validation import lift_table"),
         ("glmnet_nn.validation.lift", "import matplotlib"),
+        ("glmnet_nn.export.onnx", "from glmnet_nn.persistence import save_model"),
     ],
 )
 def test_an_upward_import_is_seen(module: str, source: str) -> None:

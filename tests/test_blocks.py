@@ -215,6 +215,7 @@ def test_parquet_is_read_by_row_groups(data, tmp_path: Path):
         ({"n_estimators": 3}, "n_estimators=3 hands"),
         ({"polish_output": True}, "polish_output=True makes"),
         ({"balance": "refit"}, "balance='refit' scores"),
+        ({"formula": "y ~ x"}, "formula='y ~ x' learns"),
         ({}, "solver='adam' takes rows at random"),
         ({"family": NegativeBinomial(alpha="estimate")}, "alpha of NegativeBinomial"),
     ],

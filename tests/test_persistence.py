@@ -80,7 +80,9 @@ def test_every_law_and_link_comes_back(pair):
     assert Decoder(encoder.arrays).decode(tree) == pair
 
 
-@pytest.mark.parametrize("value", [np.inf, -np.inf, 0.1, 1e-300, (1, [2.0, (None,)]), {"a": True}])
+@pytest.mark.parametrize(
+    "value", [np.inf, -np.inf, 0.1, 1e-300, (1, [2.0, (None,)]), {"a": True}, {0: "a"}]
+)
 def test_values_come_back(value):
     tree = json.loads(json.dumps(Encoder().encode(value), allow_nan=False))
     assert Decoder([]).decode(tree) == value

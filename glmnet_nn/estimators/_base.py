@@ -18,6 +18,7 @@ from glmnet_nn.estimators._blockwise import BlockwiseMixin
 from glmnet_nn.estimators._callbacks import CallbackSupportMixin, end_callbacks, watched
 from glmnet_nn.estimators._ensemble import EnsembleMixin, check_ensemble, seed_of
 from glmnet_nn.estimators._fit import Fit
+from glmnet_nn.estimators._from_formula import FromFormulaMixin
 from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
 from glmnet_nn.estimators._local import LocalCoefMixin
 from glmnet_nn.estimators._notices import warn_of_fits
@@ -35,6 +36,7 @@ from glmnet_nn.training.sources import Source
 
 class BaseDeepGLM(
     BlockwiseMixin,
+    FromFormulaMixin,
     LocalCoefMixin,
     StatisticsMixin,
     InferenceFit,
@@ -58,6 +60,7 @@ class BaseDeepGLM(
         "group_lasso": ["boolean"],
         "bias_reduction": ["boolean"],
         "fit_intercept": ["boolean"],
+        "formula": [str, None],
         "offset": [str, None],
         "exposure": [str, None],
         "standardize": [StrOptions({"auto"}), "boolean"],
@@ -95,6 +98,7 @@ class BaseDeepGLM(
         group_lasso: bool = False,
         bias_reduction: bool = False,
         fit_intercept: bool = True,
+        formula: str | None = None,
         offset: str | None = None,
         exposure: str | None = None,
         standardize: str | bool = "auto",
@@ -128,6 +132,7 @@ class BaseDeepGLM(
         self.group_lasso = group_lasso
         self.bias_reduction = bias_reduction
         self.fit_intercept = fit_intercept
+        self.formula = formula
         self.offset = offset
         self.exposure = exposure
         self.standardize = standardize

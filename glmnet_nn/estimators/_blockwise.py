@@ -40,6 +40,7 @@ class BlockwiseMixin:
 
     if TYPE_CHECKING:  # what BaseDeepGLM has
         balance: str | None
+        formula: str | None
         hidden_layer_sizes: tuple[int, ...]
         store_covariance: bool
         _estimate: Any
@@ -76,6 +77,11 @@ class BlockwiseMixin:
                     f"{name}={given!r} {why}, which needs them in memory, but X comes in blocks. "
                     f"Set {name}={allowed!r}, or fit a sample in memory."
                 )
+        if self.formula is not None:
+            raise ValueError(
+                f"formula={self.formula!r} learns levels and means from the rows, but X comes in "
+                "blocks. Make the columns of each block before, and set formula=None."
+            )
         if self.balance == "refit":
             raise ValueError(
                 "balance='refit' scores the output layer on rows in memory, but X comes in blocks. "

@@ -1,7 +1,8 @@
-"""Columns of X that are no features: offset and exposure by name."""
+"""Columns of X that are no features, offset and exposure by name; columns that a formula makes."""
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -10,6 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from glmnet_nn.blocks import is_in_blocks
 from glmnet_nn.estimators._base_model import base_offset
+from glmnet_nn.estimators._formula import fitted_design, pandas_frame, response
+from glmnet_nn.estimators._validation import check_weight
 
 _NEUTRAL = {"offset": "0 for no offset", "exposure": "1 for rates"}
 
@@ -60,12 +63,79 @@ def take_columns(
     return X[features], given["offset"], given["exposure"]
 
 
+def entered_columns(
+    estimator: BaseEstimator,
+    X: Any,
+    y: Any,
+    sample_weight: ArrayLike | None,
+    offset: ArrayLike | None,
+    exposure: ArrayLike | None,
+) -> tuple[Any, Any, ArrayLike | None, ArrayLike | None]:
+    """Return X, y, offset and exposure of the rows of a fit; by its formula, if it has one.
+
+    A formula learns from the rows of positive weight alone, each once.
+    """
+    formula = estimator.formula
+    if formula is None:
+        estimator.__dict__.pop("_design", None)
+        X, offset, exposure = take_columns(estimator, X, offset, exposure)
+        return X, y, offset, exposure
+    if estimator.base is not None:
+        raise ValueError(
+            "base sees the columns of X, but with a formula those are made in fit. Make a column "
+            "of its linear predictor, and name it as offset; or set formula=None."
+        )
+    frame, offset, exposure = take_columns(estimator, _framed(estimator, X), offset, exposure)
+    present = check_weight(sample_weight, frame) > 0
+    if y is None:
+        y = response(formula, frame, present)
+    estimator._design, X = fitted_design(formula, frame, present, estimator.fit_intercept)
+    return X, y, offset, exposure
+
+
+def design_columns(
+    estimator: BaseEstimator, X: Any, offset: ArrayLike | None, exposure: ArrayLike | None
+) -> tuple[Any, ArrayLike | None, ArrayLike | None]:
+    """Return what :func:`take_columns` does, and the columns that the formula of a fit makes."""
+    if estimator.formula is None:
+        return take_columns(estimator, X, offset, exposure)
+    frame, offset, exposure = take_columns(estimator, _framed(estimator, X), offset, exposure)
+    return estimator._design.of(frame), offset, exposure
+
+
+def on_design(estimator: BaseEstimator) -> BaseEstimator:
+    """Return the same fit as a model of the columns that its formula makes."""
+    if estimator.formula is None:
+        return estimator
+    behind = copy.copy(estimator)
+    behind.formula = behind.offset = behind.exposure = None
+    return behind
+
+
+def given_response(estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any = None) -> Any:
+    """Return y or, if it is None, what the left side of the formula makes of X."""
+    if y is not None:
+        return y
+    if estimator.formula is None:
+        raise ValueError(
+            f"y must be given: only a {type(estimator).__name__} with a formula takes it from X."
+        )
+    frame = _framed(estimator, X)
+    return response(estimator.formula, frame, check_weight(sample_weight, frame) > 0)
+
+
+def _framed(estimator: BaseEstimator, X: Any) -> Any:
+    """Return X, for a formula, as a data frame of pandas."""
+    named = {name for name in (estimator.offset, estimator.exposure) if name is not None}
+    return pandas_frame(estimator.formula, X, named)
+
+
 def known_columns(
     estimator: BaseEstimator, X: Any, offset: ArrayLike | None, exposure: ArrayLike | None
 ) -> tuple[Any, ArrayLike | None, ArrayLike | None]:
-    """Return what :func:`take_columns` does for a fitted estimator, its base in the offset."""
+    """Return what :func:`design_columns` does for a fitted estimator, its base in the offset."""
     check_is_fitted(estimator)
-    X, offset, exposure = take_columns(estimator, X, offset, exposure)
+    X, offset, exposure = design_columns(estimator, X, offset, exposure)
     known = base_offset(
         estimator.base, X, estimator.family_, offset, estimator.n_outputs_, estimator._labels()
     )

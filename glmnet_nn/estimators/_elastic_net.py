@@ -180,10 +180,14 @@ class BaseElasticNetCV(BaseEstimator):
         self.null_deviance_ = path.null_deviance
         self.converged_ = bool(path.converged[at])
         self.n_iter_ = max(1, int(path.n_iter.max()))
-        self.cv_results_ = pd.concat(
-            [_table(one, curve) for one, curve in zip(self._paths, self._held_out, strict=True)],
-            ignore_index=True,
-        )
+
+    @property
+    def cv_results_(self) -> pd.DataFrame:
+        """For each l1_ratio and alpha the held-out deviance: a table made of what fit kept."""
+        if not hasattr(self, "_held_out"):
+            raise AttributeError("cv_results_ is there after fit.")
+        curves = zip(self._paths, self._held_out, strict=True)
+        return pd.concat([_table(path, held) for path, held in curves], ignore_index=True)
 
     def path(self, l1_ratio: float | None = None) -> ElasticNetPath:
         """Return the path of all rows at an ``l1_ratio`` that was tried, by default the best.

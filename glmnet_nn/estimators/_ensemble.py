@@ -36,7 +36,7 @@ from glmnet_nn.training.start import linear_objective
 from glmnet_nn.training.threads import at_most
 
 _LARGEST_SEED = 2**31 - 1
-_ENTERED = ("n_features_in_", "feature_names_in_", "classes_", "_y_ndim", "_multilabel")
+_ENTERED = ("n_features_in_", "feature_names_in_", "classes_", "_y_ndim", "_multilabel", "_design")
 _SHARED = (
     "family_", "link_", "solver_", "alpha_", "law_estimate_", "null_deviance_", "n_layers_",
     "n_outputs_", "out_activation_", "rank_", "separated_rows_",

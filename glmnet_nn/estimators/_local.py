@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from families import Array
 from glmnet_nn.estimators._base_model import base_slopes
-from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._columns import design_columns
 from glmnet_nn.estimators._ensemble import require_one_network
 from glmnet_nn.estimators._validation import check_inputs
 from glmnet_nn.network import LocalNetwork
@@ -72,7 +72,7 @@ class LocalCoefMixin:
          [2.]]
         """
         check_is_fitted(self)
-        features, _, _ = take_columns(self, X, None, None)
+        features, _, _ = design_columns(self, X, None, None)
         known = base_slopes(self.base, features, self.family_)
         members = self.estimators_ if self._is_ensemble else [self]
         slopes = np.stack([member._network_slopes(features) for member in members])
@@ -119,7 +119,7 @@ class LocalCoefMixin:
         data", Scandinavian Actuarial Journal 2023(1).
         """
         check_is_fitted(self)
-        X, _, _ = take_columns(self, X, None, None)
+        X, _, _ = design_columns(self, X, None, None)
         network, w = self._attending(), self._weights
         if isinstance(network, LocalNetwork):
             beta = self._by_rows(X, lambda rows: network.attention(w, rows))

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from families import Array
 from glmnet_nn.blocks import blocks_of
 from glmnet_nn.estimators._block_entry import known_rows, surveyed
-from glmnet_nn.estimators._columns import known_columns
+from glmnet_nn.estimators._columns import given_response, known_columns
 from glmnet_nn.estimators._ensemble import require_one_network
 from glmnet_nn.estimators._inference import glm_results
 from glmnet_nn.estimators._network_inference import network_results
@@ -59,7 +59,7 @@ class StatisticsMixin:
     def inference(
         self,
         X: ArrayLike,
-        y: Any = None,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
@@ -141,6 +141,7 @@ class StatisticsMixin:
         if blocks is not None:
             source = surveyed(known_rows(self, blocks), self.family_)
             return self._results(source, pd.RangeIndex(0), options)
+        y = given_response(self, X, y, sample_weight)
         X, offset, exposure = known_columns(self, X, offset, exposure)
         accepted = accepted_sparse(self)
         rows: Array = as_inputs(
@@ -155,7 +156,7 @@ class StatisticsMixin:
     def residuals(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
@@ -200,12 +201,13 @@ class StatisticsMixin:
     def _given_rows(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None,
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
     ) -> Rows:
         """Return data as the user has them as rows, checked against the fit."""
+        y = given_response(self, X, y, sample_weight)
         X, offset, exposure = known_columns(self, X, offset, exposure)
         validated: Array = as_inputs(
             validate_data(self, X, reset=False, dtype=np.float64, accept_sparse=COMPRESSED)

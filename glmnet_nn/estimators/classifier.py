@@ -25,7 +25,7 @@ from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._base_model import base_offset
 from glmnet_nn.estimators._block_entry import has_rows, in_block
 from glmnet_nn.estimators._blockwise import lazily
-from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._columns import entered_columns, given_response
 from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._prediction import ClassPredictions
 from glmnet_nn.estimators._validation import COMPRESSED, FLOATING, as_inputs, check_weight
@@ -46,8 +46,8 @@ class DeepGLMClassifier(ClassifierMixin, ClassPredictions, BaseDeepGLM):
     link : str or Link, default="auto"
         The link of a Bernoulli output; "auto" is the canonical one.
     hidden_layer_sizes, architecture, skip_connection, base, activation, alpha, l1_ratio, \
-group_lasso, bias_reduction, fit_intercept, offset, exposure, standardize, solver, max_iter, \
-tol, batch_size, learning_rate, learning_rate_init, early_stopping, validation_fraction, \
+group_lasso, bias_reduction, fit_intercept, formula, offset, exposure, standardize, solver, \
+max_iter, tol, batch_size, learning_rate, learning_rate_init, early_stopping, validation_fraction, \
 n_iter_no_change, n_init, n_estimators, n_jobs, polish_output, balance, warm_start, \
 store_covariance, random_state, verbose
         As in :class:`DeepGLMRegressor`.
@@ -89,7 +89,7 @@ out_activation_
     def fit(
         self,
         X: ArrayLike,
-        y: Any = None,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
@@ -127,14 +127,14 @@ out_activation_
     def _entered(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None,
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
         classes: NDArray[Any] | None = None,
     ) -> tuple[Any, ...]:
         """Return validated data; ``classes`` are known already where others have rows of them."""
-        X, offset, exposure = take_columns(self, X, offset, exposure)
+        X, y, offset, exposure = entered_columns(self, X, y, sample_weight, offset, exposure)
         rows, target = validate_data(
             self, X, y, dtype=FLOATING, multi_output=True, accept_sparse=COMPRESSED
         )
@@ -263,7 +263,7 @@ out_activation_
     def score(
         self,
         X: ArrayLike,
-        y: Any = None,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
@@ -273,6 +273,7 @@ out_activation_
         if blocks is not None:
             return self._score_blocks(blocks)
         predicted = self.predict(X, offset, exposure)
+        y = given_response(self, X, y, sample_weight)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def _score_blocks(self, blocks: Any) -> float:

@@ -246,6 +246,11 @@ class DoubleGLMRegressor(DoublePredictions, RegressorMixin, BaseEstimator):
                 f"its law is {second!r}. Use DeepGLMRegressor('gamma', link='log', ...)."
             )
         for name, model in (("mean", mean), ("dispersion", dispersion)):
+            if model.formula is not None:
+                raise ValueError(
+                    f"{name} must see columns of X, but it has formula={model.formula!r}. Make its "
+                    f"columns first, and choose those of each model by {name}_features."
+                )
             if model.n_estimators > 1 or model.base is not None:
                 raise ValueError(
                     f"{name} must be one model without a base, since it is fitted again and again, "

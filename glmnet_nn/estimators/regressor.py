@@ -16,7 +16,7 @@ from glmnet_nn.estimators._base_model import base_offset
 from glmnet_nn.estimators._block_entry import known_rows, surveyed
 from glmnet_nn.estimators._blockwise import lazily
 from glmnet_nn.estimators._choices import asked_law
-from glmnet_nn.estimators._columns import known_columns, take_columns
+from glmnet_nn.estimators._columns import entered_columns, given_response, known_columns
 from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._prediction import RegressionPredictions
 from glmnet_nn.estimators._score import explained_deviance, explained_deviance_of_blocks
@@ -95,6 +95,9 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         laws without a dispersion: finite where data are separated.
     fit_intercept : bool, default=True
         Whether the output layer has an intercept. It is never penalised.
+    formula : str or None, default=None
+        What the columns of X and y are made of: "claims ~ bs(age, df=4) + C(area)". Every method
+        then takes data frames, and y may be left out. See ``from_formula``.
     offset, exposure : str or None, default=None
         The column of X, a DataFrame, that holds the offset, or the exposure, in every
         call: fit, predict, score, inference. It is no feature: ``n_features_in_`` and
@@ -248,6 +251,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         group_lasso: bool = False,
         bias_reduction: bool = False,
         fit_intercept: bool = True,
+        formula: str | None = None,
         offset: str | None = None,
         exposure: str | None = None,
         standardize: str | bool = "auto",
@@ -282,6 +286,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             group_lasso=group_lasso,
             bias_reduction=bias_reduction,
             fit_intercept=fit_intercept,
+            formula=formula,
             offset=offset,
             exposure=exposure,
             standardize=standardize,
@@ -310,7 +315,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     def fit(
         self,
         X: ArrayLike,
-        y: Any = None,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
@@ -321,7 +326,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         ----------
         X : array-like or sparse matrix of shape (n, p)
         y : array-like of shape (n,) or (n, n_outputs)
-            With ``exposure``, the count, not the rate.
+            With ``exposure``, the count, not the rate. With a ``formula`` optional.
         sample_weight : array-like of shape (n,), optional
             >= 0; a weight of k is k rows, 0 is no row.
         offset : array-like of shape (n,) or (n, n_outputs), optional
@@ -349,12 +354,12 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     def _entered(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None,
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
     ) -> tuple[Any, ...]:
-        X, offset, exposure = take_columns(self, X, offset, exposure)
+        X, y, offset, exposure = entered_columns(self, X, y, sample_weight, offset, exposure)
         family = asked_law(self.family, self.link)
         rows, target = validate_data(
             self, X, y, dtype=FLOATING, multi_output=True, y_numeric=True, accept_sparse=COMPRESSED
@@ -393,7 +398,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     def score(
         self,
         X: ArrayLike,
-        y: Any = None,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
@@ -406,6 +411,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         if blocks is not None:
             return self._score_blocks(blocks)
         eta = self._linear_predictor(X, offset, exposure)
+        y = given_response(self, X, y, sample_weight)
         X, offset, exposure = known_columns(self, X, offset, exposure)
         observed, trials = self._columns(y, len(eta))
         weight = check_weight(with_trials(sample_weight, trials, eta), eta)

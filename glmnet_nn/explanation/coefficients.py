@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from families import Array
 from glmnet_nn.estimators._base import BaseDeepGLM
-from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._columns import design_columns, on_design
 from glmnet_nn.estimators._ensemble import require_one_network
 from glmnet_nn.estimators._validation import check_inputs, check_weight
 from glmnet_nn.network import LocalNetwork, Network, input_slopes_tangent, tangent
@@ -128,7 +128,8 @@ def explained(
     check_is_fitted(estimator)
     if of not in _KINDS:
         raise ValueError(f"of must be one of {list(_KINDS)}, but got {of!r}.")
-    features, _, _ = take_columns(estimator, X, None, None)
+    features, _, _ = design_columns(estimator, X, None, None)
+    estimator = on_design(estimator)
     rows = check_inputs(estimator, features).astype(float, copy=False)
     weight = check_weight(sample_weight, rows)
     index = X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(rows))

@@ -38,8 +38,12 @@ class Activation:
     def __post_init__(self) -> None:
         _ACTIVATIONS[self.name] = self
 
-    def __reduce__(self) -> tuple[Callable[[str], Activation], tuple[str]]:
-        return get_activation, (self.name,)
+    def __getstate__(self) -> dict[str, str]:
+        """Functions have no place in files: an activation is kept by its name."""
+        return {"name": self.name}
+
+    def __setstate__(self, state: dict[str, str]) -> None:
+        vars(self).update(vars(get_activation(state["name"])))
 
 
 def _logistic(s: Array) -> Array:

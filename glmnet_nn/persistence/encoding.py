@@ -4,6 +4,7 @@
 None, bool, int, str      themselves
 float                     itself; {"float": "inf"} where JSON has no number for it
 list, tuple, dict         list, {"tuple": [...]}, {"dict": {...}}
+dict with other keys      {"pairs": [[key, value], ...]}
 array, numpy scalar       {"array": i}, {"scalar": i}: the i-th array of the file
 array of Python strings   {"strings": [...]}
 a class of this package   {"type": name, "fields": {...}}
@@ -22,8 +23,12 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from families import ExponentialFamily, Link
+from glmnet_nn.elastic_net import ElasticNetPath
+from glmnet_nn.elastic_net.selection import HeldOut
 from glmnet_nn.estimators import DeepGLMClassifier, DeepGLMRegressor, DoubleGLMRegressor
+from glmnet_nn.estimators._formula import Design
 from glmnet_nn.estimators._profile import LawEstimate
+from glmnet_nn.estimators.elastic_net import ElasticNetGLMClassifierCV, ElasticNetGLMCV
 from glmnet_nn.inference import Estimate, Search
 from glmnet_nn.network import (
     Activation,
@@ -37,9 +42,20 @@ from glmnet_nn.network import (
 from glmnet_nn.training.inputs import Inputs
 
 _ESTIMATORS: dict[str, type[BaseEstimator]] = {
-    cls.__name__: cls for cls in (DeepGLMRegressor, DeepGLMClassifier, DoubleGLMRegressor)
+    cls.__name__: cls
+    for cls in (
+        DeepGLMRegressor,
+        DeepGLMClassifier,
+        DoubleGLMRegressor,
+        ElasticNetGLMCV,
+        ElasticNetGLMClassifierCV,
+    )
 }
-_PLAIN = (Layout, LocalLayout, Bounds, Inputs, Search, LawEstimate, Estimate)  # from their fields
+# from their fields
+_PLAIN = (
+    Layout, LocalLayout, Bounds, Inputs, Search, LawEstimate, Estimate, ElasticNetPath, HeldOut,
+    Design,
+)  # fmt: skip
 _OWN_PACKAGES = ("families", "glmnet_nn")
 _CALLBACKS = "_skl_callbacks"  # who watched the fit: no part of the model
 
@@ -101,7 +117,10 @@ class Encoder:
 
     def _container(self, value: Any, where: str) -> Any:
         if isinstance(value, dict):
-            return {"dict": {str(k): self.encode(v, f"{where}[{k!r}]") for k, v in value.items()}}
+            held = {k: self.encode(v, f"{where}[{k!r}]") for k, v in value.items()}
+            if all(isinstance(key, str) for key in held):
+                return {"dict": held}
+            return {"pairs": [[self.encode(k, f"a key of {where}"), v] for k, v in held.items()]}
         items = [self.encode(item, f"{where}[{i}]") for i, item in enumerate(value)]
         return items if isinstance(value, list) else {"tuple": items}
 
@@ -147,6 +166,7 @@ class Decoder:
             "float": float,
             "tuple": lambda items: tuple(map(self.decode, items)),
             "dict": self._fields,
+            "pairs": lambda pairs: {self.decode(key): self.decode(held) for key, held in pairs},
             "array": lambda at: self._arrays[at],
             "scalar": lambda at: self._arrays[at][()],
             "strings": lambda items: np.array(items, dtype=object),

@@ -6,8 +6,9 @@ import hashlib
 import io
 import json
 import os
-import tempfile
+import uuid
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,11 @@ from glmnet_nn.persistence.encoding import Decoder, Encoder
 SCHEMA = 1  # of the files that this version writes; it reads all up to it
 _HEADER = "header.json"
 _FORMAT = "glmnet_nn model"
+# what zipfile, json and the constructors of what is in the file say of a file that is none
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, json.JSONDecodeError, UnicodeDecodeError, EOFError,
+    RuntimeError, LookupError, TypeError, AttributeError, OverflowError,
+)  # fmt: skip
 
 
 def save_model(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
@@ -34,7 +40,7 @@ def save_model(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
 
     Parameters
     ----------
-    model : DeepGLMRegressor, DeepGLMClassifier or DoubleGLMRegressor
+    model : an estimator of this package
         Fitted.
     path : str or path
 
@@ -73,24 +79,46 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     ValueError
         The file is no such file, is damaged, or was written by a later version.
     """
+    members = _read(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            header = json.loads(archive.read(_HEADER))
-            _check(header, path)
-            facts = header["arrays"]
-            arrays = [_array(archive.read(_name(i)), fact) for i, fact in enumerate(facts)]
-    except (zipfile.BadZipFile, KeyError, json.JSONDecodeError, EOFError) as error:
+        header = json.loads(members[_HEADER])
+        _check(header, path)
+        facts = header["arrays"]
+        arrays = [_array(members[_name(i)], fact) for i, fact in enumerate(facts)]
+        model = Decoder(arrays).decode(header["model"])
+    except _DAMAGE as error:
+        raise _damaged(path, error) from error
+    if not isinstance(model, BaseEstimator):
         raise ValueError(
-            f"{os.fspath(path)!r} is no complete file of save_model(): {error}. Write it again."
-        ) from error
-    return Decoder(arrays).decode(header["model"])
+            f"{os.fspath(path)!r} holds no model of save_model(), but a {type(model).__name__}."
+        )
+    return model
+
+
+def _read(path: str | os.PathLike[str]) -> dict[str, bytes]:
+    """Return the members of the archive."""
+    whole = io.BytesIO(Path(path).read_bytes())
+    try:
+        with zipfile.ZipFile(whole) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+    except (*_DAMAGE, ValueError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: str | os.PathLike[str], error: Exception) -> ValueError:
+    return ValueError(
+        f"{os.fspath(path)!r} is no complete file of save_model(): {error}. Write it again."
+    )
 
 
 def _check(header: Any, path: str | os.PathLike[str]) -> None:
     """Raise unless the header is that of a file which this version can read."""
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
-        raise ValueError(f"{os.fspath(path)!r} holds no model of save_model().")
-    if not 1 <= header["schema"] <= SCHEMA:
+        raise ValueError(
+            f"{os.fspath(path)!r} holds no model of save_model(). Read it with the program that "
+            "wrote it."
+        )
+    if not isinstance(header["schema"], int) or not 1 <= header["schema"] <= SCHEMA:
         raise ValueError(
             f"{os.fspath(path)!r} has schema {header['schema']} (glmnet_nn "
             f"{header['glmnet_nn']}), but this version, {__version__}, reads schemas up "
@@ -124,9 +152,9 @@ def _name(at: int) -> str:
 
 def _write(path: Path, members: dict[str, bytes]) -> None:
     """Write the archive beside its place, and move it there when it is on the disk."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
                 for name, part in members.items():
                     archive.writestr(name, part)
@@ -134,5 +162,5 @@ def _write(path: Path, members: dict[str, bytes]) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise

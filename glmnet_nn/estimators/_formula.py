@@ -1,0 +1,276 @@
+"""Formulas: the columns of X, and y, that formulaic makes of a data frame.
+
+What stateful transforms (``bs``, ``poly``, ``center``, ``scale``) and categories learned from
+the rows of the fit is kept as data, and used for every other row. A formula is an expression
+that is evaluated, and models are kept in files: so that no file runs code, it may call the
+functions of formulaic and of numpy that are elementwise, and nothing else
+(:mod:`glmnet_nn.estimators._formula_language`).
+
+Source: Wilkinson and Rogers (1973), "Symbolic description of factorial models for analysis
+of variance", Applied Statistics 22; as in R and statsmodels.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from glmnet_nn.estimators._formula_language import Terms, parsed, variables
+
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Design:
+    """A formula with what it learned from the rows of the fit.
+
+    Attributes
+    ----------
+    formula : str
+    available : list of str
+        The columns that there were, which ``.`` stands for.
+    columns : list of str
+        The names of the columns of X, without the intercept.
+    transforms : dict
+        By expression, the state of each transform: knots, means, ...
+    levels : dict
+        By expression, the categories in their order.
+    """
+
+    formula: str
+    available: list[str]
+    columns: list[str]
+    transforms: dict[str, State]
+    levels: dict[str, list[Any]]
+
+    def of(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the columns of X of other rows.
+
+        Raises
+        ------
+        ValueError
+            A column is not there, has missing values or levels that the rows of the fit did
+            not have, is of another type, or beyond the knots of a spline.
+        """
+        right = parsed(self.formula, self.available).right
+        values = _evaluated(self.formula, right, frame, self.transforms, self.levels)
+        if values.columns != self.columns:
+            raise ValueError(
+                f"formula {self.formula!r} makes columns {self.columns} of the rows of the fit, "
+                f"but {values.columns} of these: some column has another type. Give numbers where "
+                "there were numbers, and text or categories where there were those."
+            )
+        return pd.DataFrame(values.values, frame.index, self.columns)
+
+
+def fitted_design(
+    formula: str, frame: pd.DataFrame, present: NDArray[np.bool_], fit_intercept: bool
+) -> tuple[Design, pd.DataFrame]:
+    """Return the design that the present rows give, and X; rows that are absent are 0.
+
+    Raises
+    ------
+    ValueError
+        As :meth:`Design.of`; the formula cannot be read, has no columns, or says something
+        else of the intercept than ``fit_intercept``.
+    """
+    available = [name for name in frame.columns if isinstance(name, str)]
+    terms = parsed(formula, available)
+    if terms.has_intercept != fit_intercept:
+        has, word = ("an", "False") if terms.has_intercept else ("no", "True")
+        raise ValueError(
+            f"formula {formula!r} has {has} intercept, but fit_intercept={word}. Set "
+            f"fit_intercept={terms.has_intercept}, or write the formula "
+            f"{'with 0 +' if terms.has_intercept else 'without 0 + or - 1'}."
+        )
+    found = _evaluated(formula, terms.right, frame[present], {}, {})
+    if not found.columns:
+        raise ValueError(
+            f"formula {formula!r} makes no column of X beside the intercept. Name one: the null "
+            "model is part of every fit, as null_deviance_."
+        )
+    values = np.zeros((len(frame), len(found.columns)))
+    values[present] = found.values
+    design = Design(
+        formula,
+        available if terms.uses_all else [],
+        found.columns,
+        found.transforms,
+        found.levels,
+    )
+    return design, pd.DataFrame(values, frame.index, found.columns)
+
+
+def response(formula: str, frame: pd.DataFrame, present: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return y, (n,) or (n, K): the left side, of which a lone column may hold labels."""
+    left = parsed(formula, [name for name in frame.columns if isinstance(name, str)]).left
+    if left is None:
+        raise ValueError(
+            f"y must be given, for formula {formula!r} does not name it. Pass y, or write "
+            f"'y ~ {formula.lstrip('~ ')}'."
+        )
+    names = [str(term) for term in left]
+    if len(names) == 1 and names[0] in frame.columns:
+        _require_values(formula, frame[present], {names[0]})
+        return np.asarray(frame[names[0]])
+    found = _evaluated(formula, left, frame[present], {}, {})
+    if found.levels:
+        raise ValueError(
+            f"the left side of a formula must be numbers, or one column of labels, but in "
+            f"{formula!r} it makes {found.columns}. Name the column itself."
+        )
+    values = np.zeros((len(frame), len(found.columns)))
+    values[present] = found.values
+    return values[:, 0] if values.shape[1] == 1 else values
+
+
+def pandas_frame(formula: str, X: Any, needed: set[str]) -> pd.DataFrame:
+    """Return a data frame of any kind as one of pandas: the columns needed, or all for ``.``.
+
+    Raises
+    ------
+    TypeError
+        It is none.
+    """
+    if isinstance(X, pd.DataFrame):
+        return X
+    import narwhals  # formulaic needs it as well
+
+    try:
+        table = narwhals.from_native(X, eager_only=True)
+        names = list(table.columns)
+    except (TypeError, AttributeError) as error:
+        raise TypeError(
+            f"formula {formula!r} names columns, so X must be a data frame, but it is a "
+            f"{type(X).__name__}. Pass a DataFrame."
+        ) from error
+    terms = parsed(formula, names)
+    taken = names if terms.uses_all else [n for n in names if n in needed | terms.variables]
+    return pd.DataFrame({name: table[name].to_numpy() for name in taken})
+
+
+@dataclass(frozen=True)
+class _Evaluated:
+    values: NDArray[Any]
+    columns: list[str]
+    transforms: dict[str, State]
+    levels: dict[str, list[Any]]
+
+
+def _evaluated(
+    formula: str,
+    terms: Terms,
+    frame: pd.DataFrame,
+    transforms: dict[str, State],
+    levels: dict[str, list[Any]],
+) -> _Evaluated:
+    """Return what formulaic makes of a frame, the intercept left out."""
+    from formulaic import ModelSpec
+    from formulaic.errors import DataMismatchWarning, FormulaicError
+    from formulaic.materializers import PandasMaterializer
+    from formulaic.parser.types import Factor
+
+    named = variables(terms)
+    _require_values(formula, frame, named)
+    known = {
+        expr: (Factor.Kind.CATEGORICAL, {"categories": list(found)})
+        for expr, found in levels.items()
+    }
+    spec = ModelSpec(
+        formula=terms,
+        na_action="ignore",
+        output="numpy",
+        transform_state=copy.deepcopy(transforms),
+        encoder_state=known,
+    )
+    data = frame[sorted(named)].reset_index(drop=True).infer_objects()  # numbers are numbers
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("error", DataMismatchWarning)
+        try:
+            matrix = PandasMaterializer(data).get_model_matrix(spec)
+        except DataMismatchWarning as error:
+            raise ValueError(_unseen(formula, frame, levels, str(error))) from None
+        except (FormulaicError, ValueError, TypeError) as error:
+            raise ValueError(
+                f"formula {formula!r} cannot be evaluated: {error} Mend the column, or the formula."
+            ) from error
+    spec = matrix.model_spec
+    kept = [at for at, name in enumerate(spec.column_names) if name != "Intercept"]
+    columns = [str(spec.column_names[at]) for at in kept]
+    values = np.asarray(matrix, dtype=float)[:, kept]
+    _require_finite(formula, values, columns)
+    return _Evaluated(
+        values,
+        columns,
+        {expr: _plain(state) for expr, state in spec.transform_state.items()},
+        {
+            expr: _plain(state["categories"])
+            for expr, (_, state) in spec.encoder_state.items()
+            if "categories" in state
+        },
+    )
+
+
+def _require_values(formula: str, frame: pd.DataFrame, named: set[str]) -> None:
+    """Raise unless the columns are there, once each, with a value in every row."""
+    names = list(frame.columns)
+    absent = sorted(name for name in named if names.count(name) != 1)
+    if absent:
+        raise ValueError(
+            f"formula {formula!r} names columns {absent}, which must be in the data once each, but "
+            f"the columns are {names[:20]}. A name that is no Python name is written `in ticks`."
+        )
+    missing = frame[sorted(named)].isna()
+    counts = missing.sum()
+    if counts.any():
+        said = [
+            f"{name!r} ({count}, the first in row {int(np.argmax(missing[name]))})"
+            for name, count in counts[counts > 0].items()
+        ]
+        raise ValueError(
+            f"formula {formula!r} needs a value in every row, but values are missing in "
+            f"{', '.join(said)}. Fill them, or leave such rows out: "
+            f"data.dropna(subset={list(counts.index[counts > 0])})."
+        )
+
+
+def _require_finite(formula: str, values: NDArray[Any], columns: list[str]) -> None:
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row, at = np.argwhere(bad)[0].tolist()
+        raise ValueError(
+            f"formula {formula!r} makes a column {columns[at]!r} that is {values[row, at]} in row "
+            f"{row} ({int(bad.any(axis=1).sum())} such rows in all). Remove or correct such rows."
+        )
+
+
+def _unseen(formula: str, frame: pd.DataFrame, levels: dict[str, list[Any]], error: str) -> str:
+    """Return what to say of levels that the rows of the fit did not have."""
+    for expr, known in levels.items():
+        for name in parsed(f"~ {expr}", []).variables:
+            rows = ~frame[name].isin(known).to_numpy()
+            if rows.any():
+                at = int(np.argmax(rows))
+                return (
+                    f"{expr!r} of formula {formula!r} has the levels {known[:20]} in the fit, but "
+                    f"{frame[name].iloc[at]!r} in row {at} ({int(rows.sum())} such rows in all). "
+                    "Fit to data with that level, or join it to one that is known."
+                )
+    return f"formula {formula!r}: {error}"
+
+
+def _plain(value: Any) -> Any:
+    """Return a state of numbers of Python's own, for files."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
