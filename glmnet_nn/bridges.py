@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from families import ExponentialFamily
 from glmnet_nn.estimators._base import BaseDeepGLM
+from glmnet_nn.estimators._validation import require_array
 from glmnet_nn.training.data import Rows
 
 
@@ -117,6 +118,7 @@ def _api() -> Any:
 
 
 def _design(estimator: BaseDeepGLM, rows: Rows) -> pd.DataFrame:
+    require_array(rows.X, "to_statsmodels() makes a table of X")
     design = pd.DataFrame(rows.X, columns=estimator._column_names())
     if estimator.fit_intercept:
         design.insert(0, "Intercept", 1.0)

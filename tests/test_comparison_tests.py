@@ -191,6 +191,8 @@ def test_of_several_classes_each_but_one_has_its_columns():
     labels = np.digitize(y, [0.3, 1.2])
     glm = DeepGLMClassifier(hidden_layer_sizes=()).fit(X, labels)
     found = nonlinearity_test(glm, X, labels, random_state=0)
+    assert str(found) == f"chi2({found.df}) = {found.statistic:.6g}, p = {found.pvalue:.4g}"
+    assert "columns" not in repr(found)  # a matrix of all rows
     model = sm.MNLogit(labels, sm.add_constant(X)).fit(disp=0, method="newton", maxiter=50)
     expected = model.score_test(exog_extra=found.columns)
     assert found.df == 10

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import doctest
 import io
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import families
+import glmnet_nn
 from families import known_families, known_pairs
+from glmnet_nn import validation
 from glmnet_nn.network import known_activations
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCS = sorted((ROOT / "docs").glob("*.md"))  # folders below are Sphinx's
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
 
 # A python block and, if a text block follows it, what it is to print.
 SNIPPET = re.compile(
@@ -21,15 +27,25 @@ SNIPPET = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
+TOCTREE = re.compile(
+    r"^```\{toctree\}\n(?::[^\n]*\n)*\n(?P<names>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+# A page with this line is pasted from top to bottom; on others each block stands alone.
+ONE_SESSION = "<!-- one session -->"
 
 
 def snippets() -> list[object]:
-    """Return every python block of every page, with its expected output."""
-    return [
-        pytest.param(m["code"], m["printed"], id=f"{page.name}-{number}")
-        for page in PAGES
-        for number, m in enumerate(SNIPPET.finditer(page.read_text(encoding="utf-8")), start=1)
-    ]
+    """Return what is pasted into one session, with the output that each block is to print."""
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        blocks = [(m["code"], m["printed"]) for m in SNIPPET.finditer(text)]
+        sessions = [blocks] if ONE_SESSION in text else [[block] for block in blocks]
+        found += [
+            pytest.param(session, id=f"{page.name}-{number}")
+            for number, session in enumerate(sessions, start=1)
+        ]
+    return found
 
 
 def anchors(page: Path) -> set[str]:
@@ -38,15 +54,17 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
 
 
-@pytest.mark.parametrize(("code", "printed"), snippets())
+@pytest.mark.parametrize("session", snippets())
 def test_snippet_runs_when_pasted(
-    code: str, printed: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    session: list[tuple[str, str | None]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with contextlib.redirect_stdout(io.StringIO()) as output:
-        exec(compile(code, "snippet", "exec"), {"__name__": "__main__"})
-    if printed is not None:
-        assert output.getvalue() == printed
+    names = {"__name__": "__main__"}
+    for code, printed in session:
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            exec(compile(code, "snippet", "exec"), names)
+        if printed is not None:
+            assert output.getvalue() == printed
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -82,3 +100,32 @@ def test_readme_and_theory_have_snippets() -> None:
     found = [page.name for page in PAGES for _ in SNIPPET.finditer(page.read_text("utf-8"))]
     assert found.count("README.md") >= 1
     assert found.count("theory.md") >= 4
+
+
+def test_every_page_can_be_reached() -> None:
+    """Sphinx lists pages by toctrees; index.md and guide.md hold most of them."""
+    listed = {
+        re.sub(r".*<(.*)>", r"\1", name.strip())
+        for page in DOCS
+        for tree in TOCTREE.finditer(page.read_text(encoding="utf-8"))
+        for name in tree["names"].splitlines()
+    }
+    missing = {page.stem for page in DOCS} - listed - {"index"}
+    assert not missing, f"{missing} in no toctree: add them to docs/guide.md, with a line on each"
+
+
+@pytest.mark.parametrize("package", [families, glmnet_nn, validation], ids=lambda p: p.__name__)
+def test_the_reference_has_every_public_name(package: object) -> None:
+    reference = (ROOT / "docs" / "reference.rst").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^   (\w+)$", reference, re.MULTILINE))
+    assert set(package.__all__) - listed <= {"Array"}  # a type, not a class
+
+
+@pytest.mark.parametrize("name", ["pages", "plain"])
+def test_what_sphinx_is_told_of_links_and_formulas(name: str) -> None:
+    path = ROOT / "docs" / "_sphinx" / f"{name}.py"
+    module = ModuleType(name)
+    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), vars(module))
+    done = doctest.testmod(module)
+    assert done.attempted >= 1
+    assert not done.failed

@@ -147,6 +147,18 @@ def test_the_quantile_plot_is_that_of_statsmodels_with_an_envelope_of_beta_quant
     assert_allclose([band.min(), band.max()], [-band.max(), band.max()], rtol=1e-9)
 
 
+def test_the_envelope_of_all_points_is_the_test_of_kolmogorov():
+    rng = np.random.default_rng(6)
+    for scale in (1.0, 1.1, 1.2, 1.3):
+        r = rng.normal(scale=scale, size=120)
+        p = stats.kstest(r, "norm").pvalue
+        for alpha in (0.99 * p, min(1.01 * p, 0.999)):  # not rejected, rejected
+            table = QuantileResidualDisplay.from_predictions(
+                r, np.zeros(120), "normal", dispersion=1.0, alpha=alpha, envelope="simultaneous"
+            ).table
+            assert table["residual"].between(table["lower"], table["upper"]).all() == (alpha < p)
+
+
 def test_of_many_residuals_both_tails_are_drawn_whole_and_infinite_ones_are_counted():
     rng = np.random.default_rng(2)
     r = rng.normal(size=20_000)
@@ -213,6 +225,12 @@ REFUSED = [
         r"alpha must be a number in \(0, 1\)",
     ),
     (lambda X, y, m: ResidualDisplay.from_estimator(m, X, y, span=0.0), "span must be"),
+    (lambda X, y, m: ResidualDisplay.from_predictions([1e9], [1.0], "poisson"), "none of 1 resid"),
+    (lambda X, y, m: QuantileResidualDisplay.from_predictions([1e9], [1.0], "poisson"), "none of"),
+    (
+        lambda X, y, m: QuantileResidualDisplay.from_estimator(m, X, y, envelope="beta"),
+        "envelope must be one of",
+    ),
     (lambda X, y, m: ResidualDisplay.from_estimator(m, X, y, X["age"].astype(str)), "1 to 60 lev"),
 ]
 

@@ -10,6 +10,9 @@ from scipy import sparse
 
 from families import Normal, Poisson
 from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor, RankWarning, SeparationWarning
+from glmnet_nn.bridges import to_statsmodels
+from glmnet_nn.comparison import nonlinearity_test
+from glmnet_nn.explanation import local_importance
 from glmnet_nn.network import ShiftedSparse, beside
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import standardized
@@ -78,9 +81,10 @@ def test_sparse_inputs_are_never_laid_out_by_accident():
 
 def test_the_scaling_is_that_of_the_array():
     rng = np.random.default_rng(2)
-    D = rng.normal(size=(40, 6)) * (rng.random((40, 6)) < 0.3)
-    D[:, 1], D[:, 2], D[:, 3] = D[:, 1] != 0, 3.0, rng.normal(1e6, 1.0, 40)
-    weight = rng.uniform(0.5, 2.0, 40)
+    n = 403
+    D = rng.normal(size=(n, 6)) * (rng.random((n, 6)) < 0.3)
+    D[:, 1], D[:, 2], D[:, 3] = D[:, 1] != 0, 3.0, rng.normal(1e6, 1.0, n)
+    weight = rng.uniform(0.5, 2.0, n)
     for center in (True, False):
         ours = standardized(ShiftedSparse(sparse.csr_array(D)), weight, center, True, 3.0)
         theirs = standardized(D, weight, center, True, 3.0)
@@ -133,6 +137,19 @@ def test_every_format_gives_the_fit_of_the_array(data, name):
     assert abs(X - before).max() == 0
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_entries_of_one_place_are_one_number(data):
+    S, y = data  # what a network clips, and takes for a column of 0 and 1
+    sparse_fit, fit = (
+        DeepGLMRegressor(
+            "poisson", hidden_layer_sizes=(3,), max_iter=5, solver="lbfgs", random_state=0
+        ).fit(X, y)
+        for X in (_unsorted(S), S.toarray())
+    )
+    assert_allclose(sparse_fit.input_bounds_, fit.input_bounds_, rtol=1e-9)
+    assert_allclose(sparse_fit.predict(_unsorted(S)), fit.predict(S.toarray()), rtol=1e-8)
+
+
 def test_single_precision_is_read_as_it_is(data):
     S, y = data
     X = S.astype(np.float32)
@@ -166,7 +183,7 @@ NETWORKS = {
         "fit_intercept": False,
     },
     "balanced": {"solver": "lbfgs", "balance": "refit"},
-    "columns as given": {"solver": "lbfgs", "standardize": False},
+    "columns as given": {"solver": "lbfgs", "standardize": False, "max_iter": 20},
     "groups": {"solver": "lbfgs", "alpha": 0.01, "l1_ratio": 1.0, "group_lasso": True},
     "ensemble": {"solver": "lbfgs", "n_estimators": 2},
 }
@@ -384,6 +401,12 @@ def test_what_cannot_be_done_is_said(data):
         results.get_margeff(dummy=True)
     with pytest.raises(ValueError, match="X\\[:100\\]"):
         results.local_coef()
+    with pytest.raises(TypeError, match=r"toarray\(\)"):
+        nonlinearity_test(DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(S, y), S, y)
+    with pytest.raises(TypeError, match=r"toarray\(\)"):
+        to_statsmodels(DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(S, y), S, y)
+    with pytest.raises(TypeError, match=r"toarray\(\)"):
+        local_importance(network, S)
     broken = S.copy()
     broken.data[3] = np.nan
     with pytest.raises(ValueError, match="NaN"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any
 
@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 from families import Array
 from glmnet_nn.comparison.means import unwrapped
 from glmnet_nn.estimators._base import BaseDeepGLM
+from glmnet_nn.estimators._validation import require_array
 from glmnet_nn.inference import generator
-from glmnet_nn.network import ShiftedSparse
 
 _RANK = 1e-9
 
@@ -37,12 +37,15 @@ class NonlinearityTest:
 
     statistic: float
     df: int
-    columns: Array
+    columns: Array = field(repr=False)
 
     @property
     def pvalue(self) -> float:
         """The chance of so large a statistic if the GLM is right."""
         return float(stats.chi2.sf(self.statistic, self.df))
+
+    def __str__(self) -> str:
+        return f"chi2({self.df}) = {self.statistic:.6g}, p = {self.pvalue:.4g}"
 
 
 def nonlinearity_test(
@@ -129,11 +132,7 @@ def nonlinearity_test(
         X, y, sample_weight, offset, exposure, cov_type="HC0" if robust else "nonrobust"
     )
     features, weight = results.population.X, results.fitted.weights.total
-    if isinstance(features, ShiftedSparse):
-        raise TypeError(
-            "the test makes hidden units of all columns of X, which must be an array, but it is "
-            "sparse. Give X.toarray() to this call; the fit may stay as it is."
-        )
+    require_array(features, "the test makes hidden units of all columns of X")
     Z = hidden_components(features, weight, n_hidden, n_components, random_state)
     found = results.score_test(Z, observed=False)
     return NonlinearityTest(found.statistic, found.df_num, Z)

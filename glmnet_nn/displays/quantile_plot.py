@@ -8,12 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
+from scipy import special, stats
 
 from families import Array, ExponentialFamily
-from glmnet_nn.displays.residual_sources import of_estimator, of_predictions, of_results
+from glmnet_nn.displays.residual_sources import (
+    of_estimator,
+    of_predictions,
+    of_results,
+    require_finite,
+)
 from glmnet_nn.validation.display import Display
 
+_ENVELOPES = ("pointwise", "simultaneous")
 _MOST_POINTS = 2000  # that are drawn; of more those evenly spaced, and all in the tails
 _TAIL = 250  # points at either end that are drawn whatever their number
 
@@ -27,8 +33,14 @@ class QuantileResidualDisplay(Display):
 
         [Phi^-1(B_(alpha/2)), Phi^-1(B_(1-alpha/2))],    B the quantiles of Beta(i, n + 1 - i)
 
-    with probability 1 - alpha, one point at a time: of all points some are beyond. Points
-    below the line on the left, or above on the right, are tails heavier than those of the law.
+    with probability 1 - alpha, one point at a time: on average a share alpha of them is beyond,
+    but neighbours go together, so that it is none in one sample and a third in another. With
+    envelope="simultaneous" all points are within with that probability,
+
+        [Phi^-1(i/n - d), Phi^-1((i - 1)/n + d)],    d the quantile of Kolmogorov's statistic,
+
+    which is wide at both ends. Points below the line on the left, or above on the right, are
+    tails heavier than those of the law.
 
     Parameters
     ----------
@@ -39,6 +51,7 @@ class QuantileResidualDisplay(Display):
     name : str
     n_infinite : int
         Residuals beyond the range of floating-point numbers, which have ranks but no points.
+    envelope : {"pointwise", "simultaneous"}
 
     Attributes
     ----------
@@ -49,25 +62,33 @@ class QuantileResidualDisplay(Display):
     References
     ----------
     Dunn and Smyth (1996), "Randomized quantile residuals", J. Computational and Graphical
-    Statistics 5. David and Nagaraja (2003), Order Statistics, section 2.3. van Buuren and
+    Statistics 5. David and Nagaraja (2003), Order Statistics, section 2.3. Kolmogorov (1933), for
+    all points. van Buuren and
     Fredriks (2001), "Worm plot", Statistics in Medicine 20, for ``detrended``.
 
     Examples
     --------
-    >>> rng = np.random.default_rng(0)
+    >>> rng = np.random.default_rng(1)
     >>> mu = np.full(200, 3.0)
     >>> table = QuantileResidualDisplay.from_predictions(rng.poisson(mu), mu, "poisson").table
-    >>> bool(((table["residual"] > table["lower"]) & (table["residual"] < table["upper"])).all())
-    True
+    >>> inside = table["residual"].between(table["lower"], table["upper"])
+    >>> print(f"{inside.mean():.2f}")
+    1.00
     """
 
     def __init__(
-        self, table: pd.DataFrame, alpha: float = 0.05, name: str = "", n_infinite: int = 0
+        self,
+        table: pd.DataFrame,
+        alpha: float = 0.05,
+        name: str = "",
+        n_infinite: int = 0,
+        envelope: str = "pointwise",
     ) -> None:
         self.table = table
         self.alpha = alpha
         self.name = name
         self.n_infinite = n_infinite
+        self.envelope = envelope
 
     @classmethod
     def from_estimator(
@@ -78,6 +99,7 @@ class QuantileResidualDisplay(Display):
         *,
         output: Any = None,
         alpha: float = 0.05,
+        envelope: str = "pointwise",
         detrended: bool = False,
         random_state: Any = 0,
         sample_weight: ArrayLike | None = None,
@@ -96,6 +118,8 @@ class QuantileResidualDisplay(Display):
             Which of several outputs, by its name.
         alpha : float, default=0.05
             1 - coverage of the envelope.
+        envelope : {"pointwise", "simultaneous"}, default="pointwise"
+            Whether it is of each point by itself, or of all of them.
         detrended : bool, default=False
             Whether the line is taken away: residual - theoretical (a worm plot).
         random_state : int, RandomState, Generator or None, default=0
@@ -113,7 +137,7 @@ class QuantileResidualDisplay(Display):
             offset=offset,
             exposure=exposure,
         )
-        return cls._of(found.values, alpha, found.name).plot(detrended=detrended, ax=ax)
+        return cls._of(found.values, alpha, envelope, found.name).plot(detrended=detrended, ax=ax)
 
     @classmethod
     def from_results(
@@ -122,13 +146,14 @@ class QuantileResidualDisplay(Display):
         *,
         output: Any = None,
         alpha: float = 0.05,
+        envelope: str = "pointwise",
         detrended: bool = False,
         random_state: Any = 0,
         ax: Any = None,
     ) -> QuantileResidualDisplay:
         """Draw the quantile residuals of the rows of ``inference(X, y)``."""
         found, _ = of_results(results, "quantile", output=output, random_state=random_state)
-        return cls._of(found.values, alpha, "").plot(detrended=detrended, ax=ax)
+        return cls._of(found.values, alpha, envelope, "").plot(detrended=detrended, ax=ax)
 
     @classmethod
     def from_predictions(
@@ -139,6 +164,7 @@ class QuantileResidualDisplay(Display):
         *,
         dispersion: float | ArrayLike | None = None,
         alpha: float = 0.05,
+        envelope: str = "pointwise",
         detrended: bool = False,
         random_state: Any = 0,
         sample_weight: ArrayLike | None = None,
@@ -159,29 +185,40 @@ class QuantileResidualDisplay(Display):
             random_state=random_state,
             sample_weight=sample_weight,
         )
-        return cls._of(found.values, alpha, name).plot(detrended=detrended, ax=ax)
+        return cls._of(found.values, alpha, envelope, name).plot(detrended=detrended, ax=ax)
 
     @classmethod
-    def _of(cls, values: Array, alpha: float, name: str) -> QuantileResidualDisplay:
-        table = normal_quantiles(values, alpha)
+    def _of(cls, values: Array, alpha: float, envelope: str, name: str) -> QuantileResidualDisplay:
+        table = normal_quantiles(values, alpha, envelope)
         finite = np.isfinite(table["residual"])
-        return cls(table[finite], alpha, name, int(len(table) - finite.sum()))
+        require_finite(finite)
+        return cls(table[finite], alpha, name, int(len(table) - finite.sum()), envelope)
 
     # ----------------------------------------------------------------- draw
 
     def plot(self, *, detrended: bool = False, ax: Any = None) -> QuantileResidualDisplay:
         """Draw the table on ``ax``, or on new axes."""
         ax, table = self._axes(ax), self.table
-        line = table["theoretical"] if detrended else 0.0
+        line = table["theoretical"] * detrended
         at = table.iloc[_shown(len(table))]
-        here = at["theoretical"] if detrended else 0.0
-        ends = (table[name] - line for name in ("lower", "upper"))
+        band = table[["lower", "upper"]].sub(line, axis=0)
+        finite = band.to_numpy()[np.isfinite(band.to_numpy())]
+        heights = np.concatenate([finite, table["residual"] - line])
+        ends = band.replace({-np.inf: heights.min(), np.inf: heights.max()})  # no end is drawn
+        of = "each point" if self.envelope == "pointwise" else "all points"
         self.band_ = ax.fill_between(
-            table["theoretical"], *ends, color="0.85", lw=0, rasterized=len(table) > _MOST_POINTS,
-            label=f"{100 * (1 - self.alpha):g} % for each point",
+            table["theoretical"], ends["lower"], ends["upper"], color="0.85", lw=0,
+            rasterized=len(table) > _MOST_POINTS,
+            label=f"{100 * (1 - self.alpha):g} % for {of}",
         )  # fmt: skip
         (self.points_,) = ax.plot(
-            at["theoretical"], at["residual"] - here, "o", ms=3, mew=0, color="C0", zorder=3
+            at["theoretical"],
+            at["residual"] - line[at.index],
+            "o",
+            ms=3,
+            mew=0,
+            color="C0",
+            zorder=3,
         )
         if detrended:
             ax.axhline(0.0, color="0.3", lw=0.8)
@@ -197,13 +234,13 @@ class QuantileResidualDisplay(Display):
         return self
 
 
-def normal_quantiles(values: Array, alpha: float) -> pd.DataFrame:
+def normal_quantiles(values: Array, alpha: float, envelope: str = "pointwise") -> pd.DataFrame:
     """Return values in order with the normal quantiles of their ranks, and the envelope.
 
     Raises
     ------
     ValueError
-        There are none, some are NaN, or alpha is no number in (0, 1).
+        There are none, some are NaN, alpha is no number in (0, 1), or no such envelope.
 
     Examples
     --------
@@ -214,6 +251,8 @@ def normal_quantiles(values: Array, alpha: float) -> pd.DataFrame:
     """
     if not (isinstance(alpha, Real) and 0 < alpha < 1):
         raise ValueError(f"alpha must be a number in (0, 1), but got {alpha!r}.")
+    if envelope not in _ENVELOPES:
+        raise ValueError(f"envelope must be one of {list(_ENVELOPES)}, but got {envelope!r}.")
     if values.ndim != 1 or not len(values) or np.isnan(values).any():
         raise ValueError(
             "a quantile plot needs one residual for each row, and at least one, none of them NaN, "
@@ -221,11 +260,13 @@ def normal_quantiles(values: Array, alpha: float) -> pd.DataFrame:
         )
     n = len(values)
     rank = np.arange(1, n + 1)
-    ends = [
-        special.ndtri(special.betaincinv(rank, n + 1 - rank, p)) for p in (alpha / 2, 1 - alpha / 2)
-    ]
+    if envelope == "pointwise":
+        low, high = (special.betaincinv(rank, n + 1 - rank, p) for p in (alpha / 2, 1 - alpha / 2))
+    else:
+        d = stats.kstwo.isf(alpha, n)
+        low, high = np.maximum(rank / n - d, 0.0), np.minimum((rank - 1) / n + d, 1.0)
     columns = {"theoretical": special.ndtri(rank / (n + 1)), "residual": np.sort(values)}
-    return pd.DataFrame(columns | {"lower": ends[0], "upper": ends[1]})
+    return pd.DataFrame(columns | {"lower": special.ndtri(low), "upper": special.ndtri(high)})
 
 
 def _shown(n: int) -> NDArray[np.intp]:

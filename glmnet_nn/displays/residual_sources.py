@@ -74,6 +74,22 @@ def check_kind(kind: str) -> str:
     return kind
 
 
+def require_finite(finite: Any) -> Any:
+    """Return which residuals are finite.
+
+    Raises
+    ------
+    ValueError
+        None is.
+    """
+    if not finite.any():
+        raise ValueError(
+            f"none of {len(finite)} residuals is finite: the law gives no y of these rows a "
+            "probability that has a quantile. Look at kind='response'."
+        )
+    return finite
+
+
 def of_estimator(
     estimator: Any,
     X: Any,

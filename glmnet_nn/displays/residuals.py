@@ -15,6 +15,7 @@ from glmnet_nn.displays.residual_sources import (
     of_estimator,
     of_predictions,
     of_results,
+    require_finite,
 )
 from glmnet_nn.explanation.interactions import check_curve
 from glmnet_nn.explanation.smoothing import Smooth, quantiles, smooth
@@ -189,7 +190,7 @@ class ResidualDisplay(Display):
         """Draw the table on ``ax``, or on new axes; infinite residuals are counted in the title."""
         check_curve(span, _POINTS)
         ax, kind = self._axes(ax), self.table.attrs["kind"]
-        finite = self.table[np.isfinite(self.table["residual"])]
+        finite = self.table[require_finite(np.isfinite(self.table["residual"]))]
         ax.axhline(0.0, color="0.3", lw=0.8, zorder=2)
         if kind == "quantile":
             for level in (-_NORMAL, _NORMAL):

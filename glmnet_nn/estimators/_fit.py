@@ -12,14 +12,11 @@ from families import Array
 from glmnet_nn.estimators._choices import choose_balance
 from glmnet_nn.estimators._search import best_of
 from glmnet_nn.estimators._task import (
-    AS_GIVEN,
     Specification,
-    Units,
     mean_curvature,
     objective_of,
     prior,
     scaled_inputs,
-    units_of,
 )
 from glmnet_nn.estimators._waiting import Iteration
 from glmnet_nn.network import Layer, Layout, Network
@@ -49,6 +46,7 @@ from glmnet_nn.training.start import (
     saturated_loss,
 )
 from glmnet_nn.training.threads import at_most, n_blas_threads
+from glmnet_nn.training.units import AS_GIVEN, Units, units_of
 
 _CLEAR = 1e-6  # Fisher weights above this, of the null model's, take part in no separation
 _SMALL = 5000  # rows up to which a linear program may ask all of them
@@ -106,7 +104,7 @@ def fit_rows(rows: Rows | Source, spec: Specification, glm: Layer | None = None)
             found = _sampled(rows, intercept, null_loss, saturated, spec, n_threads)
         if found is not None:
             return found
-    if glm is None and spec.paired and spec.hidden:
+    if glm is None and spec.hidden:
         nothing = np.zeros((rows.n_outputs, rows.n_features))
         glm = Layer(nothing, intercept if spec.fit_intercept else None)
     inputs = scaled_inputs(rows, spec)
@@ -114,7 +112,8 @@ def fit_rows(rows: Rows | Source, spec: Specification, glm: Layer | None = None)
     is_mle = not spec.hidden and not any(alpha)
     reduced = independent_inputs(rows, inputs) if is_mle else inputs
     exact = spec.solver == "newton"
-    working, units = (reduced, AS_GIVEN) if exact else (inputs, units_of(rows, spec))
+    working = reduced if exact else inputs
+    units = AS_GIVEN if exact else units_of(rows, spec.family, spec.fit_intercept)
     objective = objective_of(rows, working, alpha, units, spec)
     task = _Task(
         rows, spec, working, reduced, units, alpha, is_mle, objective, intercept, null_loss

@@ -43,6 +43,15 @@ def as_inputs(X: Any) -> Any:
     return ShiftedSparse(S)
 
 
+def require_array(X: Any, why: str) -> None:
+    """Raise TypeError if X is sparse."""
+    if isinstance(X, ShiftedSparse):
+        raise TypeError(
+            f"X must be an array, since {why}, but it is sparse. Give X.toarray() to this call; "
+            "the fit may stay as it is."
+        )
+
+
 def check_inputs(estimator: BaseEstimator, X: ArrayLike) -> Any:
     """Return the X of a fitted estimator, (n, n_features_in_), finite, float64 or float32.
 

@@ -16,7 +16,7 @@ from families import Array
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._columns import design_columns, on_design
 from glmnet_nn.estimators._ensemble import require_one_network
-from glmnet_nn.estimators._validation import check_inputs, check_weight
+from glmnet_nn.estimators._validation import check_inputs, check_weight, require_array
 from glmnet_nn.network import LocalNetwork, Network, input_slopes_tangent, tangent
 
 _BLOCK_NUMBERS = 2**20
@@ -131,6 +131,7 @@ def explained(
     features, _, _ = design_columns(estimator, X, None, None)
     estimator = on_design(estimator)
     rows = check_inputs(estimator, features).astype(float, copy=False)
+    require_array(rows, "there is a coefficient for every column of every row")
     weight = check_weight(sample_weight, rows)
     index = X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(rows))
     present = weight > 0
