@@ -28,7 +28,7 @@ from glmnet_nn.blocks import BlockParts
 _P = 20
 _GROUP = 100_000  # rows of a row group, and so of a block
 _SIZES = (10**5, 10**6, 10**7)
-_QUICK = (2_000, 4_000)
+_QUICK = (4_000,)
 _BEYOND = 10**8  # rows that are not measured
 _WORKERS = 2
 
