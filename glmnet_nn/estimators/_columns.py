@@ -13,6 +13,7 @@ from glmnet_nn.blocks import is_in_blocks
 from glmnet_nn.estimators._base_model import base_offset
 from glmnet_nn.estimators._formula import fitted_design, pandas_frame, response
 from glmnet_nn.estimators._validation import check_weight
+from glmnet_nn.tables import as_frame
 
 _NEUTRAL = {"offset": "0 for no offset", "exposure": "1 for rates"}
 
@@ -21,6 +22,8 @@ def take_columns(
     estimator: BaseEstimator, X: Any, offset: ArrayLike | None, exposure: ArrayLike | None
 ) -> tuple[Any, ArrayLike | None, ArrayLike | None]:
     """Return X without the columns that the constructor names, offset and exposure.
+
+    A table of another library is a DataFrame from here on.
 
     scikit-learn's tools hand on nothing but X and y, and rows of X when they split: an
     offset that is a column of X stays with its row.
@@ -38,6 +41,7 @@ def take_columns(
             "memory. fit, score, inference and predict and its like take blocks; for others pass "
             "a sample in memory (.compute() of some Dask partitions)."
         )
+    X = as_frame(X)
     asked = {
         name: column
         for name, column in (("offset", estimator.offset), ("exposure", estimator.exposure))
@@ -146,7 +150,7 @@ def _column(X: Any, name: str, column: str) -> Any:
     """Return the one column of X of that name."""
     if not hasattr(X, "columns"):
         raise TypeError(
-            f"{name}={column!r} names a column, so X must be a DataFrame, but it is a "
+            f"{name}={column!r} names a column, so X must be a table, but it is a "
             f"{type(X).__name__}. Pass a DataFrame (a transformer gives one after "
             f".set_output(transform='pandas')), or set {name}=None and pass {name} as an argument."
         )

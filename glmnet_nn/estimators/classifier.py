@@ -16,7 +16,6 @@ from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
     column_or_1d,
-    validate_data,
 )
 
 from families import Array, Bernoulli, ExponentialFamily, Multinoulli, get_family
@@ -28,7 +27,7 @@ from glmnet_nn.estimators._blockwise import lazily
 from glmnet_nn.estimators._columns import entered_columns, given_response
 from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._prediction import ClassPredictions
-from glmnet_nn.estimators._validation import COMPRESSED, FLOATING, as_inputs, check_weight
+from glmnet_nn.estimators._validation import check_weight
 from glmnet_nn.training.sources import added
 
 
@@ -46,10 +45,10 @@ class DeepGLMClassifier(ClassifierMixin, ClassPredictions, BaseDeepGLM):
     link : str or Link, default="auto"
         The link of a Bernoulli output; "auto" is the canonical one.
     hidden_layer_sizes, architecture, skip_connection, base, activation, alpha, l1_ratio, \
-group_lasso, bias_reduction, fit_intercept, formula, offset, exposure, standardize, solver, \
-max_iter, tol, batch_size, learning_rate, learning_rate_init, early_stopping, validation_fraction, \
-n_iter_no_change, n_init, n_estimators, n_jobs, polish_output, balance, warm_start, \
-store_covariance, random_state, verbose
+group_lasso, bias_reduction, fit_intercept, formula, offset, exposure, categorical, unseen, \
+missing, standardize, solver, max_iter, tol, batch_size, learning_rate, learning_rate_init, \
+early_stopping, validation_fraction, n_iter_no_change, n_init, n_estimators, n_jobs, \
+polish_output, balance, warm_start, store_covariance, random_state, verbose
         As in :class:`DeepGLMRegressor`.
 
     Attributes
@@ -62,9 +61,8 @@ store_covariance, random_state, verbose
         rows sum to zero.
     coefs_, intercepts_, input_bounds_, deviance_, null_deviance_, family_, link_, solver_, \
 alpha_, n_iter_, converged_, loss_, loss_curve_, validation_loss_curve_, deviance_curve_, \
-start_curves_, rank_, separated_rows_, \
-estimable_coef_, estimators_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, \
-out_activation_
+start_curves_, rank_, separated_rows_, estimable_coef_, estimators_, feature_names_, \
+n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
         As in :class:`DeepGLMRegressor`.
 
     Examples
@@ -135,10 +133,7 @@ out_activation_
     ) -> tuple[Any, ...]:
         """Return validated data; ``classes`` are known already where others have rows of them."""
         X, y, offset, exposure = entered_columns(self, X, y, sample_weight, offset, exposure)
-        rows, target = validate_data(
-            self, X, y, dtype=FLOATING, multi_output=True, accept_sparse=COMPRESSED
-        )
-        rows = as_inputs(rows)
+        rows, target = self._entered_matrix(X, y, sample_weight, multi_output=True)
         kind = type_of_target(target)
         if kind not in {"binary", "multiclass", "multilabel-indicator"}:
             check_classification_targets(target)
