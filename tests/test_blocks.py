@@ -247,7 +247,7 @@ def test_complaints_name_the_block(data):
     with pytest.raises(TypeError, match="in block 0: X is sparse"):
         glm.fit(Blocks([(sparse.csr_array(X), y)]))
     table = pd.DataFrame({"a": X[:, 0], "area": np.where(X[:, 1] > 100, "A", "B")})
-    with pytest.raises(ValueError, match="coding is .* as levels of factors"):
+    with pytest.raises(ValueError, match=r"coding is .* as levels of factors"):
         glm.fit(Blocks([(table[:400], y[:400]), (table[400:], y[400:])]))
     several = iter([[(X, y)] * 2, [(X, y)]])
     with pytest.raises(ValueError, match="gave 2 blocks in the first pass, but 1"):
