@@ -22,6 +22,7 @@ TABLES = {
     "insurance": "claim frequencies (freMTPL2) beside published networks and GLMs",
     "small": "defaults of networks beside the GLM on small sets, by cross-validation",
     "scale": "seconds and memory for n = 1e4 .. 1e7",
+    "grow": "the same fit in memory, out of core, and on two Dask workers",
     "import": "seconds of the import in a fresh interpreter",
     "predict": "one row over plain numpy, and a million rows",
 }

@@ -30,6 +30,7 @@ from glmnet_nn.exceptions import (
 
 if TYPE_CHECKING:
     from glmnet_nn._config import configuration, show_config
+    from glmnet_nn.blocks import Blocks, ParquetBlocks
     from glmnet_nn.bridges import to_statsmodels
     from glmnet_nn.comparison import (
         DevianceScorer,
@@ -68,6 +69,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Bernoulli",
     "Binomial",
+    "Blocks",
     "BoundaryWarning",
     "CoefficientDisplay",
     "DeepGLMClassifier",
@@ -88,6 +90,7 @@ __all__ = [
     "Multinoulli",
     "NegativeBinomial",
     "Normal",
+    "ParquetBlocks",
     "PartialEffectDisplay",
     "Poisson",
     "QuantileResidualDisplay",
@@ -116,6 +119,8 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Blocks": "blocks",
+    "ParquetBlocks": "blocks",
     "CoefficientDisplay": "displays",
     "PartialEffectDisplay": "displays",
     "QuantileResidualDisplay": "displays",

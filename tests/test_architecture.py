@@ -76,10 +76,12 @@ FLOORS = (
         ),
         frozenset({"pandas", "sklearn", "matplotlib"}),
     ),
+    Floor("glmnet_nn.blocks", ("glmnet_nn.blocks",), frozenset({"dask", "pyarrow"})),
     Floor(
         "glmnet_nn.estimators",
         (
             "families",
+            "glmnet_nn.blocks",
             "glmnet_nn.network",
             "glmnet_nn.training",
             "glmnet_nn.exceptions",

@@ -195,6 +195,14 @@ def test_small_compares_the_defaults_on_the_same_folds(run: Any) -> None:
     assert "| engel | normal | 235 | 1 |" in printed
 
 
+def test_growing_data_give_one_fit(run: Any) -> None:
+    found, printed = run("grow", "--only", "memory|core")  # test_dask.py has a cluster
+    assert {row["way"] for row in found["rows"]} == {"in memory", "out of core"}
+    assert all(row["seconds"] > 0 and row["apart"] <= 1e-9 for row in found["rows"])
+    assert found["sent"]["back"] > 8 * 21 * 21
+    assert "| out of core | 4e3 |" in printed
+
+
 def test_scale_and_predict(run: Any) -> None:
     found, _ = run("scale")
     assert [row["n"] for row in found["rows"]] == [500, 500, 5000, 5000]
@@ -337,6 +345,7 @@ def test_every_table_of_the_command_has_a_quick_way() -> None:
         "small",
         "path",
         "scale",
+        "grow",
         "import",
         "predict",
     }

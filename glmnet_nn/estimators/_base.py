@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from families import Array, ExponentialFamily, Link, known_links
 from glmnet_nn.estimators import _choices
 from glmnet_nn.estimators._bias_reduction import check_bias_reduction
+from glmnet_nn.estimators._blockwise import BlockwiseMixin
 from glmnet_nn.estimators._callbacks import CallbackSupportMixin, end_callbacks, watched
 from glmnet_nn.estimators._checkpoint import checkpointed
 from glmnet_nn.estimators._ensemble import EnsembleMixin, check_ensemble, seed_of
@@ -33,15 +34,17 @@ from glmnet_nn.estimators._validation import (
     COMPRESSED,
     as_inputs,
     check_estimable,
-    check_offset,
-    check_weight,
+    present_rows,
 )
 from glmnet_nn.inference import Estimate, Search
 from glmnet_nn.network import Layout, Network, ShiftedSparse, known_activations
+from glmnet_nn.training.data import Rows
 from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
+from glmnet_nn.training.sources import Source
 
 
 class BaseDeepGLM(
+    BlockwiseMixin,
     TableMixin,
     FromFormulaMixin,
     LocalCoefMixin,
@@ -208,72 +211,24 @@ class BaseDeepGLM(
         and exposure as the user gave them, for callbacks. ``partial`` trains for an epoch.
         """
         law, family = family, family.initial
-        weight = check_weight(sample_weight, X)
         given = (X, y, sample_weight, offset, exposure)
-        present = weight > 0
-        known = check_offset(offset, exposure, family, len(X), y.shape[1], present)
-        if not present.all():
-            X, y, weight = X[present], y[present], weight[present]
-            known = None if known is None else known[present]
-            trials = None if trials is None else trials[present]
-        family.check_response(y)
+        rows = present_rows(X, y, family, sample_weight, offset, exposure, trials)
         if partial:
             check_known(law)
         else:
-            check_estimable(family, y, weight)
-        hidden = self._hidden_sizes()
-        alpha = self._alpha(len(hidden) + 1)
-        penalised = bool(self.l1_ratio > 0 and (hidden if alpha is None else np.any(alpha)))
-        solver = _choices.choose_solver(self, hidden, penalised, family.has_safe_link)
-        if not hidden or solver != "adam" or for_inference:
+            check_estimable(family, rows.y, rows.weight)
+        specification, previous = self._specified(law, rows, rows.trials, for_inference, partial)
+        X, y, weight, known = rows.X, rows.y, rows.weight, rows.offset
+        hidden = specification.hidden
+        for_inference = for_inference and bool(hidden)
+        if not hidden or specification.solver != "adam" or for_inference:
             X = X.astype(float, copy=False)
-        if isinstance(X, ShiftedSparse):
-            solver = check_sparse(self, X, hidden, alpha, solver, for_inference)
-        _choices.check_architecture(self)
-        _choices.check_balance(self, penalised)
-        if self.bias_reduction:
-            check_bias_reduction(self, law, hidden, alpha, solver)
-        several = bool(hidden) and self.n_estimators > 1 and not (for_inference or partial)
-        if several:
-            check_ensemble(self, law)
-        previous = [] if partial else self._previous_weights(X.shape[1], y.shape[1])
-        specification = Specification(
-            family=family,
-            hidden=hidden,
-            architecture=self.architecture if hidden else "dense",
-            skip=self._skip() if hidden else False,
-            activation=self.activation,
-            alpha=alpha,
-            l1_ratio=self.l1_ratio,
-            group_lasso=self.group_lasso,
-            fit_intercept=self.fit_intercept,
-            standardize=self.standardize,
-            solver=solver,
-            max_iter=_choices.iterations(self, solver, len(X)),
-            tol=_choices.tolerance(self, solver),
-            batch_size=_choices.batch_size(self, len(X)),
-            learning_rate=self.learning_rate_init,
-            schedule=self.learning_rate,
-            shuffle=self.shuffle,
-            validation_fraction=self.validation_fraction if self.early_stopping else 0.0,
-            patience=self.n_iter_no_change,
-            n_init=self.n_init,
-            start=previous[0] if previous else None,
-            seed=seed_of(self.random_state),
-            waiting=None,
-            trials=trials,
-            bias_reduction=self.bias_reduction,
-            polish_output=self.polish_output,
-            balance=self.balance,
-        )
         if partial:
             warn_of_fits(self, [self._learn(X, y, weight, known, specification)], 1)
             return
-        for_inference = for_inference and bool(hidden)
-        if for_inference:
-            specification = self._for_inference(specification, law)
+        several = bool(hidden) and self.n_estimators > 1 and not for_inference
         k = self.n_estimators if several else 1
-        data = {"X": X, "y": y, "sample_weight": weight, "offset": known, "trials": trials}
+        data = {"X": X, "y": y, "sample_weight": weight, "offset": known, "trials": rows.trials}
         data |= {f"the start of warm_start, {m}": w for m, w in enumerate(previous)}
         specification, journal = checkpointed(self, specification, data)
         specification, callbacks = watched(
@@ -295,6 +250,61 @@ class BaseDeepGLM(
         if self.store_covariance:
             self._estimate = self._own_estimate(*given)
         end_callbacks(callbacks)
+
+    def _specified(
+        self,
+        law: ExponentialFamily,
+        rows: Rows | Source,
+        trials: Array | None = None,
+        for_inference: bool = False,
+        partial: bool = False,
+    ) -> tuple[Specification, list[Array]]:
+        """Return what to fit and how, and the parameters of each member to start from."""
+        family, hidden = law.initial, self._hidden_sizes()
+        alpha = self._alpha(len(hidden) + 1)
+        penalised = bool(self.l1_ratio > 0 and (hidden if alpha is None else np.any(alpha)))
+        solver = _choices.choose_solver(self, hidden, penalised, family.has_safe_link)
+        if isinstance(rows, Rows) and isinstance(rows.X, ShiftedSparse):
+            solver = check_sparse(self, rows.X, hidden, alpha, solver, for_inference)
+        _choices.check_architecture(self)
+        _choices.check_balance(self, penalised)
+        if self.bias_reduction:
+            check_bias_reduction(self, law, hidden, alpha, solver)
+        if bool(hidden) and self.n_estimators > 1 and not (for_inference or partial):
+            check_ensemble(self, law)
+        previous = [] if partial else self._previous_weights(rows.n_features, rows.n_outputs)
+        specification = Specification(
+            family=family,
+            hidden=hidden,
+            architecture=self.architecture if hidden else "dense",
+            skip=self._skip() if hidden else False,
+            activation=self.activation,
+            alpha=alpha,
+            l1_ratio=self.l1_ratio,
+            group_lasso=self.group_lasso,
+            fit_intercept=self.fit_intercept,
+            standardize=self.standardize,
+            solver=solver,
+            max_iter=_choices.iterations(self, solver, len(rows)),
+            tol=_choices.tolerance(self, solver),
+            batch_size=_choices.batch_size(self, len(rows)),
+            learning_rate=self.learning_rate_init,
+            schedule=self.learning_rate,
+            shuffle=self.shuffle,
+            validation_fraction=self.validation_fraction if self.early_stopping else 0.0,
+            patience=self.n_iter_no_change,
+            n_init=self.n_init,
+            start=previous[0] if previous else None,
+            seed=seed_of(self.random_state),
+            waiting=None,
+            trials=trials,
+            bias_reduction=self.bias_reduction,
+            polish_output=self.polish_output,
+            balance=self.balance,
+        )
+        if for_inference and hidden:
+            specification = self._for_inference(specification, law)
+        return specification, previous
 
     def _hidden_sizes(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes

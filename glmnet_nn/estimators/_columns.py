@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from glmnet_nn.blocks import is_in_blocks
 from glmnet_nn.estimators._base_model import base_offset
 from glmnet_nn.estimators._formula import fitted_design, pandas_frame, response
 from glmnet_nn.estimators._validation import check_weight
@@ -34,6 +35,12 @@ def take_columns(
     ValueError
         It is not in X, there twice, named twice, or the argument is given as well.
     """
+    if is_in_blocks(X):
+        raise TypeError(
+            f"X is a {type(X).__name__}, which comes in blocks, but this method needs all rows in "
+            "memory. fit, score, inference and predict and its like take blocks; for others pass "
+            "a sample in memory (.compute() of some Dask partitions)."
+        )
     X = as_frame(X)
     asked = {
         name: column

@@ -181,6 +181,10 @@ class EnsembleMixin:
         known = check_offset(offset, exposure, self.family_, len(rows), self.n_outputs_)
         return self._predictors(rows, known)
 
+    def _predictor_of(self, rows: Rows) -> Array:
+        """Return eta of rows, (n, K), their offset in it; of an ensemble g(mu)."""
+        return self._mean_predictor(self._predictors(rows.X, rows.offset))
+
     def _mean_predictor(self, eta: Array) -> Array:
         """Return g(mu), (n, K), mu the mean over the networks."""
         return eta[0] if len(eta) == 1 else self.link_.average(eta)

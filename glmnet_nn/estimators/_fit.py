@@ -26,12 +26,12 @@ from glmnet_nn.training.estimability import estimable, moves
 from glmnet_nn.training.inputs import (
     Inputs,
     folded,
-    full_rank,
     unfolded,
     unscaled,
 )
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import ElasticNet, elastic_net
+from glmnet_nn.training.preliminary import independent_inputs
 from glmnet_nn.training.sampled import has_few_rows, sampled_fit
 from glmnet_nn.training.separation import find_separation, is_informed, limit_problem
 from glmnet_nn.training.solvers import (
@@ -40,6 +40,7 @@ from glmnet_nn.training.solvers import (
     Newton,
     Solution,
 )
+from glmnet_nn.training.sources import Source
 from glmnet_nn.training.start import (
     initial_weights,
     null_model,
@@ -87,25 +88,30 @@ def fit_network(
     The solver works on scaled inputs and, if it is a first-order one, on y in units
     of its spread; what is returned is for X and y as given.
     """
-    rows = Rows(X, y, weight, offset, spec.trials)
+    return fit_rows(Rows(X, y, weight, offset, spec.trials), spec, glm)
+
+
+def fit_rows(rows: Rows | Source, spec: Specification, glm: Layer | None = None) -> Fit:
+    """Do what :func:`fit_network` does, of rows in memory or in blocks."""
     saturated = saturated_loss(rows, spec.family)
     intercept, null_loss = null_model(rows, spec.family, saturated)
     adjusted = spec.bias_reduction or spec.balance not in (None, "auto")
     scoring = not spec.hidden and spec.solver == "newton" and not adjusted
     followed = spec.waiting is not None and spec.waiting.shows_states
-    if scoring and spec.standardize is not True and not followed:
+    sampled = scoring and spec.standardize is not True and not followed
+    if sampled and isinstance(rows, Rows):
         n_threads = n_blas_threads()
         with at_most(1):  # but for the sums: a second BLAS, scipy's, would spin beside numpy's
             found = _sampled(rows, intercept, null_loss, saturated, spec, n_threads)
         if found is not None:
             return found
     if glm is None and spec.hidden:
-        nothing = np.zeros((y.shape[1], X.shape[1]))
+        nothing = np.zeros((rows.n_outputs, rows.n_features))
         glm = Layer(nothing, intercept if spec.fit_intercept else None)
     inputs = scaled_inputs(rows, spec)
     alpha = spec.alpha if spec.alpha is not None else prior(rows, inputs, spec, null_loss)
     is_mle = not spec.hidden and not any(alpha)
-    reduced = full_rank(inputs, X) if is_mle else inputs
+    reduced = independent_inputs(rows, inputs) if is_mle else inputs
     exact = spec.solver == "newton"
     working = reduced if exact else inputs
     units = AS_GIVEN if exact else units_of(rows, spec.family, spec.fit_intercept)
@@ -121,7 +127,7 @@ class Task:
     The inputs are ``working`` for the solver and ``reduced`` for what comes after it.
     """
 
-    rows: Rows
+    rows: Rows | Source
     spec: Specification
     working: Inputs
     reduced: Inputs
@@ -154,11 +160,11 @@ class Task:
             if spec.solver != "newton" and len(rows) <= _SMALL:
                 clear = np.inf  # wherever the solver stopped
             w, solution, separated = _limit(objective, w, solution, clear)
-        layout, total = objective.network.layout, float(rows.weight.sum())
+        layout, total = objective.network.layout, rows.total_weight
         balance = choose_balance(spec, solution)
         if balance is not None:
             w = balanced(objective, w, refit=balance == "refit")
-        mean_loss, n_features = objective.mean_loss(w), rows.X.shape[1]
+        mean_loss, n_features = objective.mean_loss(w), rows.n_features
         n_parameters = 0 if spec.hidden else reduced.rank + spec.fit_intercept
         found = Fit(
             solution=solution,
@@ -225,7 +231,7 @@ def _sampled(
         )
     if found is None:
         return None
-    inputs, w, total = found.inputs, found.solution.w, float(rows.weight.sum())
+    inputs, w, total = found.inputs, found.solution.w, rows.total_weight
     deviances = () if any(alpha) else tuple(2.0 * value for value in found.solution.loss_curve)
     if not any(alpha) and not is_informed(found.sample, w, _clear(found.sample, intercept)):
         return None
@@ -292,12 +298,8 @@ def _limit(
 
 def pearson_dispersion(objective: Objective, w: Array, n_parameters: int) -> float:
     """Return Pearson chi^2 / (sum w - parameters) where the law has a dispersion, else 1."""
-    family, rows = objective.family, objective.rows
-    if not family.has_dispersion:
+    if not objective.family.has_dispersion:
         return 1.0
-    chi2 = sum(
-        float(block.weight @ np.square(family.pearson(block.y, eta)).sum(axis=1))
-        for block, eta in objective.predicted(w)
-    )
-    freedom = (objective.total_weight - n_parameters) * rows.y.shape[1]
+    chi2 = objective.pearson_chi2(w)
+    freedom = (objective.total_weight - n_parameters) * objective.rows.n_outputs
     return chi2 / freedom if freedom > 0 else np.nan

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,7 @@ from glmnet_nn.exceptions import InferenceWarning
 from glmnet_nn.inference import Coefficients, Fitted, GLMResults, InferenceOptions
 from glmnet_nn.inference.covariance import covariance, information_root
 from glmnet_nn.inference.flags import MOST_DECREMENT
-from glmnet_nn.inference.hypotheses import ratio
+from glmnet_nn.inference.in_blocks import BlockFitted, BlockPopulation, BlockWeighting
 from glmnet_nn.inference.margins import LinearPredictor, Population
 from glmnet_nn.inference.weights import weighting
 from glmnet_nn.network import Layout
@@ -24,13 +26,14 @@ from glmnet_nn.training.data import Rows, scaled_rows
 from glmnet_nn.training.estimability import estimable
 from glmnet_nn.training.inputs import Inputs, unfolded
 from glmnet_nn.training.objective import Objective
+from glmnet_nn.training.sources import Source
 from glmnet_nn.training.start import linear_objective
 
 _ROUNDING = 1e-12  # of a mean: smaller residuals are noise
 
 
 def glm_results(
-    estimator: BaseEstimator, rows: Rows, index: pd.Index, options: InferenceOptions
+    estimator: BaseEstimator, rows: Rows | Source, index: pd.Index, options: InferenceOptions
 ) -> GLMResults:
     """Return the results of a depth-zero fit at these rows (X as given).
 
@@ -42,27 +45,20 @@ def glm_results(
         These are not the rows of the fit, or it reproduces y exactly.
     """
     family, inputs = estimator.family_, estimator._inputs
-    weights = weighting(rows.weight, options.weight_type, rows.trials)
-    given = float(rows.weight.sum())
-    rows = Rows(rows.X, rows.y, weights.total, rows.offset)
-    scaled = scaled_rows(rows, inputs)
-    objective = linear_objective(scaled, family, estimator.fit_intercept)
-    w = unfolded(objective.network.layout, inputs, estimator._weights)
-    free = estimator._free_directions
-    _require_optimum(estimator, objective, w)
-    fitted = Fitted(objective, w, information_root(objective, w, free), weights)
+    fitted, population = _fitted(estimator, rows, options)
+    objective, w, free = fitted.objective, fitted.w, estimator._free_directions
     n_flat = len(objective.flat_directions())
     n_parameters = w.size - n_flat - free.shape[1]
-    chi2 = float(weights.total @ np.square(fitted.pearson).sum(axis=1))
+    chi2 = fitted.pearson_chi2
     deviance = 2 * objective.mean_loss(w) * objective.total_weight
-    nobs, K = weights.nobs, objective.network.layout.sizes[-1]
+    nobs, K = fitted.weights.nobs, objective.network.layout.sizes[-1]
     scale = dispersion(options.dispersion, family, chi2, deviance, nobs - n_parameters)
-    _warn_of_other_rows(estimator, fitted, scale, given)
+    _warn_of_other_rows(estimator, fitted, scale, rows.total_weight)
     return GLMResults(
         coefficients=_coefficients(estimator, fitted, free),
         fitted=fitted,
         V=covariance(fitted, scale, n_parameters, options),
-        population=_population(rows, weights.shares),
+        population=population,
         predictor=_predictor(estimator),
         index=index,
         options=options,
@@ -83,6 +79,29 @@ def glm_results(
     )
 
 
+def _fitted(
+    estimator: BaseEstimator, rows: Rows | Source, options: InferenceOptions
+) -> tuple[Fitted, Any]:
+    """Return the model at its maximum, and the population that the rows stand for."""
+    inputs, free = estimator._inputs, estimator._free_directions
+    weights: Any
+    kind: type[Fitted]
+    if isinstance(rows, Source):
+        weights, kind = BlockWeighting.of(rows, options.weight_type), BlockFitted
+        weighted: Rows | Source = rows
+    else:
+        weights, kind = weighting(rows.weight, options.weight_type, rows.trials), Fitted
+        weighted = Rows(rows.X, rows.y, weights.total, rows.offset)
+    scaled = weighted.seen(partial(scaled_rows, inputs=inputs))
+    objective = linear_objective(scaled, estimator.family_, estimator.fit_intercept, inputs.rank)
+    w = unfolded(objective.network.layout, inputs, estimator._weights)
+    _require_optimum(estimator, objective, w)
+    fitted = kind(objective, w, information_root(objective, w, free), weights)
+    if isinstance(rows, Source):
+        return fitted, BlockPopulation()
+    return fitted, _population(rows, weights.shares)
+
+
 def _require_optimum(estimator: BaseEstimator, objective: Objective, w: Array) -> None:
     """Warn if the fit did not converge; raise if it has left the domain of means."""
     if not np.isfinite(objective.mean_loss(w)):
@@ -97,7 +116,7 @@ def _require_optimum(estimator: BaseEstimator, objective: Objective, w: Array) -
             "point that was reached, not of the maximum likelihood estimate. Raise max_iter, or "
             "change link or solver, before using them.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
 
 
@@ -112,7 +131,7 @@ def _warn_of_other_rows(
     """
     family, objective, w = fitted.family, fitted.objective, fitted.w
     phi = scale if family.has_dispersion else 1.0
-    if family.has_dispersion and phi <= _rounding_of(fitted) < np.inf:
+    if family.has_dispersion and phi <= fitted.rounding(_ROUNDING) < np.inf:
         warnings.warn(
             "The fit reproduces y exactly, but for rounding: the dispersion is 0, and standard "
             "errors and tests mean nothing.",
@@ -137,13 +156,6 @@ def _warn_of_other_rows(
             InferenceWarning,
             stacklevel=5,
         )
-
-
-def _rounding_of(fitted: Fitted) -> float:
-    """Return the dispersion that residuals of 1e-12 of the means would give."""
-    mu, total = fitted.family.mean(fitted.eta), fitted.weights.total
-    unit = np.square(ratio(_ROUNDING * mu, np.sqrt(fitted.family.variance(mu))))
-    return float(np.nansum(total @ unit)) / fitted.total_weight
 
 
 def dispersion(

@@ -16,9 +16,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 from families import Array
 from glmnet_nn.estimators._choices import DEFAULT_MAX_ITER, DEFAULT_TOL
-from glmnet_nn.estimators._fit import Fit, fit_network
+from glmnet_nn.estimators._fit import Fit, fit_rows
 from glmnet_nn.estimators._task import Specification, layout_of
 from glmnet_nn.network import Layer, Layout, Network
+from glmnet_nn.training.data import Rows
+from glmnet_nn.training.sources import Source
 
 _NOTHING_LEFT = 1e-12  # of the null deviance: the GLM reproduces y
 
@@ -41,17 +43,22 @@ def fit_nested(
     ConvergenceWarning
         The GLM did not converge.
     """
+    return fit_nested_rows(Rows(X, y, weight, offset, spec.trials), spec, glm)
+
+
+def fit_nested_rows(rows: Rows | Source, spec: Specification, glm: Fit | None = None) -> Fit:
+    """Do what :func:`fit_nested` does, of rows in memory or in blocks."""
     if not spec.nests_glm:
-        return fit_network(X, y, weight, offset, spec)
-    glm = nested_glm(X, y, weight, offset, spec) if glm is None else glm
+        return fit_rows(rows, spec)
+    glm = _glm_of(rows, spec) if glm is None else glm
     linear = glm.network.layout.layers(glm.weights)[0]
     spec = replace(spec, completed=partial(_with_rank_of, glm))
     if glm.deviance <= _NOTHING_LEFT * glm.null_deviance:
         # Adam divides gradients by their size, and would make steps of what is rounding
         spec = replace(spec, start=_without_network(linear, spec), solver="lbfgs")
     if spec.skip == "fixed":
-        return _around(linear, X, y, weight, offset, spec)
-    return fit_network(X, y, weight, offset, spec, linear)
+        return _around(linear, rows, spec)
+    return fit_rows(rows, spec, linear)
 
 
 def _without_network(glm: Layer, spec: Specification) -> Array:
@@ -85,6 +92,10 @@ def _with_rank_of(glm: Fit, fit: Fit) -> Fit:
 
 def nested_glm(X: Array, y: Array, weight: Array, offset: Array | None, spec: Specification) -> Fit:
     """Return the maximum likelihood fit of the GLM that the network has in it."""
+    return _glm_of(Rows(X, y, weight, offset, spec.trials), spec)
+
+
+def _glm_of(rows: Rows | Source, spec: Specification) -> Fit:
     classical = replace(
         spec,
         hidden=(),
@@ -102,7 +113,7 @@ def nested_glm(X: Array, y: Array, weight: Array, offset: Array | None, spec: Sp
         polish_output=False,
         balance=None,
     )
-    fit = fit_network(X.astype(float, copy=False), y, weight, offset, classical)
+    fit = fit_rows(rows.seen(_in_double), classical)
     if not fit.solution.converged:
         warnings.warn(
             "the GLM that the network starts from did not converge: "
@@ -114,16 +125,23 @@ def nested_glm(X: Array, y: Array, weight: Array, offset: Array | None, spec: Sp
     return fit
 
 
-def _around(
-    glm: Layer, X: Array, y: Array, weight: Array, offset: Array | None, spec: Specification
-) -> Fit:
+def _in_double(rows: Rows) -> Rows:
+    return replace(rows, X=rows.X.astype(float, copy=False))
+
+
+def _beside(W: Array, rows: Rows) -> Rows:
+    """Return the rows with X W' in the offset."""
+    known = rows.X @ W.T
+    if rows.offset is not None:
+        known += rows.offset
+    return replace(rows, offset=known)
+
+
+def _around(glm: Layer, rows: Rows | Source, spec: Specification) -> Fit:
     """Return the fit of the network beside X beta, with beta put into its skip connection."""
-    known = X @ glm.W.T
-    if offset is not None:
-        known += offset
     start = spec.start
     if start is not None:
-        sizes = (X.shape[1], *spec.hidden, y.shape[1])
+        sizes = (rows.n_features, *spec.hidden, rows.n_outputs)
         start = _without_skip(Layout(sizes, spec.fit_intercept, skip=True), start)
     alone = Layer(np.zeros_like(glm.W), glm.b)
 
@@ -139,7 +157,7 @@ def _around(
         return whole if spec.completed is None else spec.completed(whole)
 
     beside = replace(spec, skip=False, start=start, completed=completed)
-    return fit_network(X, y, weight, known, beside, alone)
+    return fit_rows(rows.seen(partial(_beside, glm.W)), beside, alone)
 
 
 def _without_skip(layout: Layout, w: Array) -> Array:

@@ -28,7 +28,7 @@ from glmnet_nn.training.solvers import (
 )
 from glmnet_nn.training.start import feasible_start, initial_weights, paired_weights
 from glmnet_nn.training.units import Units
-from glmnet_nn.training.watch import Watch
+from glmnet_nn.training.watch import watch_of
 
 _ANEW = 4
 _NO_GAIN = 1e-6  # of F
@@ -154,7 +154,7 @@ def _solve(
     held_out = None if validation is None else lambda w: 2.0 * validation.mean_loss(w)
     if spec.waiting is None:
         return _run(training, held_out, start, rng, scale, spec)
-    watch = Watch(training, start, held_out, descends=not spec.bias_reduction)
+    watch = watch_of(training, start, held_out, descends=not spec.bias_reduction)
     watched = None if validation is None else watch.validation
     return spec.waiting.solve(
         lambda report, keeper: _run(watch, watched, start, rng, scale, spec, report, keeper),

@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from families import Array
+from glmnet_nn.blocks import blocks_of
+from glmnet_nn.estimators._block_entry import known_rows, surveyed
 from glmnet_nn.estimators._columns import given_response, known_columns
 from glmnet_nn.estimators._ensemble import require_one_network
 from glmnet_nn.estimators._inference import glm_results
@@ -34,6 +36,7 @@ from glmnet_nn.inference import (
 from glmnet_nn.inference.residuals import residuals
 from glmnet_nn.inference.weights import weighting
 from glmnet_nn.training.data import Rows
+from glmnet_nn.training.sources import Source
 
 
 class StatisticsMixin:
@@ -136,6 +139,10 @@ class StatisticsMixin:
             "tells how predictions vary over the members.",
         )
         self._require_distinct_names()
+        blocks = blocks_of(X, y, sample_weight, offset, exposure)
+        if blocks is not None:
+            source = surveyed(known_rows(self, blocks), self.family_)
+            return self._results(source, pd.RangeIndex(0), options)
         y = given_response(self, X, y, sample_weight)
         X, offset, exposure = known_columns(self, X, offset, exposure)
         checks = {"dtype": np.float64, "accept_sparse": accepted_sparse(self)}
@@ -250,7 +257,7 @@ class StatisticsMixin:
         return self._results(rows, pd.RangeIndex(len(rows)), InferenceOptions()).estimate
 
     def _results(
-        self, rows: Rows, index: pd.Index, options: InferenceOptions
+        self, rows: Rows | Source, index: pd.Index, options: InferenceOptions
     ) -> GLMResults | NetworkResults:
         """Return the results of inference at these rows."""
         if any(self.alpha_) and not self._network.depth:
@@ -263,5 +270,11 @@ class StatisticsMixin:
                 f"inference() takes one output, but this model has {self.n_outputs_}. "
                 "Fit one model for each column of y."
             )
-        results = network_results if self._network.depth else glm_results
-        return results(self, rows, index, options)
+        if not self._network.depth:
+            return glm_results(self, rows, index, options)
+        if isinstance(rows, Source):
+            raise ValueError(
+                "inference() of a network needs rows in memory, but X comes in blocks. Give a "
+                "sample of them, or fit without hidden layers."
+            )
+        return network_results(self, rows, index, options)

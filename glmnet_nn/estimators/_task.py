@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,9 @@ from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.overdispersion import overdispersion
 from glmnet_nn.training.penalties import elastic_net
 from glmnet_nn.training.preliminary import PreliminaryGLM
-from glmnet_nn.training.units import AS_GIVEN, Units, units_of
+from glmnet_nn.training.source_objective import objective_on
+from glmnet_nn.training.sources import Source
+from glmnet_nn.training.units import Units, units_of
 
 PRIOR_PRECISION = 10.0
 _REACH = 3.0  # standard deviations: an outlier is an input no larger than that
@@ -74,13 +77,16 @@ class Specification:
         return bool(self.skip) or self.architecture == "local"
 
 
-def scaled_inputs(rows: Rows, spec: Specification) -> Inputs:
+def scaled_inputs(rows: Rows | Source, spec: Specification) -> Inputs:
     """Return the scaled inputs; without hidden layers that is a matter of accuracy alone."""
     if spec.hidden and spec.standardize is False:
-        return unscaled(rows.X.shape[1])
-    return standardized(
-        rows.X,
-        rows.weight,
+        return unscaled(rows.n_features)
+    scaling = (
+        rows.standardized
+        if isinstance(rows, Source)
+        else partial(standardized, rows.X, rows.weight)
+    )
+    return scaling(
         center=can_be_centred(spec),
         keep_binary=bool(spec.hidden),
         reach=_REACH if spec.hidden else None,
@@ -107,10 +113,10 @@ def layout_of(architecture: str, sizes: tuple[int, ...], fit_intercept: bool, sk
 
 
 def objective_of(
-    rows: Rows, inputs: Inputs, alpha: list[float], units: Units, spec: Specification
+    rows: Rows | Source, inputs: Inputs, alpha: list[float], units: Units, spec: Specification
 ) -> Objective:
     """Return the objective of (y - middle) / unit on scaled inputs."""
-    sizes = (inputs.rank, *spec.hidden, rows.y.shape[1])
+    sizes = (inputs.rank, *spec.hidden, rows.n_outputs)
     layout = layout_of(spec.architecture, sizes, spec.fit_intercept, spec.skip is True)
     network = network_on(layout, get_activation(spec.activation), inputs.bounds)
     penalises_raw = not spec.hidden and spec.standardize is not True and inputs.basis is None
@@ -118,12 +124,17 @@ def objective_of(
     penalty = elastic_net(
         layout, alpha, spec.l1_ratio, scale, units.unit, spec.group_lasso, units.of_loss
     )
-    offset = None if rows.offset is None else rows.offset / units.unit
-    y = rows.y if units is AS_GIVEN else (rows.y - units.middle) / units.of_y
     # few passes, or batches that make a copy of their own
-    lazily = spec.solver in ("newton", "adam") and not spec.bias_reduction
-    scaled = scaled_rows(Rows(rows.X, y, rows.weight, offset), inputs, lazily)
-    return Objective(scaled, spec.family, network, penalty)
+    late = spec.solver in ("newton", "adam") and not spec.bias_reduction
+    scaled = rows.seen(partial(_scaled_rows, inputs, units, late))
+    return objective_on(scaled, spec.family, network, penalty, spec.solver == "newton")
+
+
+def _scaled_rows(inputs: Inputs, units: Units, late: bool, rows: Rows) -> Rows:
+    """Return the rows as a solver sees them, X scaled now or ``late``, where it is asked for."""
+    offset = None if rows.offset is None else rows.offset / units.unit
+    y = rows.y if units.are_given else (rows.y - units.middle) / units.of_y
+    return scaled_rows(Rows(rows.X, y, rows.weight, offset), inputs, late)
 
 
 def glm_seen(glm: Layer, inputs: Inputs, units: Units) -> Layer:
@@ -132,7 +143,9 @@ def glm_seen(glm: Layer, inputs: Inputs, units: Units) -> Layer:
     return Layer(W / units.unit, None if b is None else (b - units.middle) / units.unit)
 
 
-def prior(rows: Rows, inputs: Inputs, spec: Specification, null_loss: float) -> list[float]:
+def prior(
+    rows: Rows | Source, inputs: Inputs, spec: Specification, null_loss: float
+) -> list[float]:
     """Return alpha="auto": 0 for the GLM, else a Gaussian prior of precision 10.
 
     On the summed log-likelihood, or the quasi-likelihood of overdispersed counts: alpha =
@@ -144,13 +157,13 @@ def prior(rows: Rows, inputs: Inputs, spec: Specification, null_loss: float) -> 
         phi = preliminary_dispersion(rows, inputs, spec, null_loss)
     else:
         phi = overdispersion(rows, inputs, spec.family)
-    alpha = PRIOR_PRECISION * phi / float(rows.weight.sum())
+    alpha = PRIOR_PRECISION * phi / rows.total_weight
     unit = units_of(rows, spec.family, spec.fit_intercept).unit
     return [alpha] * len(spec.hidden) + [alpha / unit**2]
 
 
 def preliminary_dispersion(
-    rows: Rows, inputs: Inputs, spec: Specification, null_loss: float
+    rows: Rows | Source, inputs: Inputs, spec: Specification, null_loss: float
 ) -> float:
     """Return phi of the classical GLM, or of the null model where that GLM is saturated."""
     if not spec.family.has_dispersion:
@@ -164,23 +177,23 @@ def preliminary_dispersion(
     phi = 2.0 * classical.solved().value * total / freedom
     if phi > _NO_RESIDUALS * null_phi:
         return phi
-    saturated = n_distinct(rows.X) <= classical.n_parameters
+    saturated = n_distinct(rows, classical.n_parameters + 1) <= classical.n_parameters
     return null_phi if saturated else _NO_RESIDUALS * null_phi
 
 
-def n_distinct(X: Array) -> int:
-    """Return the number of different rows."""
-    if isinstance(X, ShiftedSparse):
-        return X.n_distinct()
-    return len(np.unique(X, axis=0))
+def n_distinct(rows: Rows | Source, most: int) -> int:
+    """Return the number of different rows of X, or ``most`` if there are more."""
+    if isinstance(rows, Rows) and isinstance(rows.X, ShiftedSparse):
+        return rows.X.n_distinct()
+    found = rows.map(partial(_distinct_rows, most))
+    return len(np.unique(np.concatenate(found), axis=0))
+
+
+def _distinct_rows(most: int, rows: Rows) -> Array:
+    return np.unique(rows.X, axis=0)[:most]
 
 
 def mean_curvature(objective: Objective, intercept: Array) -> float:
     """Return the mean Fisher weight of the null model."""
-    rows, family = objective.rows, objective.family
-    eta = np.broadcast_to(intercept, rows.y.shape)
-    eta = eta if rows.offset is None else eta + rows.offset
-    with np.errstate(all="ignore"):
-        weight = family.fisher_weight(eta).mean(axis=1)
-    mean = float(rows.weight @ weight) / objective.total_weight
+    mean = objective.null_curvature(intercept)
     return mean if 0 < mean < np.inf else 1.0

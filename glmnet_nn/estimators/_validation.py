@@ -21,6 +21,7 @@ from sklearn.utils.validation import (
 
 from families import Array, ExponentialFamily
 from glmnet_nn.network import ShiftedSparse
+from glmnet_nn.training.data import Rows
 
 FLOATING = (np.float64, np.float32)  # what X may be; all else becomes the first
 COMPRESSED = "csr"  # what a sparse X becomes
@@ -110,6 +111,29 @@ def check_weight(sample_weight: ArrayLike | None, X: Array) -> Array:
                 "Divide the weights by a constant."
             )
     return weight
+
+
+def present_rows(
+    X: Array,
+    y: Array,
+    family: ExponentialFamily,
+    sample_weight: ArrayLike | None,
+    offset: ArrayLike | None,
+    exposure: ArrayLike | None,
+    trials: Array | None,
+) -> Rows:
+    """Return the rows of positive weight of validated X, (n, p), and y, (n, K).
+
+    ``sample_weight`` counts the trials already; the others are checked here.
+    """
+    weight = check_weight(sample_weight, X)
+    present = weight > 0
+    known = check_offset(offset, exposure, family, len(X), y.shape[1], present)
+    rows = Rows(X, y, weight, known, trials)
+    if not present.all():
+        rows = rows.take(present)
+    family.check_response(rows.y)
+    return rows
 
 
 def with_trials(

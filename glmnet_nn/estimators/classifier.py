@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -15,18 +16,24 @@ from sklearn.utils.multiclass import (
     type_of_target,
 )
 from sklearn.utils.validation import (
+    check_array,
     check_consistent_length,
+    check_is_fitted,
     column_or_1d,
 )
 
 from families import Array, Bernoulli, ExponentialFamily, Multinoulli, get_family
+from glmnet_nn.blocks import Block, blocks_of
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._base_model import base_offset
+from glmnet_nn.estimators._block_entry import has_rows, in_block
+from glmnet_nn.estimators._blockwise import lazily
 from glmnet_nn.estimators._columns import entered_columns, given_response
 from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._partial import by_batches
 from glmnet_nn.estimators._prediction import ClassPredictions
 from glmnet_nn.estimators._validation import check_weight
+from glmnet_nn.training.sources import added
 
 
 class DeepGLMClassifier(ClassifierMixin, ClassPredictions, BaseDeepGLM):
@@ -117,7 +124,11 @@ n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
             Input outside the rules above, or fewer than two classes.
         """
         told = (X, y, sample_weight, offset, exposure)
-        self._fit(*self._entered(*told), told=told)
+        blocks = blocks_of(*told)
+        if blocks is not None:
+            self._fit_blocks(blocks, told)
+        else:
+            self._fit(*self._entered(*told), told=told)
         return self
 
     @by_batches
@@ -166,8 +177,10 @@ n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
+        classes: NDArray[Any] | None = None,
         partial: bool = False,
     ) -> tuple[Any, ...]:
+        """Return validated data; ``classes`` are known already where others have rows of them."""
         reset = not (partial and hasattr(self, "family_"))
         given = (X, y, sample_weight, offset, exposure)
         X, y, offset, exposure = entered_columns(self, *given, reset=reset)
@@ -190,15 +203,27 @@ n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
         else:
             labels = column_or_1d(target, warn=True)
             present = check_weight(sample_weight, rows) > 0
-            encode = self._indicators if partial else self._encode
-            columns = encode(labels, present)
+            if partial:
+                columns = self._indicators(labels, present)
+            else:
+                columns = self._encode(labels, present, classes)
         labels = self._labels()
         offset = base_offset(self.base, X, self._law(), offset, columns.shape[1], labels)
         return rows, columns, self._law(), sample_weight, offset, exposure
 
-    def _encode(self, labels: NDArray[Any], present: NDArray[np.bool_]) -> Array:
+    def _classes_in(self, y: ArrayLike, sample_weight: ArrayLike | None) -> NDArray[Any] | None:
+        """Return the labels of rows of positive weight; None if each label has a column."""
+        target = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+        if target.ndim == 2 and target.shape[1] > 1:
+            return None
+        labels = column_or_1d(target, warn=True)
+        return np.unique(labels[check_weight(sample_weight, labels) > 0])
+
+    def _encode(
+        self, labels: NDArray[Any], present: NDArray[np.bool_], classes: NDArray[Any] | None
+    ) -> Array:
         """Return indicators of the classes, or of the second of two; rows without weight any."""
-        self.classes_ = np.unique(labels[present])
+        self.classes_ = np.unique(labels[present]) if classes is None else classes
         if len(self.classes_) < 2:
             raise ValueError(
                 f"DeepGLMClassifier needs at least two classes, but y has 1 class: "
@@ -248,6 +273,7 @@ n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
             return get_family("bernoulli", self.link)
         return get_family("multinoulli", self.link)
 
+    @lazily
     def linear_predictor(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> Array:
@@ -258,12 +284,14 @@ n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
         eta = self._linear_predictor(X, offset, exposure)
         return eta if self._multilabel or eta.shape[1] > 1 else eta[:, 0]
 
+    @lazily
     def decision_function(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> Array:
         """Return the linear predictor."""
         return self.linear_predictor(X, offset, exposure)
 
+    @lazily
     def predict_proba(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> Array:
@@ -285,6 +313,7 @@ n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
             )
         return over_members(self._by_row(eta))
 
+    @lazily
     def predict_log_proba(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> Array:
@@ -293,6 +322,7 @@ n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
         logs = cast("Bernoulli | Multinoulli", self.family_).log_probabilities(eta)
         return logs[..., 1] if self._multilabel else logs
 
+    @lazily
     def predict(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> NDArray[Any]:
@@ -313,9 +343,33 @@ n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
         exposure: ArrayLike | None = None,
     ) -> float:
         """Return the accuracy: the share of rows (all labels right, if multilabel)."""
+        blocks = blocks_of(X, y, sample_weight, offset, exposure)
+        if blocks is not None:
+            return self._score_blocks(blocks)
         predicted = self.predict(X, offset, exposure)
         y = given_response(self, X, y, sample_weight)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
+    def _score_blocks(self, blocks: Any) -> float:
+        """Return the accuracy over the rows of all blocks together."""
+        check_is_fitted(self)
+        hits, total = added(blocks.map(partial(_hits, self)))
+        if not total:
+            raise ValueError("score() needs rows of positive weight, but the blocks have none.")
+        return float(hits / total)
+
+    def _row_shape(self, method: str) -> tuple[tuple[int, ...], Any]:
+        """Return the shape of a row of what a method of predictions returns, and its type."""
+        if method == "predict":
+            return (
+                ((len(self.classes_),), np.dtype(int))
+                if self._multilabel
+                else ((), self.classes_.dtype)
+            )
+        one = method in ("linear_predictor", "decision_function")
+        if one and self.n_outputs_ == 1 and not self._multilabel:
+            return (), np.dtype(float)
+        return (self.n_outputs_ if one else len(self.classes_),), np.dtype(float)
 
     def _by_row(self, eta: Array) -> Array:
         """Return the probabilities of each network, (k, n, n_classes), or of each label."""
@@ -340,3 +394,12 @@ n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _hits(classifier: DeepGLMClassifier, block: Block, number: int) -> tuple[float, float]:
+    """Return the weight of the rows whose class is right, and that of all."""
+    if not has_rows(block):
+        return 0.0, 0.0
+    weight = check_weight(block.sample_weight, block.X)
+    share = in_block(number, classifier.score, *block)
+    return share * float(weight.sum()), float(weight.sum())

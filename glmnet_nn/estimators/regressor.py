@@ -7,17 +7,20 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.utils.validation import check_array
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from families import Array, ExponentialFamily
+from glmnet_nn.blocks import blocks_of
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._base_model import base_offset
+from glmnet_nn.estimators._block_entry import known_rows, surveyed
+from glmnet_nn.estimators._blockwise import lazily
 from glmnet_nn.estimators._choices import asked_law
 from glmnet_nn.estimators._columns import entered_columns, given_response, known_columns
 from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._partial import by_batches
 from glmnet_nn.estimators._prediction import RegressionPredictions
-from glmnet_nn.estimators._score import explained_deviance
+from glmnet_nn.estimators._score import explained_deviance, explained_deviance_of_blocks
 from glmnet_nn.estimators._validation import (
     check_offset,
     check_weight,
@@ -378,7 +381,11 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             Input outside the rules above, or a y that no finite parameters fit.
         """
         told = (X, y, sample_weight, offset, exposure)
-        self._fit(*self._entered(*told), told=told)
+        blocks = blocks_of(*told)
+        if blocks is not None:
+            self._fit_blocks(blocks, told)
+        else:
+            self._fit(*self._entered(*told), told=told)
         return self
 
     @by_batches
@@ -456,12 +463,14 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         weight = with_trials(sample_weight, trials, rows)
         return rows, columns, family, weight, offset, exposure, trials
 
+    @lazily
     def linear_predictor(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> Array:
         """Return eta = network(x) + offset, shaped as y was; of an ensemble g(mu)."""
         return self._shaped(self._linear_predictor(X, offset, exposure))
 
+    @lazily
     def predict(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
     ) -> Array:
@@ -480,6 +489,9 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
 
         1 is perfect, 0 no better than the mean (with the offset), negative worse.
         """
+        blocks = blocks_of(X, y, sample_weight, offset, exposure)
+        if blocks is not None:
+            return self._score_blocks(blocks)
         eta = self._linear_predictor(X, offset, exposure)
         y = given_response(self, X, y, sample_weight)
         X, offset, exposure = known_columns(self, X, offset, exposure)
@@ -511,6 +523,16 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
 
     def _output_names(self) -> list[str]:
         return [str(k) for k in range(self.n_outputs_)]
+
+    def _score_blocks(self, blocks: Any) -> float:
+        """Return D^2 of the rows of all blocks together."""
+        check_is_fitted(self)
+        source = surveyed(known_rows(self, blocks), self.family_)
+        return explained_deviance_of_blocks(source, self._predictor_of, self.family_)
+
+    def _row_shape(self, method: str) -> tuple[tuple[int, ...], Any]:
+        """Return the shape of a row of what a method of predictions returns, and its type."""
+        return () if self._y_ndim == 1 else (self.n_outputs_,), np.dtype(float)
 
     def _by_row(self, eta: Array) -> Array:
         """Return the means of each network, (k, n), or (k, n, n_outputs)."""

@@ -12,11 +12,12 @@ from scipy import linalg
 from families import Array, ExponentialFamily
 from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.sandwich import meat, without_leverage
-from glmnet_nn.inference.weights import Weighting
+from glmnet_nn.inference.weights import Weighting, likelihood_phi, log_likelihood
 from glmnet_nn.network import laid_out
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.solvers import stacked_qr
+from glmnet_nn.training.start import null_model
 
 _RANK_RCOND = 1e-12
 _ROWS = 4096  # in a block, so that the Jacobian of all rows is never formed
@@ -101,6 +102,46 @@ class Fitted:
         """Pearson residuals r of weight 1, (n, K): S' r = -error."""
         return self.family.pearson(self.rows.y, self.eta)
 
+    @property
+    def pearson_chi2(self) -> float:
+        """The weighted sum of their squares."""
+        return float(self.weights.total @ np.square(self.pearson).sum(axis=1))
+
+    def rounding(self, relative: float) -> float:
+        """Return the dispersion that residuals of this share of the means would give."""
+        return self.rounding_total(relative) / self.total_weight
+
+    def rounding_total(self, relative: float) -> float:
+        """Return the chi^2 that such residuals would give."""
+        mu = self.family.mean(self.eta)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            unit = np.square(relative * mu / np.sqrt(self.family.variance(mu)))
+        return float(np.nansum(self.weights.total @ unit))
+
+    def null_loss(self) -> float:
+        """Return the mean loss of the model with an intercept (and the offset) alone."""
+        return null_model(self.rows, self.family)[1]
+
+    def log_likelihood(self, total_loss: float, scale: float) -> float:
+        """Return the log-likelihood where the loss is ``total_loss``, at the scale of the fit."""
+        phi = likelihood_phi(self.family, self.weights.nobs, total_loss, scale)
+        return self.log_likelihood_at(total_loss, phi)
+
+    def log_likelihood_at(self, total_loss: float, phi: float) -> float:
+        """Return it for this phi."""
+        return log_likelihood(self.family, self.rows.y, self.weights, total_loss, phi)
+
+    def meat(self, options: InferenceOptions, n_parameters: int) -> Array:
+        """Return the M of a sandwich: see :mod:`glmnet_nn.inference.sandwich`."""
+        return meat(
+            self.scores(options.cov_type),
+            options.cov_type,
+            n_parameters=n_parameters,
+            repeats=self.weights.copies,
+            groups=options.groups,
+            maxlags=options.hac_maxlags,
+        )
+
     def blocks(self, width: int) -> Iterator[slice]:
         """Yield blocks of rows, for arrays with ``width`` numbers a row."""
         size = min(_ROWS, max(1, _BLOCK_BYTES // (8 * width)))
@@ -167,14 +208,7 @@ def covariance(fitted: Fitted, phi: float, n_parameters: int, options: Inference
     """
     if not options.is_robust:
         return phi * np.eye(fitted.root.shape[1])
-    M = meat(
-        fitted.scores(options.cov_type),
-        options.cov_type,
-        n_parameters=n_parameters,
-        repeats=fitted.weights.copies,
-        groups=options.groups,
-        maxlags=options.hac_maxlags,
-    )
+    M = fitted.meat(options, n_parameters)
     bread = _inverse(fitted.observed_information(), options.cov_type)
     return np.asarray(bread @ M @ bread)
 

@@ -35,9 +35,7 @@ from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.partial_effects import PartialInference
 from glmnet_nn.inference.residuals import residuals
 from glmnet_nn.inference.summary import Summary
-from glmnet_nn.inference.weights import total_log_likelihood
 from glmnet_nn.training.inputs import Inputs
-from glmnet_nn.training.start import null_model
 
 
 @dataclass(frozen=True)
@@ -166,8 +164,7 @@ class GLMResults(LocalInference, PartialInference):
     @cached_property
     def null_deviance(self) -> float:
         """The deviance of the model with an intercept (and the offset) alone."""
-        fitted = self.fitted
-        return 2 * null_model(fitted.rows, fitted.family)[1] * fitted.total_weight
+        return 2 * self.fitted.null_loss() * self.fitted.total_weight
 
     @cached_property
     def llf(self) -> float:
@@ -180,10 +177,7 @@ class GLMResults(LocalInference, PartialInference):
         return self._log_likelihood(self.null_deviance)
 
     def _log_likelihood(self, deviance: float) -> float:
-        fitted = self.fitted
-        return total_log_likelihood(
-            fitted.family, fitted.rows.y, fitted.weights, deviance / 2, self.scale
-        )
+        return self.fitted.log_likelihood(deviance / 2, self.scale)
 
     @property
     def aic(self) -> float:

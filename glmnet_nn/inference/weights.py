@@ -93,14 +93,22 @@ def log_likelihood(
     return float((weights.total / weights.precision) @ saturated) - total_loss / phi
 
 
-def total_log_likelihood(
-    family: ExponentialFamily, y: Array, weights: Weighting, total_loss: float, scale: float
+def likelihood_phi(
+    family: ExponentialFamily, nobs: float, total_loss: float, scale: float
 ) -> float:
-    """Return the log-likelihood at the scale of the fit.
+    """Return the phi at which a log-likelihood is told: the scale of the fit.
 
     Of a location-scale law it is at the maximum likelihood estimate of phi: so does
     statsmodels, and of least squares it is the usual likelihood.
     """
-    phi = family.likelihood_dispersion(2 * total_loss / weights.nobs)
-    phi = phi if family.is_location_scale else scale
+    if not family.is_location_scale:
+        return scale
+    return family.likelihood_dispersion(2 * total_loss / nobs)
+
+
+def total_log_likelihood(
+    family: ExponentialFamily, y: Array, weights: Weighting, total_loss: float, scale: float
+) -> float:
+    """Return the log-likelihood at the scale of the fit: see :func:`likelihood_phi`."""
+    phi = likelihood_phi(family, weights.nobs, total_loss, scale)
     return log_likelihood(family, y, weights, total_loss, phi)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import scipy
 
 from families import Array, ExponentialFamily
+from glmnet_nn.network import Network
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.objective import Objective
+from glmnet_nn.training.penalties import ElasticNet
 from glmnet_nn.training.polish import scored_output
 from glmnet_nn.training.solvers import Newton
+from glmnet_nn.training.sources import Source
 from glmnet_nn.training.start import linear_objective
 
 _EPS = np.finfo(float).eps
@@ -54,12 +59,16 @@ def level_shift(rows: Rows, family: ExponentialFamily, eta: Array) -> Array:
     >>> bool(np.isclose(level_shift(rows, Poisson(), eta)[0], np.log(3.0)))
     True
     """
+    return _shift(Rows(np.empty((len(eta), 0)), rows.y, rows.weight, eta), family)
+
+
+def _shift(rows: Rows | Source, family: ExponentialFamily) -> Array:
+    """Return b, the offset of rows without inputs being eta."""
     if family.event_ndim:
-        empty = Rows(np.empty((len(eta), 0)), rows.y, rows.weight, eta)
-        objective = linear_objective(empty, family, fit_intercept=True)
-        return Newton(tol=1e-12).solve(objective, np.zeros(eta.shape[1])).w
-    outputs = zip(rows.y.T, eta.T, strict=True)
-    return np.array([_root(family, rows.weight, y, column) for y, column in outputs])
+        objective = linear_objective(rows, family, True, n_features=0)
+        return Newton(tol=1e-12).solve(objective, np.zeros(rows.n_outputs)).w
+    totals = rows.total_weight * rows.mean_response()
+    return np.array([_root(_Output(rows, family, k), total) for k, total in enumerate(totals)])
 
 
 def balanced(objective: Objective, w: Array, refit: bool = False) -> Array:
@@ -70,34 +79,67 @@ def balanced(objective: Objective, w: Array, refit: bool = False) -> Array:
     """
     if refit:
         w = scored_output(objective, w, _RIDGE)
-    eta = np.concatenate([eta for _, eta in objective.predicted(w)])
     moved = w.copy()
     intercept = objective.network.layout.intercept(moved)
     assert intercept is not None
-    intercept += level_shift(objective.rows, objective.family, eta)
+    at_means = objective.rows.seen(partial(_around_means, objective.family, objective.network, w))
+    intercept += _shift(at_means, objective.family)
     return moved
 
 
-def _root(family: ExponentialFamily, weight: Array, y: Array, eta: Array) -> float:
+def _around_means(family: ExponentialFamily, network: Network, w: Array, rows: Rows) -> Rows:
+    """Return rows without inputs whose offset is eta."""
+    nothing = np.zeros(w.size)
+    objective = Objective(rows, family, network, ElasticNet(nothing, nothing))
+    eta = np.concatenate([eta for _, eta in objective.predicted(w)])
+    return Rows(np.empty((len(eta), 0)), rows.y, rows.weight, eta)
+
+
+@dataclass(frozen=True)
+class _Output:
+    """The means of one output with its linear predictors moved by b."""
+
+    rows: Rows | Source
+    family: ExponentialFamily
+    k: int
+
+    def total(self, b: float) -> float:
+        """Return sum_i w_i h(eta_i + b)."""
+        return float(sum(self.rows.map(partial(_total, self.family, self.k, b))))
+
+    def is_feasible(self, b: float) -> bool:
+        """Tell whether every row has a mean."""
+        return all(self.rows.map(partial(_has_means, self.family, self.k, b)))
+
+
+def _total(family: ExponentialFamily, k: int, b: float, rows: Rows) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(rows.weight @ family.mean(np.asarray(rows.offset)[:, k] + b))
+
+
+def _has_means(family: ExponentialFamily, k: int, b: float, rows: Rows) -> bool:
+    return bool(family.is_feasible(np.asarray(rows.offset)[:, k : k + 1] + b))
+
+
+def _root(output: _Output, total: float) -> float:
     """Return b for one output."""
-    total = float(weight @ y)
-    level = float(weight @ family.mean(eta))
+    family = output.family
     if family.link_name in ("log", "identity"):
-        by_log = family.link_name == "log"
-        shift = float(np.log(total / level) if by_log else (total - level) / weight.sum())
-        if not family.is_feasible((eta + shift)[:, None]):
+        level, by_log = output.total(0.0), family.link_name == "log"
+        apart = (total - level) / output.rows.total_weight
+        shift = float(np.log(total / level) if by_log else apart)
+        if not output.is_feasible(shift):
             raise ValueError(_UNREACHABLE)
         return shift
 
     def excess(b: float) -> float:
-        with np.errstate(over="ignore", invalid="ignore"):
-            return float(weight @ family.mean(eta + b)) - total
+        return output.total(b) - total
 
     here = excess(0.0)
     if here == 0.0:
         return 0.0
     for sign in (1.0, -1.0):
-        end = _other_side(family, eta, excess, here, sign)
+        end = _other_side(output, excess, here, sign)
         if end is not None:
             root = scipy.optimize.brentq(excess, 0.0, end, xtol=1e-300, rtol=4 * _EPS)
             return float(root)
@@ -105,17 +147,13 @@ def _root(family: ExponentialFamily, weight: Array, y: Array, eta: Array) -> flo
 
 
 def _other_side(
-    family: ExponentialFamily,
-    eta: Array,
-    excess: Callable[[float], float],
-    here: float,
-    sign: float,
+    output: _Output, excess: Callable[[float], float], here: float, sign: float
 ) -> float | None:
     """Return a b of that sign, its excess of another sign than ``here``; None if the link ends."""
     reached, step, ends = 0.0, 1.0, False
     for _ in range(_REACH):
         trial = reached + sign * step
-        value = excess(trial) if family.is_feasible((eta + trial)[:, None]) else np.nan
+        value = excess(trial) if output.is_feasible(trial) else np.nan
         if not np.isfinite(value):
             ends = True
         elif value * here <= 0:

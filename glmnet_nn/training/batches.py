@@ -65,6 +65,7 @@ class MiniBatches:
         self._x = None if x is None else x.astype(packed.dtype, copy=False)
         saturated = family.conjugate(rows.y).reshape(len(rows), -1).sum(axis=1)
         self._saturated = float(share @ saturated) / len(rows)
+        self.mean_weight = float(rows.weight.sum()) / len(rows)
 
     def sweep(
         self, w: Buffer, gradient: Buffer, order: NDArray[np.intp], step: Callable[[], None]
@@ -79,6 +80,14 @@ class MiniBatches:
         """
         with blas_threads(self.size, self.network.layout.sizes):
             return self._sweep(w, gradient, order, step)
+
+    def kernel_total(self, w: Buffer, gradient: Buffer, index: NDArray[np.intp]) -> float:
+        """Write the mean gradient of one batch to ``gradient``; return its A(theta) - theta y.
+
+        Both with weights of mean 1 over all rows, the second summed.
+        """
+        loss = self.sweep(w, gradient, index, lambda: None)
+        return (loss - self._saturated) * self.n_rows
 
     def _sweep(
         self, w: Buffer, gradient: Buffer, order: NDArray[np.intp], step: Callable[[], None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from families import Array
 from glmnet_nn.network import ShiftedSparse, row_width
 from glmnet_nn.training.inputs import Inputs
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,20 @@ class Rows:
         return row_width(self.X)
 
     @property
+    def n_outputs(self) -> int:
+        """The number of columns of y."""
+        return self.y.shape[1]
+
+    @property
+    def total_weight(self) -> float:
+        """The sum of the weights."""
+        return float(self.weight.sum())
+
+    def mean_response(self) -> Array:
+        """Return the weighted mean of y, (K,)."""
+        return np.asarray(self.weight @ self.y / self.weight.sum())
+
+    @property
     def has_equal_weights(self) -> bool:
         """Whether the weights are one number, seen n times."""
         return self.weight.strides == (0,)
@@ -63,6 +80,14 @@ class Rows:
     def subset(self, index: NDArray | slice) -> Rows:
         """Return the rows at ``index``, as a source of the same kind."""
         return self.take(index)
+
+    def map(self, function: Callable[[Rows], T]) -> list[T]:
+        """Return ``function`` of every block that they come in: of the one in memory."""
+        return [function(self)]
+
+    def seen(self, change: Callable[[Rows], Rows]) -> Rows:
+        """Return what ``change`` makes of them."""
+        return change(self)
 
     def blocks(self, size: int) -> Iterator[Rows]:
         """Yield the rows in order, at most ``size`` at a time."""

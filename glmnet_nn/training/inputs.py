@@ -222,7 +222,12 @@ def full_rank(inputs: Inputs, X: Array) -> Inputs:
     gram = (Z.moments(np.ones(n)) if isinstance(Z, ShiftedSparse) else Z.T @ Z) / max(n, 1)
     if n >= p and p and linalg.eigvalsh(gram, subset_by_index=[0, 0])[0] > 1e-9 * np.trace(gram):
         return inputs
-    R = _triangle(Z)
+    return row_space(inputs, _triangle(Z), n)
+
+
+def row_space(inputs: Inputs, R: Array, n: int) -> Inputs:
+    """Return the inputs, restricted to the row space of R, with R'R = Z'Z of n rows."""
+    p = R.shape[1]
     _, s, Vt = linalg.svd(R, full_matrices=False)
     noise = np.max(np.abs(inputs.center) / inputs.scale, initial=1.0)
     rank = int(np.sum(s > _EPS * max(n, p, noise) * s.max(initial=0.0)))

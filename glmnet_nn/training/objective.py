@@ -6,16 +6,18 @@ F(w) = sum_i w_i [ A(theta_i) - theta_i . y_i + A*(y_i) ] / sum_i w_i + penalty(
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from families import Array, ExponentialFamily
-from glmnet_nn.network import Network, gradient_tangent, hessian, tangent
+from glmnet_nn.network import Network, ShiftedSparse, gradient_tangent, hessian, tangent
 from glmnet_nn.training.batches import MiniBatches
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.moments import Moments
 from glmnet_nn.training.penalties import ElasticNet
 
+_CACHED_ROWS = 4096
 _HESSIAN_BYTES = 2**22  # of the tangents along all parameters for one block of rows
 _BLOCK_BYTES = 2**22  # of the largest array formed for one block of rows
 
@@ -160,6 +162,10 @@ class Objective:
             A *= root[:, None, None]
             r = self.family.pearson(rows.y, eta) * root[:, None]
             yield A.reshape(-1, A.shape[-1]), r.ravel()
+        yield from self.ridge_block(w)
+
+    def ridge_block(self, w: Array) -> Iterator[tuple[Array, Array]]:
+        """Yield the (A, r) of the ridge, if there is one."""
         ridge = np.flatnonzero(self.penalty.l2)
         if len(ridge):
             A = np.zeros((len(ridge), w.size))
@@ -189,7 +195,38 @@ class Objective:
         phi = 2.0 * self.mean_loss(w)
         return self.n_rows / phi if phi > 0 else np.inf
 
+    def pearson_chi2(self, w: Array) -> float:
+        """Return sum_i w_i |r_i|^2, r the Pearson residuals."""
+        return sum(
+            float(rows.weight @ np.square(self.family.pearson(rows.y, eta)).sum(axis=1))
+            for rows, eta in self.predicted(w)
+        )
+
+    def squared_lengths(self) -> float:
+        """Return the mean of |[x 1]|^2."""
+        total = sum(
+            float(rows.weight @ (_row_squares(rows.X) + 1.0))
+            for rows in self.rows.blocks(_CACHED_ROWS)
+        )
+        return total / self.total_weight
+
+    def null_curvature(self, intercept: Array) -> float:
+        """Return the mean Fisher weight where eta is the intercept (and offset) alone."""
+        rows = self.rows
+        eta = np.broadcast_to(intercept, rows.y.shape)
+        eta = eta if rows.offset is None else eta + rows.offset
+        with np.errstate(all="ignore"):
+            weight = self.family.fisher_weight(eta).mean(axis=1)
+        return float(rows.weight @ weight) / self.total_weight
+
     def _block_size(self, width: int = 0) -> int:
         sizes = self.network.layout.sizes
         widest = max(self.rows.width, *sizes[1:], width * sizes[-1])
         return max(256, _BLOCK_BYTES // (8 * widest))
+
+
+def _row_squares(X: Any) -> Array:
+    """Return |x_i|^2 of each row."""
+    if isinstance(X, ShiftedSparse):
+        return X.row_squares()
+    return np.asarray(np.einsum("ij,ij->i", X, X))

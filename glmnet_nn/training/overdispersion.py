@@ -8,11 +8,12 @@ from families import ExponentialFamily
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import Inputs
 from glmnet_nn.training.preliminary import PreliminaryGLM
+from glmnet_nn.training.sources import Source, together
 
 _MOST_ROWS = 20_000  # a percent of phi is more than enough
 
 
-def overdispersion(rows: Rows, inputs: Inputs, family: ExponentialFamily) -> float:
+def overdispersion(rows: Rows | Source, inputs: Inputs, family: ExponentialFamily) -> float:
     """Return max(1, phi), Var[y] = phi V(mu) / w, by Fletcher's estimate in the classical GLM.
 
     Pearson's chi^2 / (n - p), over 1 + the mean of s,
@@ -50,6 +51,8 @@ def overdispersion(rows: Rows, inputs: Inputs, family: ExponentialFamily) -> flo
     if len(rows) > _MOST_ROWS:
         chosen = np.random.default_rng(0).choice(len(rows), _MOST_ROWS, replace=False)
         rows = rows.take(np.sort(chosen))
+    if isinstance(rows, Source):
+        rows = together(rows.map(_as_it_is))
     classical = PreliminaryGLM.of(rows, inputs, family)
     repeats = np.maximum(rows.weight / (1.0 if rows.trials is None else rows.trials), 1.0)
     K = rows.y.shape[1]
@@ -64,3 +67,7 @@ def overdispersion(rows: Rows, inputs: Inputs, family: ExponentialFamily) -> flo
         s = repeats @ (slope * (rows.y - family.mean(eta))) / repeats.sum()
         phi = float(chi2 / freedom / (1.0 + s.mean()))
     return phi if 1.0 < phi < np.inf else 1.0
+
+
+def _as_it_is(rows: Rows) -> Rows:
+    return rows

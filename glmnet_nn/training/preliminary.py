@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from glmnet_nn.training.data import Rows, scaled_rows
 from glmnet_nn.training.inputs import Inputs, full_rank
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.solvers import Newton, NewtonCG, Solution
+from glmnet_nn.training.sources import Source
 from glmnet_nn.training.start import initial_weights, linear_objective, null_model
 
 MOST_COLUMNS = 2000  # of a sparse X: beyond, p x p numbers are more than a rough fit is worth
@@ -22,6 +24,11 @@ _NEAR = 1e-6  # of the slope at the start
 def is_wide(X: Array | ShiftedSparse) -> bool:
     """Tell whether X is sparse with so many columns that p x p arrays are to be avoided."""
     return isinstance(X, ShiftedSparse) and X.shape[1] > MOST_COLUMNS
+
+
+def independent_inputs(rows: Rows | Source, inputs: Inputs) -> Inputs:
+    """Return the inputs, restricted to their row space if columns are dependent."""
+    return rows.full_rank(inputs) if isinstance(rows, Source) else full_rank(inputs, rows.X)
 
 
 @dataclass(frozen=True)
@@ -37,11 +44,12 @@ class PreliminaryGLM:
     is_wide: bool
 
     @classmethod
-    def of(cls, rows: Rows, inputs: Inputs, family: ExponentialFamily) -> PreliminaryGLM:
+    def of(cls, rows: Rows | Source, inputs: Inputs, family: ExponentialFamily) -> PreliminaryGLM:
         """Return that of these rows; ``inputs`` is the scaling of X."""
-        wide = is_wide(rows.X)
-        scaled = scaled_rows(rows, inputs if wide else full_rank(inputs, rows.X))
-        objective = linear_objective(scaled, family, fit_intercept=True)
+        wide = isinstance(rows, Rows) and is_wide(rows.X)
+        design = inputs if wide else independent_inputs(rows, inputs)
+        scaled = rows.seen(partial(scaled_rows, inputs=design))
+        objective = linear_objective(scaled, family, True, design.rank)
         intercept, _ = null_model(rows, family)
         layout = objective.network.layout
         return cls(objective, initial_weights(layout, intercept, np.random.default_rng(0)), wide)

@@ -15,20 +15,20 @@ exponential families and directions of recession"; Correia, Guimaraes and Zylkin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, optimize, sparse
 
 from families import Array
-from glmnet_nn.network import ShiftedSparse
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.solvers import stacked_qr
 from glmnet_nn.training.solvers._problem import Penalty
+from glmnet_nn.training.source_objective import SourceObjective
 
+_MOST_OPEN = 100_000  # rows of blocks that a linear program is asked about
 _FAR = 40.0  # e^-40 is below the rounding of 1: the mean is at its end
 _CACHED_ROWS = 4096
 _BLOCK_BYTES = 2**25  # of rows of G, where there are many columns
@@ -106,21 +106,10 @@ def is_informed(objective: Objective, w: Array, clear: float) -> bool:
     """
     F, flat = objective.information(w), objective.flat_directions()
     F += np.trace(F) * (flat.T @ flat)
-    squares = sum(
-        float(rows.weight @ (_row_squares(rows.X) + 1.0))
-        for rows in objective.rows.blocks(_CACHED_ROWS)
-    )
-    size = objective.rows.y.shape[1] * squares / objective.total_weight
+    size = objective.network.layout.sizes[-1] * objective.squared_lengths()
     F[np.diag_indices_from(F)] -= clear * size
     _, info = linalg.lapack.dpotrf(F, overwrite_a=True)  # positive definite?
     return bool(info == 0)
-
-
-def _row_squares(X: Any) -> Array:
-    """Return |x_i|^2 of each row."""
-    if isinstance(X, ShiftedSparse):
-        return X.row_squares()
-    return np.asarray(np.einsum("ij,ij->i", X, X))
 
 
 @dataclass(frozen=True)
@@ -136,7 +125,7 @@ class Inequalities:
 
     def but(self, kept: NDArray[np.bool_]) -> Inequalities:
         """Return those of other rows."""
-        return Inequalities(self.objective, self.w, kept)
+        return replace(self, kept=kept)
 
     def blocks(self) -> Iterator[Array]:
         """Yield the rows of G that are kept, (m, n_parameters) at a time."""
@@ -165,14 +154,73 @@ class Inequalities:
         p = self.w.size
         if not self.kept.any():
             return np.eye(p)
-        blocks = ((_unit_rows(G), np.zeros(len(G))) for G in self.blocks())
-        _, s, Vt = linalg.svd(stacked_qr(blocks, p)[:p, :p], full_matrices=True)
+        _, s, Vt = linalg.svd(self.triangle()[:p, :p], full_matrices=True)
         rank = int(np.sum(s > _NULL * s.max(initial=0.0)))
         return np.asarray(Vt[rank:].T)
+
+    def triangle(self) -> Array:
+        """Return R of the QR factorisation of the rows scaled to length 1."""
+        blocks = ((_unit_rows(G), np.zeros(len(G))) for G in self.blocks())
+        return stacked_qr(blocks, self.w.size)
+
+
+@dataclass(frozen=True)
+class SourceInequalities(Inequalities):
+    """The same of rows that come in blocks; ``lengths`` are the inequalities of each block."""
+
+    objective: SourceObjective
+    lengths: tuple[int, ...]
+
+    def _of_blocks(self, function: Callable[[Inequalities], list[Array]]) -> list[list[Array]]:
+        own = np.split(self.kept, np.cumsum(self.lengths)[:-1])
+        return self.objective.of_blocks(_of_block, function, self.w, each=own)
+
+    def blocks(self) -> Iterator[Array]:
+        n_open = int(self.kept.sum())
+        if n_open > _MOST_OPEN:
+            raise ValueError(
+                f"the data seem to be separated: {n_open} rows have lost their Fisher weight, and "
+                f"of blocks at most {_MOST_OPEN} can be asked why. Set alpha > 0, or fit a sample "
+                "in memory to see which columns separate."
+            )
+        for found in self._of_blocks(_rows_of):
+            yield from found
+
+    def triangle(self) -> Array:
+        parts = [R for found in self._of_blocks(_triangle_of) for R in found]
+        return stacked_qr(((R[:, :-1], R[:, -1]) for R in parts), self.w.size)
+
+
+def _of_block(
+    block: Objective,
+    function: Callable[[Inequalities], list[Array]],
+    w: Array,
+    kept: NDArray[np.bool_],
+) -> list[Array]:
+    return function(Inequalities(block, w, kept))
+
+
+def _rows_of(inequalities: Inequalities) -> list[Array]:
+    return list(inequalities.blocks())
+
+
+def _triangle_of(inequalities: Inequalities) -> list[Array]:
+    return [inequalities.triangle()]
 
 
 def _inequalities(objective: Objective, w: Array, clear: float) -> Inequalities | None:
     """Return the inequalities of the rows that are not settled as G d = 0, None if all are."""
+    if not isinstance(objective, SourceObjective):
+        unsettled = _unsettled(objective, w, clear)
+        return Inequalities(objective, w, unsettled) if unsettled.any() else None
+    parts = objective.of_blocks(_unsettled, w, clear)
+    if not any(part.any() for part in parts):
+        return None
+    lengths = tuple(len(part) for part in parts)
+    return SourceInequalities(objective, w, np.concatenate(parts), lengths)
+
+
+def _unsettled(objective: Objective, w: Array, clear: float) -> NDArray[np.bool_]:
     settled = []
     for rows in objective.rows.blocks(_CACHED_ROWS):
         eta = objective.linear_predictor(w, rows)[1]
@@ -180,8 +228,7 @@ def _inequalities(objective: Objective, w: Array, clear: float) -> Inequalities 
         repeats = cone.shape[1] // weight.shape[1]
         clearly = np.tile(weight > clear, (1, repeats))
         settled.append((clearly | ~cone.any(axis=2)).ravel())
-    unsettled = ~np.concatenate(settled)
-    return Inequalities(objective, w, unsettled) if unsettled.any() else None
+    return np.asarray(~np.concatenate(settled))
 
 
 def _unit_rows(G: Array) -> Array:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 
 from families import Array, ExponentialFamily, Normal
@@ -10,20 +13,33 @@ from glmnet_nn.training.data import Rows
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import elastic_net
 from glmnet_nn.training.solvers import Newton
+from glmnet_nn.training.source_objective import objective_on
+from glmnet_nn.training.sources import Source
 
 _CACHED_ROWS = 2**16
 _SOUND = 1e-11  # relative
 
 
-def linear_objective(rows: Rows, family: ExponentialFamily, fit_intercept: bool) -> Objective:
-    """Return the unpenalised objective of the GLM with these rows."""
-    layout = Layout((rows.n_features, rows.y.shape[1]), fit_intercept)
+def linear_objective(
+    rows: Rows | Source,
+    family: ExponentialFamily,
+    fit_intercept: bool,
+    n_features: int | None = None,
+) -> Objective:
+    """Return the unpenalised objective of the GLM with these rows.
+
+    ``n_features`` is how many columns of X they have, if that is not how many there are.
+    """
+    p = rows.n_features if n_features is None else n_features
+    layout = Layout((p, rows.n_outputs), fit_intercept)
     network = Network(layout, get_activation("identity"))
-    return Objective(rows, family, network, elastic_net(layout, [0.0], 0.0))
+    return objective_on(rows, family, network, elastic_net(layout, [0.0], 0.0))
 
 
-def saturated_loss(rows: Rows, family: ExponentialFamily) -> float:
+def saturated_loss(rows: Rows | Source, family: ExponentialFamily) -> float:
     """Return the weighted mean of A*(y), the part of the mean loss that no model changes."""
+    if isinstance(rows, Source):
+        return rows.facts.saturated / rows.total_weight
     total = sum(
         float(block.weight @ family.conjugate(block.y).reshape(len(block), -1).sum(axis=1))
         for block in rows.blocks(_CACHED_ROWS)
@@ -32,7 +48,7 @@ def saturated_loss(rows: Rows, family: ExponentialFamily) -> float:
 
 
 def null_model(
-    rows: Rows, family: ExponentialFamily, saturated: float | None = None
+    rows: Rows | Source, family: ExponentialFamily, saturated: float | None = None
 ) -> tuple[Array, float]:
     """Return the intercepts (K,) of the model without inputs, and its mean loss.
 
@@ -45,20 +61,35 @@ def null_model(
     ValueError
         With this offset no intercept was found that gives every row a mean.
     """
-    mean = rows.weight @ rows.y / rows.weight.sum()
+    mean = rows.mean_response()
     with np.errstate(divide="ignore"):
         intercept = family.link_of(mean)
-    empty = Rows(np.empty((len(rows), 0)), rows.y, rows.weight, rows.offset)
-    objective = linear_objective(empty, family, fit_intercept=True)
+    objective = linear_objective(rows.seen(_without_inputs), family, True, n_features=0)
     if not np.all(np.isfinite(intercept)):  # y at the end of its range: the limit
         return intercept, 0.0
-    if rows.offset is not None:
-        intercept = Newton().solve(objective, _null_start(objective, intercept)).w
+    levels = _offset_levels(rows)
+    if levels is not None:
+        intercept = Newton().solve(objective, _null_start(objective, intercept, levels)).w
         return intercept, _require_finite(objective, intercept)
     if saturated is None:
         saturated = saturated_loss(rows, family)
     loss = _constant_loss(family, mean, intercept, saturated)
     return intercept, _require_finite(objective, intercept) if loss is None else loss
+
+
+def _without_inputs(rows: Rows) -> Rows:
+    return Rows(np.empty((len(rows), 0)), rows.y, rows.weight, rows.offset)
+
+
+def _offset_levels(rows: Rows | Source) -> Array | None:
+    """Return the mean of the offset, its least and its largest value, (3, K)."""
+    if isinstance(rows, Source):
+        return rows.facts.offset_levels
+    if rows.offset is None:
+        return None
+    offset = np.broadcast_to(rows.offset, rows.y.shape)
+    mean = rows.weight / rows.weight.sum() @ offset
+    return np.stack([mean, offset.min(axis=0), offset.max(axis=0)])
 
 
 def _constant_loss(
@@ -87,16 +118,13 @@ def _require_finite(objective: Objective, w: Array) -> float:
     return loss
 
 
-def _null_start(objective: Objective, target: Array) -> Array:
+def _null_start(objective: Objective, target: Array, levels: Array) -> Array:
     """Return intercepts at which every mean is one that the law can have, and no overflow.
 
     Linear predictors lie about the target or all on one side of it, whichever has the
     lowest loss: about it they may leave the image of a link, such as eta > 0.
     """
-    rows = objective.rows
-    offset = np.broadcast_to(np.asarray(rows.offset), rows.y.shape)
-    mean = rows.weight / rows.weight.sum() @ offset
-    starts = [target - level for level in (mean, offset.min(axis=0), offset.max(axis=0))]
+    starts = [target - level for level in levels]
     best = min(starts, key=objective.mean_loss)
     _require_finite(objective, best)
     return np.asarray(best)
@@ -180,6 +208,14 @@ def _glorot(shape: tuple[int, int], rng: np.random.Generator) -> Array:
     return rng.uniform(-limit, limit, shape)
 
 
+def _linearised(family: ExponentialFamily, mean: Array, rows: Rows) -> Rows:
+    """Return the rows with the target of the first step of IRLS in the place of y."""
+    target = family.link_of(0.5 * (rows.y + mean))
+    if rows.offset is not None:
+        target = target - rows.offset
+    return replace(rows, y=target, offset=None, trials=None)
+
+
 def feasible_start(objective: Objective, start: Array) -> Array:
     """Return parameters of a GLM at which every mean is one that the law can have.
 
@@ -195,13 +231,10 @@ def feasible_start(objective: Objective, start: Array) -> Array:
     if np.isfinite(objective.mean_loss(start)):
         return start
     rows, family = objective.rows, objective.family
-    share = rows.weight / rows.weight.sum()
-    target = family.link_of(0.5 * (rows.y + share @ rows.y))
-    if rows.offset is not None:
-        target = target - rows.offset
-    normal = Rows(rows.X, target, rows.weight)
+    layout = objective.network.layout
+    normal = rows.seen(partial(_linearised, family, rows.mean_response()))
     found = Newton().solve(
-        linear_objective(normal, Normal(), objective.network.layout.fit_intercept),
+        linear_objective(normal, Normal(), layout.fit_intercept, layout.sizes[0]),
         np.zeros_like(start),
     )
     _require_finite(objective, found.w)

@@ -9,6 +9,7 @@ import numpy as np
 from families import Array, ExponentialFamily
 from glmnet_nn.network import Layout
 from glmnet_nn.training.data import Rows
+from glmnet_nn.training.sources import Source
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,11 @@ class Units:
     middle: Array
     of_y: float
     of_loss: float
+
+    @property
+    def are_given(self) -> bool:
+        """Whether y is seen as given."""
+        return self.of_y == 1.0 and not self.middle.any()
 
     def given(self, layout: Layout, w: Array) -> Array:
         """Return the parameters for y as given: only the output layer changes."""
@@ -47,17 +53,21 @@ class Units:
 AS_GIVEN = Units(1.0, np.zeros(1), 1.0, 1.0)
 
 
-def units_of(rows: Rows, family: ExponentialFamily, fit_intercept: bool) -> Units:
+def units_of(rows: Rows | Source, family: ExponentialFamily, fit_intercept: bool) -> Units:
     """Return units of y where they change but the output layer.
 
     Of a location-scale law the standard deviation of y about its mean (about 0 without an
     intercept). Of other laws with V = mu^p under a link of degree k the mean c of y: then eta
     has the unit c^k and the loss c^(2 - p).
     """
-    share = rows.weight / rows.weight.sum()
-    middle = share @ rows.y
+    if isinstance(rows, Source):
+        middle, variance = rows.mean_response(), rows.facts.response.variance
+    else:
+        share = rows.weight / rows.weight.sum()
+        middle = share @ rows.y
+        variance = share @ np.square(rows.y - middle)
     if family.is_location_scale:
-        unit = float(np.sqrt(np.mean(share @ np.square(rows.y - middle)))) or 1.0
+        unit = float(np.sqrt(np.mean(variance))) or 1.0
         return Units(unit, middle if fit_intercept else np.zeros(1), unit, unit**2)
     order, degree = family.scale_order, family.link_degree
     if order is None or degree is None:

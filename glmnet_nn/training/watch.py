@@ -13,6 +13,7 @@ from families import Array
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.solvers import Solution, State
 from glmnet_nn.training.solvers._problem import Batches
+from glmnet_nn.training.source_objective import SourceObjective
 
 _CUT = {
     "callback": "a callback asked to stop",
@@ -210,3 +211,21 @@ class _WatchedBatches:
         loss = self.batches.sweep(w, gradient, order, step)
         self.watch._swept(w, loss)
         return loss
+
+
+class SourceWatch(Watch, SourceObjective):
+    """The same of the objective of a source: what a watch asks of it is next in its bases."""
+
+
+def watch_of(
+    objective: Objective,
+    start: Array,
+    held_out: Callable[[Array], float] | None = None,
+    descends: bool = True,
+) -> Watch:
+    """Return the watch of an objective, of rows in memory or in blocks."""
+    if not isinstance(objective, SourceObjective):
+        return Watch(objective, start, held_out, descends)
+    watch = SourceWatch(objective, start, held_out, descends)
+    watch.kept = objective.kept
+    return watch
