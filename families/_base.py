@@ -157,6 +157,19 @@ class ExponentialFamily(Parameters, Residuals, SecondOrder, DispersionScore, ABC
         return False
 
     @property
+    def scale_order(self) -> float | None:
+        """The p of V(mu) = mu^p where c y, c > 0, has the same law; None for no such law.
+
+        The loss at c y and c mu is c^(2 - p) times that at y and mu.
+        """
+        return None
+
+    @property
+    def link_degree(self) -> float | None:
+        """The k of g(c mu) = c^k g(mu); None if there is none, or 0."""
+        return self._link.degree
+
+    @property
     def takes_precision(self) -> bool:
         """Whether y of precision w (a mean of w observations) has the law at phi / w."""
         return self.has_dispersion

@@ -73,6 +73,11 @@ class Link(ABC):
         """The same link under its shortest name: Inverse() for Power(-1)."""
         return self
 
+    @property
+    def degree(self) -> float | None:
+        """The k of g(c mu) = c^k g(mu) for every c > 0, if there is one that is not 0."""
+        return None
+
     def average(self, eta: Array) -> Array:
         """Return g((1/k) sum_m g^-1(eta_m)) over the first axis: eta of the mean of k means.
 
@@ -141,6 +146,10 @@ class Identity(Link):
 
     def relative_curvature(self, eta: Array) -> Array:
         return np.zeros_like(eta, dtype=float)
+
+    @property
+    def degree(self) -> float:
+        return 1.0
 
     def average(self, eta: Array) -> Array:
         return np.asarray(np.mean(eta, axis=0))

@@ -99,6 +99,10 @@ class Power(Link):
         named: dict[float, Link] = {1.0: Identity(), **by_exponent}
         return self if type(self) is not Power else named.get(self.exponent, self)
 
+    @property
+    def degree(self) -> float:
+        return self.exponent
+
     def link(self, mu: Array) -> Array:
         with np.errstate(divide="ignore", over="ignore"):
             return np.asarray(np.power(np.asarray(mu, dtype=float), self.exponent))

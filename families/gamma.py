@@ -57,6 +57,10 @@ class Gamma(PositiveMean):
     def variance_order(self, log_mu: Array) -> float:
         return 2.0
 
+    @property
+    def scale_order(self) -> float:
+        return 2.0
+
     def conjugate(self, y: Array) -> Array:
         return np.asarray(-1.0 - np.log(y))
 

@@ -50,6 +50,10 @@ class InverseGaussian(PositiveMean):
     def variance_order(self, log_mu: Array) -> float:
         return 3.0
 
+    @property
+    def scale_order(self) -> float:
+        return 3.0
+
     def conjugate(self, y: Array) -> Array:
         with np.errstate(over="ignore"):
             return np.asarray(0.5 / np.asarray(y))

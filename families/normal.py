@@ -36,6 +36,10 @@ class Normal(ExponentialFamily):
     def is_location_scale(self) -> bool:
         return self.is_canonical
 
+    @property
+    def scale_order(self) -> float:
+        return 0.0
+
     def log_partition(self, theta: Array) -> Array:
         with np.errstate(over="ignore"):
             return np.asarray(0.5 * theta * theta)

@@ -102,6 +102,10 @@ class Tweedie(PositiveMean):
     def variance_order(self, log_mu: Array) -> float:
         return self._power
 
+    @property
+    def scale_order(self) -> float:
+        return self._power
+
     def conjugate(self, y: Array) -> Array:
         p = self._power
         return np.asarray(np.power(y, 2.0 - p) / ((1.0 - p) * (2.0 - p)))

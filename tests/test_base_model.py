@@ -14,7 +14,11 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRe
 from sklearn.model_selection import cross_val_score
 from sklearn.neural_network import MLPClassifier
 
+from families import Poisson
 from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor
+from glmnet_nn.inference.functionals import partial_effects
+from glmnet_nn.network import Layout, Network, get_activation
+from glmnet_nn.training.data import Rows
 
 
 def data(n=600, seed=0):
@@ -211,3 +215,37 @@ def test_whatever_predicts_may_be_a_base():
     model = DeepGLMRegressor("poisson", base=Tariff(), **asked).fit(X, y)
     plain = DeepGLMRegressor("poisson", **asked).fit(X, y)
     assert_allclose(model.predict(X), plain.predict(X), rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::glmnet_nn.exceptions.InferenceWarning")
+def test_average_effects_have_the_slopes_of_the_base():
+    X, y, _ = data(n=120)
+    base = DeepGLMRegressor("poisson", hidden_layer_sizes=()).fit(X, y)
+    asked = {"base": base, "alpha": 0.05, "solver": "lbfgs", "random_state": 0}
+    net = DeepGLMRegressor("poisson", hidden_layer_sizes=(2,), **asked).fit(X, y)
+    results, slopes, mu = net.inference(X, y), net.local_coef(X), net.predict(X)
+    linear = results.average_partial_effects(which="linear")
+    assert_allclose(linear.margeff, slopes.mean(axis=0), rtol=1e-9)
+    of_mean = results.average_partial_effects()
+    assert_allclose(of_mean.margeff, (mu[:, None] * slopes).mean(axis=0), rtol=1e-9)
+    with pytest.raises(ValueError, match="no steps of a base"):
+        results.average_partial_effects(dummy=True)
+    glm = DeepGLMRegressor("poisson", hidden_layer_sizes=(), base=base).fit(X, y)
+    with pytest.raises(ValueError, match="has a base, whose slopes are part"):
+        glm.inference(X, y).get_margeff()
+
+
+def test_gradients_of_effects_know_the_slopes_of_an_offset():
+    rng = np.random.default_rng(0)
+    network = Network(Layout((2, 3, 1)), get_activation("tanh"))
+    w = rng.standard_normal(network.layout.size)
+    X, known, share = rng.standard_normal((7, 2)), rng.standard_normal((7, 1)), np.full(7, 1 / 7)
+    rows = Rows(X, np.zeros((7, 1)), share, rng.standard_normal((7, 1)))
+
+    def effect(w):
+        return partial_effects(network, Poisson(), w, rows, np.array([0.0, 1.0]), True, known)
+
+    gradient = effect(w)[1][0]
+    for i, step in enumerate(1e-6 * np.eye(w.size)):
+        change = share @ (effect(w + step)[0] - effect(w - step)[0])
+        assert_allclose(gradient[i], change / 2e-6, rtol=1e-6, atol=1e-9)

@@ -182,6 +182,8 @@ def test_what_is_wrong_is_said():
     weight = (np.arange(N) < 80).astype(float)
     with pytest.raises(ValueError, match="rows of positive weight"):
         ElasticNetGLMCV(cv=3).fit(X, COUNTS, sample_weight=weight)
+    with pytest.raises(ValueError, match=r"rows of fold 0 nothing.*mean of y is 0.0.*Or shuffle"):
+        ElasticNetGLMCV("poisson").fit(X, np.arange(N) < 40)
     with pytest.raises(ValueError, match="1 class"):
         ElasticNetGLMClassifierCV().fit(X, np.ones(N))
     with pytest.raises(ValueError, match="link must give every linear predictor"):

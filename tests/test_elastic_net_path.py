@@ -332,6 +332,21 @@ def test_what_is_not_reached_is_said():
     assert not path.converged.all()
 
 
+@pytest.mark.parametrize(
+    ("family", "link"), [("bernoulli", "log"), ("tweedie", "identity")], ids=["log", "identity"]
+)
+def test_rows_at_the_end_of_a_link_are_no_storm_of_warnings(family, link):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((150, 6))
+    counts = rng.poisson(rng.uniform(0.2, 2.0, 150) * np.exp(0.3 * X[:, 0] - 0.2 * X[:, 1]))
+    sizes = np.exp(0.1 * X[:, 0]) * rng.gamma(3.0, 1 / 3, 150)
+    y = {"bernoulli": np.minimum(counts, 1), "tweedie": np.where(counts, sizes, 0.0)}[family]
+    with pytest.warns(ConvergenceWarning) as said:
+        path = elastic_net_path(X, y, family=family, link=link, l1_ratio=0.5, n_alphas=20)
+    assert len(said) == 1
+    assert np.isfinite(path.coefs).all()
+
+
 # --------------------------------------------------------------------- results
 
 

@@ -1,9 +1,13 @@
 """Training as users meet it: seeds, curves, early stopping, warm starts, penalties, weights."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 from test_estimator_behaviour import classifier, data, depths, regressor
+
+from glmnet_nn import DeepGLMRegressor
 
 
 def exact(hidden):
@@ -12,6 +16,18 @@ def exact(hidden):
 
 
 # ------------------------------------------------------------------- training
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("effect", ["product", "square"])
+def test_effects_without_a_linear_part_are_found(effect, solver):
+    """From output weights 0 the prior drew such networks to the null model."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 2))
+    mu = X[:, 0] * X[:, 1] if effect == "product" else X[:, 0] ** 2
+    y = mu + 0.5 * rng.standard_normal(300)
+    net = DeepGLMRegressor(solver=solver, random_state=0).fit(X[:200], y[:200])
+    assert np.corrcoef(net.predict(X[200:]), mu[200:])[0, 1] > 0.85
 
 
 @pytest.mark.parametrize("kind", [regressor, classifier])
@@ -184,6 +200,26 @@ def test_rescaling_y(hidden, factor):
     np.testing.assert_allclose(other.predict(X), factor * one.predict(X), rtol=1e-5, atol=atol)
     assert other.dispersion_ == pytest.approx(factor**2 * one.dispersion_, rel=1e-5)
     assert other.score(X, factor * y) == pytest.approx(one.score(X, y), rel=1e-5)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize(
+    ("family", "link", "order"),
+    [("gamma", "inverse", 2), ("inverse_gaussian", "inverse_squared", 3), ("tweedie", "sqrt", 1.5)],
+)
+def test_rescaling_y_of_positive_laws(family, link, order, solver):
+    """Claims in cents are claims in euros, under links whose eta has a unit too."""
+    X, y, *_ = data()
+    asked = {"link": link, "hidden": (4,), "alpha": "auto", "solver": solver, "max_iter": 40}
+    offset = 0.01 * X[:, 0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        one = regressor(family, **asked).fit(X, y + 1.0, offset=offset)
+        degree = one.family_.link_degree
+        other = regressor(family, **asked).fit(X, 1e3 * (y + 1.0), offset=1e3**degree * offset)
+    assert one.deviance_ < 0.98 * one.null_deviance_, "it learns"
+    np.testing.assert_allclose(other.predict(X), 1e3 * one.predict(X), rtol=1e-6)
+    np.testing.assert_allclose(other.loss_, 1e3 ** (2 - order) * one.loss_, rtol=1e-6)
 
 
 @depths

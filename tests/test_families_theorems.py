@@ -128,6 +128,19 @@ def test_loss_is_the_divergence_from_the_mean(pair):
 
 
 @pairs
+def test_a_change_of_unit_goes_through_link_and_loss(pair):
+    """g(c mu) = c^k g(mu), and the loss of c y is c^(2 - p) times that of y."""
+    c, degree, order = 1e3, pair.link_degree, pair.scale_order
+    if degree is not None:
+        mu = means(pair)
+        close(pair.link.link(c * mu), c**degree * pair.link.link(mu), rtol=1e-12)
+    if order is not None:
+        y = means(pair)[:, None]
+        mu = means(pair) + 0.1
+        close(pair.divergence(c * y, c * mu), c ** (2.0 - order) * pair.divergence(y, mu))
+
+
+@pairs
 def test_every_row_stands_alone(pair):
     """Whatever else is in the batch: zeros and ones may take a shorter way than proportions."""
     y, eta = grid(pair)

@@ -83,7 +83,7 @@ def test_it_drops_whole_variables(solver, skip):
     y = np.cos(2 * X[:, 0]) + X[:, 1] * X[:, 0] + 0.5 * X[:, 2] + 0.3 * rng.normal(size=800)
     model = DeepGLMRegressor(
         hidden_layer_sizes=(8,), alpha=0.01, l1_ratio=0.9, group_lasso=True, solver=solver,
-        skip_connection=skip, random_state=0, max_iter=400, batch_size=800,
+        skip_connection=skip, random_state=1, max_iter=400, batch_size=800,
     )  # fmt: skip
     if solver == "lbfgs":
         model.set_params(max_iter=5000)

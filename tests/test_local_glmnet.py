@@ -311,9 +311,8 @@ def test_errors_of_local_coefficients_are_a_numeric_delta_method(skip):
 @pytest.mark.filterwarnings("ignore::glmnet_nn.InferenceWarning")
 def test_intervals_of_predictions_come_with_the_fit():
     X, y, *_ = poisson(n=300)
-    net = DeepGLMRegressor("poisson", hidden_layer_sizes=(2,), store_covariance=True, **LOCAL).fit(
-        X, y
-    )
+    asked = {"hidden_layer_sizes": (2,), "solver": "lbfgs", **LOCAL}
+    net = DeepGLMRegressor("poisson", store_covariance=True, **asked).fit(X, y)
     low, high = net.predict_interval(X, kind="mean").T
     assert np.all((low < net.predict(X)) & (net.predict(X) < high))
     results = net.inference(X, y)
@@ -375,7 +374,7 @@ def test_a_group_lasso_takes_columns_out_of_the_coefficients():
     X, y, *_ = poisson(n=300)
     X = np.column_stack([X, np.random.default_rng(5).normal(size=(300, 2))])
     net = DeepGLMRegressor(
-        "poisson", hidden_layer_sizes=(3,), alpha=0.02, l1_ratio=1.0, group_lasso=True, **LOCAL
+        "poisson", hidden_layer_sizes=(3,), alpha=0.05, l1_ratio=1.0, group_lasso=True, **LOCAL
     ).fit(X, y)
     gone = ~net.coefs_[0].any(axis=1)
     assert gone.any()
@@ -433,3 +432,6 @@ def test_members_start_at_the_glm_and_are_kept_in_files(tmp_path):
         assert_array_equal(again.predict(X), net.predict(X))
         assert_array_equal(again.local_coef(X), net.local_coef(X))
     assert_allclose(again.estimators_[0].attention_center_, X.mean(axis=0), rtol=1e-12)
+    for name in ("attention_center_", "attention_intercept_"):
+        assert hasattr(again.estimators_[0], name)
+        assert not hasattr(again, name), "an ensemble has none, and can be inspected"

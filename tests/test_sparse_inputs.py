@@ -183,7 +183,7 @@ NETWORKS = {
         "fit_intercept": False,
     },
     "balanced": {"solver": "lbfgs", "balance": "refit"},
-    "columns as given": {"solver": "lbfgs", "standardize": False},
+    "columns as given": {"solver": "lbfgs", "standardize": False, "max_iter": 20},
     "groups": {"solver": "lbfgs", "alpha": 0.01, "l1_ratio": 1.0, "group_lasso": True},
     "ensemble": {"solver": "lbfgs", "n_estimators": 2},
 }

@@ -186,6 +186,8 @@ def test_categories_keep_their_order_and_what_is_missing_is_a_level():
     found = actual_expected([1, 2, 3, 4], np.ones(4), by)
     assert found.index.tolist() == ["low", "high", "missing"]
     np.testing.assert_allclose(found["actual"], [3.0, 1.0, 3.0])
+    bare = actual_expected([1, 2, 3, 4], np.ones(4), by.array)
+    pd.testing.assert_frame_equal(bare, found)
     numbers = actual_expected(np.ones(5), np.ones(5), [1.0, np.nan, 2.0, 3.0, 4.0], n_bins=2)
     assert numbers.index.tolist() == ["1 to 2", "3 to 4", "missing"]
     assert actual_expected([1, 2], [1, 1], [True, False]).index.tolist() == [False, True]
@@ -313,6 +315,28 @@ def test_odds_ratios_of_a_logit_and_no_other_link():
     other = DeepGLMRegressor("bernoulli", link="probit", hidden_layer_sizes=()).fit(X, y)
     with pytest.raises(ValueError, match=r"the link is 'probit'\. Fit with link='log'"):
         relativities(other.inference(X, y))
+
+
+@pytest.mark.filterwarnings("ignore::glmnet_nn.exceptions.InferenceWarning")
+def test_relativities_of_networks_are_those_of_local_coefficients():
+    rng = np.random.default_rng(5)
+    X = pd.DataFrame({"a": rng.standard_normal(80), "by_q": rng.integers(0, 2, 80).astype(float)})
+    y = rng.poisson(np.exp(0.5 * X["a"] * X["by_q"]))
+    net = DeepGLMRegressor(
+        "poisson", hidden_layer_sizes=(2,), alpha=0.1, solver="lbfgs", tol=1e-9, random_state=0
+    ).fit(X, y)
+    results, slopes = net.inference(X, y), net.local_coef(X)
+    places = [("a", ""), ("by", "q")]
+    found = relativities(results, {"by": "p"})
+    np.testing.assert_allclose(found.loc[places, "relativity"], np.exp(slopes.mean(axis=0)))
+    np.testing.assert_array_equal(found.loc[("by", "p")], [0.0, 0.0, 1.0, 1.0, 1.0])
+    one = results.local_coef(X[:1])
+    found = relativities(one, {"by": "p"}, alpha=0.1)
+    np.testing.assert_allclose(found.loc[places, "relativity"], np.exp(slopes[0]))
+    limits = np.exp(one.conf_int(0.1)[0])
+    np.testing.assert_allclose(found.loc[places, ["lower", "upper"]], limits)
+    with pytest.raises(ValueError, match=r"of several rows or outputs, of shape \(2, 2\)"):
+        relativities(results.local_coef(X[:2]))
 
 
 # ------------------------------------------------------------------ refusals

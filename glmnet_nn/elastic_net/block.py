@@ -154,9 +154,10 @@ class Block:
         slope = metric.reduced_slope(points.slope[k], points.slope_b[k])
         Qw = metric.Q @ w
         square = float(w @ Qw + 2.0 * np.abs(slope) @ np.abs(w) + 4.0 * metric.square)
+        square = square if square > 0 else 1.0  # rounding, where Q has large entries
         tol = 0.1 * max(self.tol, 0.01 * self.left[k] if np.isfinite(self.left[k]) else self.tol)
         settle = metric.settled if l2 == 0 else np.asarray
-        target, gap = minimise(metric.Q, Qw - slope, l1, l2, w, square or 1.0, tol, settle)
+        target, gap = minimise(metric.Q, Qw - slope, l1, l2, w, square, tol, settle)
         change = target - w
         b_step = metric.intercept_change(change, points.slope_b[k])
         self.w_step[k] = 0.0

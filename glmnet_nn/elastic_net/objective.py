@@ -182,6 +182,9 @@ class PathObjective:
             if not family.is_canonical:
                 observed = family.observed_weight(self.y, eta)
                 weight = np.where((observed > 0) & np.isfinite(observed), observed, weight)
+            finite = np.isfinite(weight)
+            if not finite.all():  # rows at the end of a link
+                weight = np.where(finite, weight, np.max(weight, where=finite, initial=0.0))
             error = family.error(self.y, eta)
             square = np.where(weight > 0, np.square(error) / weight, 0.0)
         pairs = {(k, l): self.share * v for k, l, v in family.fisher_couplings(eta)}

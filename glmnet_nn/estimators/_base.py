@@ -210,7 +210,6 @@ class BaseDeepGLM(
             hidden=hidden,
             architecture=self.architecture if hidden else "dense",
             skip=self._skip() if hidden else False,
-            paired=self.base is not None or penalised,
             activation=self.activation,
             alpha=alpha,
             l1_ratio=self.l1_ratio,

@@ -15,7 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from families import Array, ExponentialFamily, Link, known_links
-from glmnet_nn.elastic_net import ElasticNetPath, fitted_path
+from glmnet_nn.elastic_net import ElasticNetPath, PathData, fitted_path
 from glmnet_nn.elastic_net.selection import (
     RULES,
     HeldOut,
@@ -25,7 +25,13 @@ from glmnet_nn.elastic_net.selection import (
     present_in,
 )
 from glmnet_nn.estimators._columns import take_columns
-from glmnet_nn.estimators._validation import FLOATING, check_offset, check_weight, with_trials
+from glmnet_nn.estimators._validation import (
+    FLOATING,
+    check_estimable,
+    check_offset,
+    check_weight,
+    with_trials,
+)
 from glmnet_nn.estimators.paths import SPARSE, feature_names, path_data, path_options, warn_of
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -104,6 +110,7 @@ class BaseElasticNetCV(BaseEstimator):
         weight = check_weight(with_trials(known[0], family.response(columns)[1], columns), columns)
         folds = self._folds(X, groups_of, weight > 0)
         data = path_data(X, target, family, *known)
+        _check_learnable(folds, data, family)
         names = feature_names(getattr(self, "feature_names_in_", None), X.shape[1])
         self._paths: list[ElasticNetPath] = []
         self._held_out: list[HeldOut] = []
@@ -226,6 +233,18 @@ class BaseElasticNetCV(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _check_learnable(folds: list[Fold], data: PathData, family: ExponentialFamily) -> None:
+    """Raise if the rows outside some fold have no mean that a model reaches."""
+    for number, (train, _) in enumerate(folds):
+        try:
+            check_estimable(family, data.y[train], data.weight[train])
+        except ValueError as error:
+            raise ValueError(
+                f"without the rows of fold {number} nothing is to be learned. {error} Or shuffle "
+                "them, as by cv=KFold(5, shuffle=True, random_state=0)."
+            ) from error
 
 
 def _table(path: ElasticNetPath, held: HeldOut) -> pd.DataFrame:

@@ -12,14 +12,11 @@ from families import Array
 from glmnet_nn.estimators._choices import choose_balance
 from glmnet_nn.estimators._search import best_of
 from glmnet_nn.estimators._task import (
-    AS_GIVEN,
     Specification,
-    Units,
     mean_curvature,
     objective_of,
     prior,
     scaled_inputs,
-    units_of,
 )
 from glmnet_nn.estimators._waiting import Iteration
 from glmnet_nn.network import Layer, Layout, Network
@@ -48,6 +45,7 @@ from glmnet_nn.training.start import (
     saturated_loss,
 )
 from glmnet_nn.training.threads import at_most, n_blas_threads
+from glmnet_nn.training.units import AS_GIVEN, Units, units_of
 
 _CLEAR = 1e-6  # Fisher weights above this, of the null model's, take part in no separation
 _SMALL = 5000  # rows up to which a linear program may ask all of them
@@ -100,7 +98,7 @@ def fit_network(
             found = _sampled(rows, intercept, null_loss, saturated, spec, n_threads)
         if found is not None:
             return found
-    if glm is None and spec.paired and spec.hidden:
+    if glm is None and spec.hidden:
         nothing = np.zeros((y.shape[1], X.shape[1]))
         glm = Layer(nothing, intercept if spec.fit_intercept else None)
     inputs = scaled_inputs(rows, spec)
@@ -108,7 +106,8 @@ def fit_network(
     is_mle = not spec.hidden and not any(alpha)
     reduced = full_rank(inputs, X) if is_mle else inputs
     exact = spec.solver == "newton"
-    working, units = (reduced, AS_GIVEN) if exact else (inputs, units_of(rows, spec))
+    working = reduced if exact else inputs
+    units = AS_GIVEN if exact else units_of(rows, spec.family, spec.fit_intercept)
     objective = objective_of(rows, working, alpha, units, spec)
     task = _Task(
         rows, spec, working, reduced, units, alpha, is_mle, objective, intercept, null_loss

@@ -15,15 +15,12 @@ from families import Array, ExponentialFamily
 from glmnet_nn.estimators._fit import Fit
 from glmnet_nn.estimators._nested import nested_glm
 from glmnet_nn.estimators._task import (
-    AS_GIVEN,
     Specification,
-    Units,
     can_be_centred,
     glm_seen,
     mean_curvature,
     objective_of,
     preliminary_dispersion,
-    units_of,
 )
 from glmnet_nn.inference import RIDGE, ObservedInformation, Search, recommended_starts
 from glmnet_nn.training.data import Rows
@@ -32,6 +29,7 @@ from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.search import best_optimum, least_loss_of_a_unit
 from glmnet_nn.training.solvers import LBFGS, DampedNewton, Solution
 from glmnet_nn.training.start import initial_weights, null_model, paired_weights
+from glmnet_nn.training.units import AS_GIVEN, Units, units_of
 
 _LEAST_DISPERSION = 1e-8  # of the null model's: without residuals there would be no ridge
 _ROUNDS = 10  # of estimating phi, on which the ridge depends
@@ -163,14 +161,14 @@ class _Task:
         self.rows, self.spec = rows, spec
         self.intercept, self.null_loss = null_model(rows, spec.family)
         self.inputs = standardized(rows.X, rows.weight, center=can_be_centred(spec))
-        self.units = units_of(rows, spec)
+        self.units = units_of(rows, spec.family, spec.fit_intercept)
         self.total = float(rows.weight.sum())
         self.layout = self.objective(1.0).network.layout
         known = (rows.X, rows.y, rows.weight, rows.offset)
         self.glm = nested_glm(*known, spec) if self.layout.nests_glm else None
 
     def _alpha(self, phi: float) -> list[float]:
-        """Return one alpha a layer: that of the output weights is for weights in units of y."""
+        """Return one alpha a layer: that of the output weights is in units of eta."""
         alpha = RIDGE * phi / self.total
         return [alpha] * len(self.spec.hidden) + [alpha / self.units.unit**2]
 
@@ -220,7 +218,7 @@ class _Task:
 
     def log_likelihood(self, phi: float, seen: Array) -> float:
         """Return one log-likelihood on the scale of F; of overdispersed y a quasi one."""
-        return max(phi, self._pearson(phi, seen)) / self.units.unit**2 / self.total
+        return max(phi, self._pearson(phi, seen)) / self.units.of_loss / self.total
 
     def fit(self, phi: float, solution: Solution) -> Fit:
         """Return the fit for X and y as given."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from families import Array
@@ -131,17 +132,26 @@ class LocalCoefMixin:
     @property
     def attention_center_(self) -> Array:
         """The c of ``regression_attention``, (p,): 0 where the intercept has it."""
-        network = self._attending()
+        network = self._attended()
         center = network.center if isinstance(network, LocalNetwork) else None
         return np.zeros(network.layout.sizes[0]) if center is None else center.copy()
 
     @property
     def attention_intercept_(self) -> float | Array:
         """The b of ``regression_attention``: a number, or (n_outputs,)."""
-        layout = self._attending().layout
+        layout = self._attended().layout
         b = layout.intercept(self._weights)
         b = np.zeros(layout.sizes[-1]) if b is None else b
         return float(b[0]) if len(b) == 1 else b
+
+    def _attended(self) -> Any:
+        """Return the network, for an attribute that a model without attentions has not."""
+        try:
+            return self._attending()
+        except NotFittedError:  # an AttributeError as well
+            raise
+        except ValueError as error:
+            raise AttributeError(str(error)) from error
 
     def _attending(self) -> Any:
         """Return the network, if it has attentions."""

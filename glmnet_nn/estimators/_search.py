@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from families import Array
-from glmnet_nn.estimators._task import Specification, Units, glm_seen, mean_curvature
+from glmnet_nn.estimators._task import Specification, glm_seen, mean_curvature
 from glmnet_nn.network import Layer
 from glmnet_nn.training.bias_reduction import reduce_bias
 from glmnet_nn.training.inputs import Inputs, unfolded
@@ -17,10 +17,12 @@ from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.polish import polished
 from glmnet_nn.training.solvers import LBFGS, Adam, Curves, Newton, NewtonCG, Solution
 from glmnet_nn.training.start import feasible_start, initial_weights, paired_weights
+from glmnet_nn.training.units import Units
 from glmnet_nn.training.watch import Watch
 
 _ANEW = 4
 _NO_GAIN = 1e-6  # of F
+_SLOWER = (1.0, 0.25, 0.0625)  # rates of adam, where a step may leave the image of a link
 
 
 def best_of(
@@ -36,8 +38,9 @@ def best_of(
     """Solve from ``n_init`` random starts (one, if there is no hidden layer); keep the best.
 
     The best has the lowest F or, if rows are held out, the lowest deviance of these. Every
-    start is the null model with this intercept or, if given, ``glm``, for X and y as given.
-    With few rows the penalty may draw a network back to that GLM before it has found what
+    start is ``glm``, for X and y as given, or without hidden layers the null model with this
+    intercept. With few rows the penalty may draw a network back to that GLM (of a network
+    without one in it: the null model) before it has found what
     there is: where all rows are used in each step and no end is below the GLM, up to four more
     starts are tried, each with output weights twice as large.
 
@@ -46,14 +49,14 @@ def best_of(
     layout = objective.network.layout
     training, validation = _split(objective, spec)
     seen = (intercept - units.middle) / units.unit
-    scale = _Scale(mean_curvature(objective, seen), null_loss / units.unit**2)
+    scale = _Scale(mean_curvature(objective, seen), null_loss / units.of_loss)
     solutions: list[Solution] = []
     n_init = spec.n_init if spec.hidden else 1
     again = _ANEW if glm is not None and spec.solver != "adam" and spec.start is None else 0
 
     def solve(start: Array, rng: np.random.Generator, name: str) -> bool:
         """Tell whether that was the last search."""
-        found = _solve(training, validation, start, rng, scale, spec, name, units.unit, fit)
+        found = _solve(training, validation, start, rng, scale, spec, name, units.of_loss, fit)
         solutions.append(found)
         return spec.waiting is not None and spec.waiting.is_over
 
@@ -87,8 +90,7 @@ def best_of(
 
 def most_searches(spec: Specification) -> int:
     """Return the largest number of searches of :func:`best_of`."""
-    around_glm = bool(spec.hidden) and (spec.nests_glm or spec.paired)
-    more = _ANEW if around_glm and spec.solver != "adam" else spec.start is not None
+    more = _ANEW if spec.hidden and spec.solver != "adam" else spec.start is not None
     return (spec.n_init if spec.hidden else 1) + more
 
 
@@ -124,7 +126,7 @@ def _solve(
     scale: _Scale,
     spec: Specification,
     name: str,
-    unit: float,
+    of_loss: float,
     fit: Callable[[Solution], Any],
 ) -> Solution:
     held_out = None if validation is None else lambda w: 2.0 * validation.mean_loss(w)
@@ -137,7 +139,7 @@ def _solve(
         watch,
         spec.max_iter,
         name,
-        unit,
+        of_loss,
         lambda solution: (fit(solution), spec),
     )
 
@@ -159,18 +161,22 @@ def _run(
         tol = spec.tol * scale.curvature
         solver = LBFGS if spec.solver == "lbfgs" else NewtonCG
         return solver(tol, spec.max_iter).solve(training, start, report)
-    adam = Adam(
-        epochs=spec.max_iter,
-        batch_size=min(spec.batch_size, training.n_rows),
-        learning_rate=spec.learning_rate,
-        schedule=spec.schedule,
-        rng=rng,
-        validation=validation,
-        patience=spec.patience,
-        tol=spec.tol * 2.0 * scale.null_loss,
-        eps=1e-6 * scale.curvature,
-    )
-    return adam.solve(training, start, report)
+    for slower in (1.0,) if spec.family.has_safe_link else _SLOWER:
+        adam = Adam(
+            epochs=spec.max_iter,
+            batch_size=min(spec.batch_size, training.n_rows),
+            learning_rate=slower * spec.learning_rate,
+            schedule=spec.schedule,
+            rng=rng,
+            validation=validation,
+            patience=spec.patience,
+            tol=spec.tol * 2.0 * scale.null_loss,
+            eps=1e-6 * scale.curvature,
+        )
+        found = adam.solve(training, start, report)
+        if found.converged:
+            break
+    return found
 
 
 def _split(objective: Objective, spec: Specification) -> tuple[Objective, Objective | None]:

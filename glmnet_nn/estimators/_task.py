@@ -24,6 +24,7 @@ from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.overdispersion import overdispersion
 from glmnet_nn.training.penalties import elastic_net
 from glmnet_nn.training.preliminary import PreliminaryGLM
+from glmnet_nn.training.units import AS_GIVEN, Units, units_of
 
 PRIOR_PRECISION = 10.0
 _REACH = 3.0  # standard deviations: an outlier is an input no larger than that
@@ -42,7 +43,6 @@ class Specification:
     hidden: tuple[int, ...]
     architecture: str
     skip: bool | str
-    paired: bool
     activation: str
     alpha: list[float] | None
     l1_ratio: float
@@ -114,44 +114,15 @@ def objective_of(
     network = network_on(layout, get_activation(spec.activation), inputs.bounds)
     penalises_raw = not spec.hidden and spec.standardize is not True and inputs.basis is None
     scale = inputs.scale if penalises_raw else None
-    penalty = elastic_net(layout, alpha, spec.l1_ratio, scale, units.unit, spec.group_lasso)
+    penalty = elastic_net(
+        layout, alpha, spec.l1_ratio, scale, units.unit, spec.group_lasso, units.of_loss
+    )
     offset = None if rows.offset is None else rows.offset / units.unit
-    y = rows.y if units is AS_GIVEN else (rows.y - units.middle) / units.unit
+    y = rows.y if units is AS_GIVEN else (rows.y - units.middle) / units.of_y
     # few passes, or batches that make a copy of their own
     lazily = spec.solver in ("newton", "adam") and not spec.bias_reduction
     scaled = scaled_rows(Rows(rows.X, y, rows.weight, offset), inputs, lazily)
     return Objective(scaled, spec.family, network, penalty)
-
-
-@dataclass(frozen=True)
-class Units:
-    """y = middle + unit * (the y that a first-order solver sees)."""
-
-    unit: float
-    middle: Array
-
-    def given(self, layout: Layout, w: Array) -> Array:
-        """Return the parameters for y as given: only the output layer changes."""
-        w = w.copy()
-        for part in layout.output_parts(w):
-            part *= self.unit
-        b = layout.intercept(w)
-        if b is not None:
-            b += self.middle
-        return w
-
-    def seen(self, layout: Layout, w: Array) -> Array:
-        """Return the parameters for the y that the solver sees: `given` undone."""
-        w = w.copy()
-        b = layout.intercept(w)
-        if b is not None:
-            b -= self.middle
-        for part in layout.output_parts(w):
-            part /= self.unit
-        return w
-
-
-AS_GIVEN = Units(1.0, np.zeros(1))
 
 
 def glm_seen(glm: Layer, inputs: Inputs, units: Units) -> Layer:
@@ -160,24 +131,11 @@ def glm_seen(glm: Layer, inputs: Inputs, units: Units) -> Layer:
     return Layer(W / units.unit, None if b is None else (b - units.middle) / units.unit)
 
 
-def units_of(rows: Rows, spec: Specification) -> Units:
-    """Return the mean and standard deviation of y, where they change but the output layer.
-
-    That is so for location-scale laws alone, and for the mean only with an intercept.
-    """
-    if not spec.family.is_location_scale:
-        return AS_GIVEN
-    share = rows.weight / rows.weight.sum()
-    middle = share @ rows.y
-    unit = float(np.sqrt(np.mean(share @ np.square(rows.y - middle)))) or 1.0
-    return Units(unit, middle if spec.fit_intercept else np.zeros(1))
-
-
 def prior(rows: Rows, inputs: Inputs, spec: Specification, null_loss: float) -> list[float]:
     """Return alpha="auto": 0 for the GLM, else a Gaussian prior of precision 10.
 
     On the summed log-likelihood, or the quasi-likelihood of overdispersed counts: alpha =
-    10 phi / sum w. The output weights carry the unit of y, so their prior is in that unit.
+    10 phi / sum w. The output weights carry the unit of eta, so their prior is in that unit.
     """
     if not spec.hidden:
         return [0.0]
@@ -186,7 +144,8 @@ def prior(rows: Rows, inputs: Inputs, spec: Specification, null_loss: float) -> 
     else:
         phi = overdispersion(rows, inputs, spec.family)
     alpha = PRIOR_PRECISION * phi / float(rows.weight.sum())
-    return [alpha] * len(spec.hidden) + [alpha / units_of(rows, spec).unit ** 2]
+    unit = units_of(rows, spec.family, spec.fit_intercept).unit
+    return [alpha] * len(spec.hidden) + [alpha / unit**2]
 
 
 def preliminary_dispersion(

@@ -114,7 +114,7 @@ class Waiting:
         watch: Watch,
         max_iter: int,
         name: str,
-        unit: float,
+        of_loss: float,
         fit: Callable[[Solution], tuple[Any, Any]],
     ) -> Solution:
         """Return where the search ends, or where it is when it is cut short.
@@ -129,24 +129,24 @@ class Waiting:
         max_iter : int
         name : str
             Which of several searches it is, if there are several.
-        unit : float
-            That of y for the solver.
+        of_loss : float
+            The unit of the loss for the solver.
         fit : callable
             The fit that a solution makes, and its specification.
         """
 
         def describe(n_iter: int, value: float) -> Iteration:
             watch.curve.append(value)
-            deviance = watch.deviance(value) * unit**2
+            deviance = watch.deviance(value) * of_loss
             if not self.observers:
                 return Iteration(n_iter, value)
-            held_out = watch.held_out_curve[-1] * unit**2 if watch.held_out_curve else None
+            held_out = watch.held_out_curve[-1] * of_loss if watch.held_out_curve else None
             return Iteration(
                 n_iter,
                 value,
                 deviance,
                 held_out,
-                lambda: fit(_in_unit(watch.solution("callback"), unit)),
+                lambda: fit(_in_unit(watch.solution("callback"), of_loss)),
             )
 
         try:
@@ -158,7 +158,7 @@ class Waiting:
             raise_if_repeated()
             self.interrupted = True
             found = watch.solution("interrupt")
-        return _in_unit(found, unit)
+        return _in_unit(found, of_loss)
 
     def counting(
         self, items: Iterable[T], n_items: int, unit: str, note: Callable[[T], str] | None = None
@@ -168,13 +168,13 @@ class Waiting:
         return bars[0].counting(items, n_items, unit, note) if bars else items
 
 
-def _in_unit(found: Solution, unit: float) -> Solution:
-    """Return the solution with its curves, of a loss that is quadratic in y, in the unit of y."""
-    if unit == 1.0:
+def _in_unit(found: Solution, of_loss: float) -> Solution:
+    """Return the solution with its curves in the unit of the loss of y as given."""
+    if of_loss == 1.0:
         return found
 
     def scaled(curve: tuple[float, ...]) -> tuple[float, ...]:
-        return tuple(unit**2 * value for value in curve)
+        return tuple(of_loss * value for value in curve)
 
     return replace(
         found,

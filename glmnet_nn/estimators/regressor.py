@@ -78,7 +78,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         log-likelihood, alpha = 10 phi / sum w, with phi from a preliminary GLM: the
         dispersion, the overdispersion of counts (at least 1), 1 of classes; for the
         Normal law with identity link the output weights are measured in standard
-        deviations of y.
+        deviations of y, for Gamma, inverse Gaussian and Tweedie laws under a power link (as
+        the canonical ones) in that power of its mean.
     l1_ratio : float, default=0.0
         Share of the absolute values in the penalty; weights become exactly 0 by a
         proximal step.
@@ -129,7 +130,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         How the rate of adam goes: up over the first tenth of ``max_iter`` and down to 0
         along a cosine, or always the same.
     learning_rate_init : float, default=0.01
-        The peak of that rate.
+        The peak of that rate. Where a step leaves the range of a link that has an end
+        (inverse, or identity for counts), a quarter of it is tried, then a sixteenth.
     early_stopping : bool, default=False
         Hold out ``validation_fraction`` of the rows and stop adam when their
         deviance has not improved for ``n_iter_no_change`` epochs; the best is kept.

@@ -54,23 +54,34 @@ class ColumnEffects:
 
 
 def column_effects(
-    fitted: Fitted, inputs: Inputs, mean: bool, dummy: bool, block: int
+    fitted: Fitted, inputs: Inputs, mean: bool, dummy: bool, block: int, known: Array | None
 ) -> ColumnEffects:
     """Return d mu / d x_j (or of eta) at every row, ``block`` of them at a time.
 
-    With ``dummy`` it is, for columns of 0 and 1, mu at 1 less mu at 0.
+    With ``dummy`` it is, for columns of 0 and 1, mu at 1 less mu at 0. ``known``, (n, K, p), is
+    the part of d eta / d x that the offset has: that of a base.
     """
     shares = fitted.weights.shares
     rows = replace(fitted.rows, weight=shares)
     found = [
-        _effects_of(fitted, inputs, rows, j, mean, dummy, block) for j in range(rows.X.shape[1])
+        _effects_of(
+            fitted, inputs, rows, j, mean, dummy, block, None if known is None else known[..., j]
+        )
+        for j in range(rows.X.shape[1])
     ]
     by_row, gradients = zip(*found, strict=True)
     return ColumnEffects(np.stack(by_row, axis=1), shares, np.concatenate(gradients))
 
 
 def _effects_of(
-    fitted: Fitted, inputs: Inputs, rows: Rows, j: int, mean: bool, dummy: bool, size: int
+    fitted: Fitted,
+    inputs: Inputs,
+    rows: Rows,
+    j: int,
+    mean: bool,
+    dummy: bool,
+    size: int,
+    known: Array | None,
 ) -> tuple[Array, Array]:
     """Return the effects of column j, (n, K), and the gradients of their averages, (K, q)."""
     model = (fitted.objective.network, fitted.family, fitted.w)
@@ -79,12 +90,13 @@ def _effects_of(
     binary = dummy and len(levels) == 2 and np.allclose(levels, (0.0, 1.0), atol=1e-12)
     direction = inputs.directions()[j]
     effects, gradients = [], np.zeros(())
-    for block in rows.blocks(size):
+    for first, block in zip(range(0, len(rows), size), rows.blocks(size), strict=True):
         if binary:
             ends = [_at(block, j, (value - center) / scale) for value in (0.0, 1.0)]
             found, gradient = functionals.steps(*model, *ends)
         else:
-            found, gradient = functionals.partial_effects(*model, block, direction, mean)
+            slope = 0.0 if known is None else known[first : first + size]
+            found, gradient = functionals.partial_effects(*model, block, direction, mean, slope)
         effects.append(found)
         gradients = gradients + gradient
     return np.concatenate(effects), gradients

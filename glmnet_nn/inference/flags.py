@@ -8,6 +8,7 @@ import numpy as np
 
 from families import Array
 from glmnet_nn.inference.observed import RIDGE, ObservedInformation, recommended_starts
+from glmnet_nn.training.units import units_of
 
 MOST_DECREMENT = 1e-3
 _LARGEST_WEIGHT = 10.0
@@ -104,13 +105,9 @@ def find_flags(
 
 
 def _output_unit(information: ObservedInformation) -> float:
-    """Return the standard deviation of y for a location-scale law, else 1."""
+    """Return the unit of eta: of a location-scale law the standard deviation of y."""
     objective = information.objective
-    if not objective.family.is_location_scale:
-        return 1.0
-    share = objective.rows.weight / objective.total_weight
-    y = objective.rows.y
-    return float(np.sqrt(np.mean(share @ np.square(y - share @ y)))) or 1.0
+    return units_of(objective.rows, objective.family, fit_intercept=True).unit
 
 
 def _largest_weight(information: ObservedInformation) -> float:

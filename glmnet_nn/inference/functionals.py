@@ -85,31 +85,39 @@ def means(network: Network, family: ExponentialFamily, w: Array, rows: Rows) -> 
 
 
 def partial_effects(
-    network: Network, family: ExponentialFamily, w: Array, rows: Rows, direction: Array, mean: bool
+    network: Network,
+    family: ExponentialFamily,
+    w: Array,
+    rows: Rows,
+    direction: Array,
+    mean: bool,
+    known: Array | float = 0.0,
 ) -> tuple[Array, Array]:
     """Return d mu_k / dt, z moving by ``direction`` dt, of every row, (n, K); and the gradient, \
 (K, q), of their average.
 
     The average is weighted by ``rows.weight``, which sums to 1. For ``mean=False`` it is
-    d eta_k / dt; of a vector law less that of the first output, which is left out.
+    d eta_k / dt; of a vector law less that of the first output, which is left out. ``known`` is
+    the part of d eta_k / dt that the offset has, (n, K).
     """
     inputs, eta = network.forward(w, rows.X)
     eta = eta if rows.offset is None else eta + rows.offset
     along = np.broadcast_to(direction, rows.X.shape)
     moved = tangent(network, w, inputs, input_tangent=along)
+    slope = moved.eta + known
     share, gradients = rows.weight[:, None], []
     for e in _units(eta):
         if mean:
             seed = family.mean_tangent(eta, e)
-            change = family.mean_second_tangent(eta, e, moved.eta)
+            change = family.mean_second_tangent(eta, e, slope)
         else:
             seed, change = e - _units(eta)[0] * bool(family.event_ndim), np.zeros_like(eta)
         gradients.append(gradient_tangent(network, w, inputs, moved, share * seed, share * change))
     if mean:
-        return family.mean_tangent(eta, moved.eta), np.array(gradients)
+        return family.mean_tangent(eta, slope), np.array(gradients)
     if family.event_ndim:
-        return moved.eta[:, 1:] - moved.eta[:, :1], np.array(gradients[1:])
-    return moved.eta, np.array(gradients)
+        return slope[:, 1:] - slope[:, :1], np.array(gradients[1:])
+    return slope, np.array(gradients)
 
 
 def steps(

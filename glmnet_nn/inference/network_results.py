@@ -287,6 +287,8 @@ class NetworkResults(LocalInference, PartialInference):
     ) -> AverageEffects:
         """Return the average over the rows of the fit of d mu / d x_j, for each column.
 
+        The slopes of a ``base`` are part of them, taken as known.
+
         Parameters
         ----------
         target : {"sample", "population"}, default="sample"
@@ -306,7 +308,11 @@ class NetworkResults(LocalInference, PartialInference):
                 raise ValueError(f"{name} must be one of {list(known)}, but got {given!r}.")
         if dummy and which == "linear":
             raise ValueError("dummy=True is for which='mean': a step of eta is a contrast().")
-        found = column_effects(self.fitted, self.inputs, which == "mean", dummy, self._block)
+        of_base = self.door.base_slopes(self.inputs.given(self.fitted.rows.X))
+        if dummy and of_base is not None:
+            raise ValueError("dummy=True knows no steps of a base: such a step is a contrast().")
+        mean = which == "mean"
+        found = column_effects(self.fitted, self.inputs, mean, dummy, self._block, of_base)
         average, G = found.average, found.gradients
         variance = np.square(G @ self._root).sum(axis=1)
         if target == "population":

@@ -360,6 +360,11 @@ class GLMResults(LocalInference, PartialInference):
             Whether 0/1 columns are stepped from 0 to 1, and columns of other whole numbers
             >= 0 from x - 1 to x + 1, halved.
         """
+        if self.door.base_slopes(self.population.X[:1]) is not None:
+            raise ValueError(
+                "get_margeff() is of the coefficients alone, but this model has a base, whose "
+                "slopes are part of d mu / d x. Use local_coef(X), the slopes of eta."
+            )
         effects = Effects(at, method, dummy, count)
         return effects.of(self.predictor, self.population, self.coefficients, self.V, self._df)
 

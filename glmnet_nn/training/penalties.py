@@ -138,6 +138,7 @@ def elastic_net(
     input_scale: Array | None = None,
     output_scale: float = 1.0,
     group_inputs: bool = False,
+    loss_scale: float | None = None,
 ) -> ElasticNet:
     """Return sum_l alpha_l [ l1_ratio |W_l|_1 + (1 - l1_ratio) / 2 |W_l|_2^2 ].
 
@@ -155,12 +156,16 @@ def elastic_net(
         If given, the penalty falls on W_0 / input_scale: the weights of the
         unscaled inputs, while W_0 belongs to inputs divided by ``input_scale``.
     output_scale : float, default=1.0
-        The loss is that of y / output_scale, hence the whole objective is divided by
-        its square, while the penalty falls on output_scale W_L, the weights for y.
+        The linear predictor is that of y over output_scale, while the penalty falls on
+        output_scale W_L, the weights for y.
     group_inputs : bool, default=False
         In the first layer sqrt(n_out) sum_j |W_0[:, j]|_2 takes the place of |W_0|_1: the
         weights of an input become 0 together.
+    loss_scale : float, optional
+        What the loss, and hence the whole objective, is divided by; by default the square of
+        ``output_scale``, as for least squares.
     """
+    loss_scale = output_scale**2 if loss_scale is None else loss_scale
     l1, l2 = np.zeros(layout.size), np.zeros(layout.size)
     alike = np.ones(layout.size)
     layout.skipping(alike)[:] = 0.0  # the GLM beside the network
@@ -174,7 +179,7 @@ def elastic_net(
     output = layout.slices[-1][0]
     l1[output] *= output_scale
     l2[output] *= output_scale**2
-    l1, l2 = l1 / output_scale**2, l2 / output_scale**2
+    l1, l2 = l1 / loss_scale, l2 / loss_scale
     if not (group_inputs and l1_ratio > 0):
         return ElasticNet(l1, l2)
     first, n_out = layout.slices[0][0], layout.sizes[1]

@@ -105,12 +105,16 @@ def _null_start(objective: Objective, target: Array) -> Array:
 def initial_weights(layout: Layout, intercept: Array | float, rng: np.random.Generator) -> Array:
     """Return parameters whose predictions are those of the null model.
 
-    Hidden weights are uniform on +- sqrt(6 / (n_in + n_out)) (Glorot and Bengio
-    2010), output weights 0, the output intercept that of the null model.
+    Hidden weights and offsets are uniform on +- sqrt(6 / (n_in + n_out)) (Glorot and Bengio
+    2010), output weights 0, the output intercept that of the null model. (With offsets 0 a tanh
+    network is an odd function of centred inputs: squares and products have no slope in its
+    weights.)
     """
     flat = np.zeros(layout.size)
-    for W, _ in layout.layers(flat)[:-1]:
+    for W, b in layout.layers(flat)[:-1]:
         W[:] = _glorot(W.shape, rng)
+        assert b is not None  # hidden layers have offsets
+        b[:] = _glorot(W.shape, rng)[:, 0]
     b = layout.intercept(flat)
     if b is not None:
         b[:] = intercept
@@ -122,11 +126,12 @@ def paired_weights(
 ) -> Array:
     """Return parameters whose predictions are those of a GLM, and that can leave it.
 
-    At the maximum likelihood estimate of a GLM the residuals are orthogonal to the inputs,
-    and all but orthogonal to hidden outputs, which are nearly linear at first. From output
-    weights 0 a network with an L2 penalty never moves, therefore: the gradient reaches the
-    hidden weights through the output weights. (An L1 penalty sets them to 0 before that, at
-    the null model too.) So these are random, and the last hidden
+    The null model is one such GLM. From output weights 0 a network with a penalty may never
+    move: the gradient reaches the hidden weights through the output weights, and before that
+    the penalty draws them to 0. Hidden outputs are nearly linear at first, and so the gradient
+    of the output weights small too: where y depends on squares and products of inputs, and at
+    the maximum likelihood estimate of a GLM, whose residuals are orthogonal to the inputs. So
+    output weights are random, and the last hidden
     units come in pairs (of the same weights; a unit may be left over) whose output weights
     are v and -v: a pair adds nothing, but its units have gradients of opposite sign.
 
@@ -161,6 +166,8 @@ def paired_weights(
     v = size * _glorot((len(output.W), pairs), rng)
     first, second = slice(0, 2 * pairs, 2), slice(1, 2 * pairs, 2)
     last.W[second] = last.W[first]
+    assert last.b is not None  # hidden layers have offsets
+    last.b[second] = last.b[first]
     output.W[:, first], output.W[:, second] = v, -v
     if layout.nests_glm:
         layout.glm(flat)[:] = glm.W

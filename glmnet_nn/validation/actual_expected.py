@@ -58,7 +58,8 @@ def actual_expected(
     b       2.0     3.0       2.0    1.5
     """
     seen = observations(y, mu, sample_weight, exposure)
-    factor = by if isinstance(by, pd.Series) else np.asarray(by)
+    keeps_order = isinstance(by, pd.Categorical | pd.CategoricalIndex)
+    factor = pd.Series(by) if keeps_order else by if isinstance(by, pd.Series) else np.asarray(by)
     if factor.shape != (seen.n_given,):
         raise ValueError(
             f"by must have one value for each of the {seen.n_given} rows, but its shape is "

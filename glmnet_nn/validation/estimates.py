@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import special
 
 from families import Array
-from glmnet_nn.inference import GLMResults, NetworkResults
+from glmnet_nn.inference import GLMResults, LocalCoefficients, NetworkResults
 from glmnet_nn.inference.margins import MarginalEffects
 
 _ESTIMATES = ("estimate", "coef", "params")
@@ -44,7 +44,8 @@ def read_estimates(source: Any, alpha: float) -> Estimates:
 
     Parameters
     ----------
-    source : GLMResults, NetworkResults, effects, results of statsmodels, or DataFrame
+    source : GLMResults, NetworkResults, effects, local coefficients of one row, results of \
+statsmodels, or DataFrame
         A network stands for its average partial effects on the linear predictor, which of a
         GLM are its coefficients. Of other results ``params``, ``bse`` and ``conf_int(alpha)`` are
         taken. A table has columns "estimate" and "se" ("coef" and "std err", "params" and "bse"
@@ -70,6 +71,8 @@ def read_estimates(source: Any, alpha: float) -> Estimates:
         return _of_effects(effects, alpha, source.family.link_name)
     if isinstance(source, MarginalEffects):
         return _of_effects(source, alpha, None)
+    if isinstance(source, LocalCoefficients):
+        return _of_one_row(source, alpha)
     if not all(hasattr(source, name) for name in ("params", "bse", "conf_int")):
         raise TypeError(
             "estimates must be the results of inference(), results with params, bse and "
@@ -106,6 +109,17 @@ def _of_effects(effects: MarginalEffects, alpha: float, link: str | None) -> Est
         limits = limits.transpose(1, 0, 2).reshape(-1, 2)
     estimate, se = _by_output(effects.margeff), _by_output(effects.margeff_se)
     return Estimates(names, estimate, se, limits, link)
+
+
+def _of_one_row(slopes: LocalCoefficients, alpha: float) -> Estimates:
+    if slopes.coef.shape != (1, len(slopes.names)):
+        raise ValueError(
+            "a table has one local coefficient of each column, but got those of several rows or "
+            f"outputs, of shape {slopes.coef.shape}. Pass local_coef(X[:1]) of one row; of several "
+            "see their relativities()."
+        )
+    limits = slopes.conf_int(alpha)[0]
+    return Estimates(slopes.names, slopes.coef[0], slopes.se[0], limits, slopes.link_name)
 
 
 def _of_table(table: pd.DataFrame, alpha: float) -> Estimates:

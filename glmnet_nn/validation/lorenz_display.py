@@ -153,7 +153,7 @@ class RelativitiesDisplay(Display):
         ax: Any = None,
         **data: Any,
     ) -> RelativitiesDisplay:
-        """Draw the relativities of a model without hidden layers, fitted to these data.
+        """Draw the relativities of a model fitted to these data.
 
         ``data`` are arguments of ``inference()``: sample_weight, exposure, cov_type, ... The model
         may be the last step of a pipeline, or the best of a search.

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from families import Array
-from glmnet_nn.inference import GLMResults
+from glmnet_nn.inference import GLMResults, LocalCoefficients, NetworkResults
 from glmnet_nn.validation.estimates import Estimates, read_estimates
 
 _MULTIPLICATIVE = ("log", "logit")  # links under which exp(coefficient) multiplies
@@ -29,11 +29,12 @@ def relativities(
 
     Parameters
     ----------
-    estimates : results or DataFrame
-        What ``model.inference(X, y)`` of a model without hidden layers returned; or any table
-        of estimates and standard errors, such as means of local coefficients: columns
-        "estimate" and "se" ("coef" and "std err", "params" and "bse" do as well), one row a
-        coefficient.
+    estimates : results, LocalCoefficients or DataFrame
+        What ``model.inference(X, y)`` returned: coefficients or, with hidden layers, the means
+        of the local coefficients over the rows of the fit. Local coefficients of one row,
+        ``inference(X, y).local_coef(x)``. Or any table of estimates and standard errors:
+        columns "estimate" and "se" ("coef" and "std err", "params" and "bse" do as well), one
+        row a coefficient.
     base : dict of factor to level, optional
         The base level of each factor that was coded by 0/1 columns called ``factor_level``, as
         by scikit-learn's OneHotEncoder(drop="first"): the rows of those columns are its other
@@ -52,8 +53,8 @@ def relativities(
     Raises
     ------
     ValueError, TypeError
-        The link is not multiplicative; the table has no estimates or standard errors; no
-        column belongs to a factor, or one to two of them.
+        The link is not multiplicative; local coefficients are of several rows; the table has
+        no estimates or standard errors; no column belongs to a factor, or one to two of them.
 
     Examples
     --------
@@ -102,9 +103,9 @@ def relativities(
 
 def _read(source: Any, alpha: float) -> Estimates:
     """Return the estimates, if their exp multiplies."""
-    if not isinstance(source, GLMResults | pd.DataFrame):
+    if not isinstance(source, GLMResults | NetworkResults | LocalCoefficients | pd.DataFrame):
         raise TypeError(
-            "estimates must be the results of inference() of a model without hidden layers, or a "
+            "estimates must be the results of inference(), local coefficients of one row, or a "
             f"DataFrame with columns 'estimate' and 'se', but got a {type(source).__name__}."
         )
     found = read_estimates(source, alpha)
