@@ -119,7 +119,7 @@ def _api() -> Any:
 
 def _design(estimator: BaseDeepGLM, rows: Rows) -> pd.DataFrame:
     require_array(rows.X, "to_statsmodels() makes a table of X")
-    design = pd.DataFrame(rows.X, columns=estimator._column_names())
+    design = pd.DataFrame(rows.X, columns=estimator.feature_names_)
     if estimator.fit_intercept:
         design.insert(0, "Intercept", 1.0)
     return design

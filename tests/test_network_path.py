@@ -105,7 +105,7 @@ def test_columns_leave_the_network():
         "poisson", hidden_layer_sizes=(4,), alpha=0.01, l1_ratio=0.9, group_lasso=True,
         random_state=0,
     )  # fmt: skip
-    found = glm_to_net_path(net, X, y, cv=2, strengths=[4.0, 0.25], rule="min")
+    found = glm_to_net_path(net, X, y, cv=2, strengths=[6.0, 0.25], rule="min")
     assert found.table["n_inputs"].iloc[1] < 3
     assert found.table["n_inputs"].iloc[2] >= 1
     assert found.models[1].coefs_[0][1].any()  # b, whose effect is not linear

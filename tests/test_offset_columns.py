@@ -92,7 +92,7 @@ def test_classifier_reads_the_column():
 @pytest.mark.parametrize(
     ("parameters", "change", "error", "words"),
     [
-        ({}, lambda X: X.to_numpy(), TypeError, "must be a DataFrame, but it is a ndarray"),
+        ({}, lambda X: X.to_numpy(), TypeError, "must be a table, but it is a ndarray"),
         ({}, lambda X: X.drop(columns="time"), ValueError, "0 of its columns.*1 for rates"),
         ({}, lambda X: pd.concat([X, X[["time"]]], axis=1), ValueError, "2 of its columns"),
         ({"offset": "time"}, lambda X: X, ValueError, "different columns"),

@@ -291,6 +291,7 @@ def test_of_a_network_it_is_the_delta_method():
     assert table.index.names == ["row", "output"]
 
 
+@pytest.mark.filterwarnings("ignore::glmnet_nn.exceptions.InferenceWarning")
 def test_networks_have_predictive_laws_too():
     rng = np.random.default_rng(4)
     X = rng.uniform(-3, 3, (300, 1))

@@ -315,8 +315,10 @@ def test_read_only_arrays(hidden):
 @depths
 def test_a_frame_of_strings(hidden):
     X = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": ["x", "y", "z"]})
+    with pytest.raises(ValueError, match=r"columns \['b'\] hold categories or strings"):
+        glm(hidden_layer_sizes=hidden, categorical=None).fit(X, [1.0, 2.0, 4.0])
     with pytest.raises(ValueError, match="could not convert string to float"):
-        glm(hidden_layer_sizes=hidden).fit(X, [1.0, 2.0, 4.0])
+        glm(hidden_layer_sizes=hidden).fit(X.to_numpy(), [1.0, 2.0, 4.0])
 
 
 def test_one_row():

@@ -11,6 +11,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_consistent_length
 
 from families import Array
+from glmnet_nn.tables import as_frame
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def sample_of(X: Any, y: Any, weight: Array, weighted: bool, offset: Any, exposu
     ValueError, TypeError
         Lengths differ, a column is not there, a number is not finite, an exposure not > 0.
     """
-    y = np.asarray(y)
+    X, y = as_frame(X), np.asarray(y)
     names = [column for column in (offset, exposure) if isinstance(column, str)]
     known = {
         name: _numbers(name, _column(X, name, values), len(y))

@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from families import Array, ExponentialFamily
 from glmnet_nn.estimators._network_inference import objective_of_fit
+from glmnet_nn.estimators._tables import known_matrix
 from glmnet_nn.estimators._task import PRIOR_PRECISION
 from glmnet_nn.exceptions import BoundaryWarning
 from glmnet_nn.inference.weights import Weighting
@@ -73,7 +74,7 @@ class Observations:
 
     def leverages(self, mean: BaseEstimator, phi: Array) -> Array:
         """Return the leverage of one observation of each row in the fitted mean, (n,)."""
-        X = np.asarray(self.X, dtype=float)
+        X: Array = known_matrix(mean, self.X, dtype=np.float64)
         offset = None if self.offset is None else self.offset[:, None]
         rows = Rows(X, self.y[:, None], self.weights.total / phi, offset)
         objective = objective_of_fit(mean, rows)

@@ -24,14 +24,22 @@ from glmnet_nn.estimators._notices import warn_of_fits
 from glmnet_nn.estimators._profile import LawEstimate, fit_law
 from glmnet_nn.estimators._sparse import check_sparse
 from glmnet_nn.estimators._statistics import StatisticsMixin
+from glmnet_nn.estimators._tables import TABLE_CONSTRAINTS, TableMixin, fitted_matrix
 from glmnet_nn.estimators._task import Specification, layout_of
-from glmnet_nn.estimators._validation import check_estimable, check_offset, check_weight
+from glmnet_nn.estimators._validation import (
+    COMPRESSED,
+    as_inputs,
+    check_estimable,
+    check_offset,
+    check_weight,
+)
 from glmnet_nn.inference import Estimate, Search
 from glmnet_nn.network import Network, ShiftedSparse, known_activations
 from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
 
 
 class BaseDeepGLM(
+    TableMixin,
     FromFormulaMixin,
     LocalCoefMixin,
     StatisticsMixin,
@@ -59,6 +67,7 @@ class BaseDeepGLM(
         "formula": [str, None],
         "offset": [str, None],
         "exposure": [str, None],
+        **TABLE_CONSTRAINTS,
         "standardize": [StrOptions({"auto"}), "boolean"],
         "solver": [StrOptions({"auto", *SOLVERS})],
         "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -97,6 +106,9 @@ class BaseDeepGLM(
         formula: str | None = None,
         offset: str | None = None,
         exposure: str | None = None,
+        categorical: Any = "auto",
+        unseen: str = "error",
+        missing: str = "error",
         standardize: str | bool = "auto",
         solver: str = "auto",
         max_iter: str | int = "auto",
@@ -131,6 +143,9 @@ class BaseDeepGLM(
         self.formula = formula
         self.offset = offset
         self.exposure = exposure
+        self.categorical = categorical
+        self.unseen = unseen
+        self.missing = missing
         self.standardize = standardize
         self.solver = solver
         self.max_iter = max_iter
@@ -343,12 +358,15 @@ class BaseDeepGLM(
         if fit.estimable is not None:
             self.estimable_coef_ = fit.estimable
 
-    def _column_names(self) -> list[str]:
-        """Return the names of the columns of X, x0, x1, ... if it had none."""
-        known = getattr(self, "feature_names_in_", None)
-        if known is None:
-            return [f"x{j}" for j in range(self.n_features_in_)]
-        return [str(name) for name in known]
+    def _entered_matrix(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, **checks: Any
+    ) -> tuple[Array, NDArray[Any]]:
+        """Return X as numbers and y, checked; where eta has x beta, factors have a reference."""
+        linear = self.skip_connection is not False or self.architecture == "local"
+        reference = linear or not self._hidden_sizes()
+        checks["accept_sparse"] = COMPRESSED
+        rows, target = fitted_matrix(self, X, y, sample_weight, reference=reference, **checks)
+        return as_inputs(rows), target
 
     # -------------------------------------------------------------- predict
 
@@ -400,11 +418,11 @@ class BaseDeepGLM(
 
     @property
     def input_bounds_(self) -> Array:
-        """Lower and upper ends, (2, n_features): values of X beyond count as these."""
+        """Lower and upper ends of ``feature_names_``, (2, p): values beyond count as these."""
         check_is_fitted(self)
         bounds = (self.estimators_[0] if self._is_ensemble else self)._network.bounds
         if bounds is None:
-            return np.repeat([[-np.inf], [np.inf]], self.n_features_in_, axis=1)
+            return np.repeat([[-np.inf], [np.inf]], len(self.feature_names_), axis=1)
         return np.stack([bounds.low, bounds.high])
 
     @property

@@ -79,16 +79,25 @@ def _check_base(base: Any, classes: NDArray[Any] | None) -> None:
         )
 
 
-def base_slopes(base: Any, X: Any, family: ExponentialFamily) -> Array | None:
+def base_slopes(base: Any, X: Any, family: ExponentialFamily, coded: bool) -> Array | None:
     """Return the slopes of the linear predictor of ``base``, (n, K, p); None if there is no base.
+
+    ``coded`` tells whether the network sees columns of X coded.
 
     Raises
     ------
     ValueError
-        They are not known: it has no ``local_coef``, as a tree, or another link.
+        They are not known: it has no ``local_coef``, as a tree, or another link; or they are
+        slopes in other columns than those of the network.
     """
     if base is None:
         return None
+    if coded:
+        raise ValueError(
+            "slopes are those of the whole linear predictor, but the network codes columns of X, "
+            f"and base, a {type(base).__name__}, has slopes in others. Encode X before both of "
+            "them, or use base=None."
+        )
     if not hasattr(base, "local_coef") or getattr(base, "link_", None) != family.link:
         raise ValueError(
             f"local_coef() is the slope of the whole linear predictor, but that of base, a "

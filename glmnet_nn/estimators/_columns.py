@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from glmnet_nn.estimators._base_model import base_offset
 from glmnet_nn.estimators._formula import fitted_design, pandas_frame, response
 from glmnet_nn.estimators._validation import check_weight
+from glmnet_nn.tables import as_frame
 
 _NEUTRAL = {"offset": "0 for no offset", "exposure": "1 for rates"}
 
@@ -20,6 +21,8 @@ def take_columns(
     estimator: BaseEstimator, X: Any, offset: ArrayLike | None, exposure: ArrayLike | None
 ) -> tuple[Any, ArrayLike | None, ArrayLike | None]:
     """Return X without the columns that the constructor names, offset and exposure.
+
+    A table of another library is a DataFrame from here on.
 
     scikit-learn's tools hand on nothing but X and y, and rows of X when they split: an
     offset that is a column of X stays with its row.
@@ -31,6 +34,7 @@ def take_columns(
     ValueError
         It is not in X, there twice, named twice, or the argument is given as well.
     """
+    X = as_frame(X)
     asked = {
         name: column
         for name, column in (("offset", estimator.offset), ("exposure", estimator.exposure))
@@ -139,7 +143,7 @@ def _column(X: Any, name: str, column: str) -> Any:
     """Return the one column of X of that name."""
     if not hasattr(X, "columns"):
         raise TypeError(
-            f"{name}={column!r} names a column, so X must be a DataFrame, but it is a "
+            f"{name}={column!r} names a column, so X must be a table, but it is a "
             f"{type(X).__name__}. Pass a DataFrame (a transformer gives one after "
             f".set_output(transform='pandas')), or set {name}=None and pass {name} as an argument."
         )

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from families import Array
 from glmnet_nn.estimators._alternation import Observations
 from glmnet_nn.estimators._inference import glm_results
+from glmnet_nn.estimators._tables import known_matrix
 from glmnet_nn.estimators._validation import row_labels
 from glmnet_nn.inference import DoubleGLMResults, GLMResults, InferenceOptions, PartResults
 from glmnet_nn.inference.double_glm import dispersion_covariance
@@ -36,13 +37,22 @@ def double_glm_results(
     options = InferenceOptions(cov_type, use_t=use_t, dispersion=1.0)
     mean = glm_results(
         estimator.mean_,
-        _rows(data.X, data.y, weights.copies, weights.precision / phi, data.offset),
+        _rows(
+            estimator.mean_, data.X, data.y, weights.copies, weights.precision / phi, data.offset
+        ),
         row_labels(data.X, len(phi)),
         options,
     )
     dispersion = glm_results(
         estimator.dispersion_model_,
-        _rows(data.Z, response, weights.copies, information, data.dispersion_offset),
+        _rows(
+            estimator.dispersion_model_,
+            data.Z,
+            response,
+            weights.copies,
+            information,
+            data.dispersion_offset,
+        ),
         row_labels(data.Z, len(phi)),
         options,
     )
@@ -61,10 +71,13 @@ def double_glm_results(
     )
 
 
-def _rows(X: Any, y: Array, copies: Array, precision: Array, offset: Array | None) -> Rows:
+def _rows(
+    model: Any, X: Any, y: Array, copies: Array, precision: Array, offset: Array | None
+) -> Rows:
     """Return rows that are some copies of an observation of that precision."""
     known = None if offset is None else offset[:, None]
-    return Rows(np.asarray(X, dtype=float), y[:, None], copies * precision, known, precision)
+    numbers = known_matrix(model, X, dtype=np.float64)
+    return Rows(numbers, y[:, None], copies * precision, known, precision)
 
 
 def _part(results: GLMResults) -> PartResults:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
 
 from families import Array
 from glmnet_nn.estimators._base_model import base_slopes
 from glmnet_nn.estimators._columns import known_columns
 from glmnet_nn.estimators._sparse import accepted_sparse
+from glmnet_nn.estimators._tables import known_matrix
 from glmnet_nn.estimators._validation import as_inputs, check_offset, row_labels
 
 
@@ -35,7 +35,7 @@ class Door:
         X, offset, exposure = known_columns(estimator, X, offset, exposure)
         accepted = accepted_sparse(estimator)
         rows: Array = as_inputs(
-            validate_data(estimator, X, reset=False, dtype=np.float64, accept_sparse=accepted)
+            known_matrix(estimator, X, dtype=np.float64, accept_sparse=accepted)
         )
         known = check_offset(offset, exposure, estimator.family_, len(rows), estimator.n_outputs_)
         return rows, known, row_labels(X, len(rows))
@@ -43,5 +43,7 @@ class Door:
     def base_slopes(self, rows: Array) -> Array | None:
         """Return d eta / d x of ``base`` at validated rows, (n, K, p); None without a base."""
         names = getattr(self.estimator, "feature_names_in_", None)
-        X = rows if names is None else pd.DataFrame(rows, columns=names)
-        return base_slopes(self.estimator.base, X, self.estimator.family_)
+        plain = names is None or self.estimator._coding is not None
+        X = rows if plain else pd.DataFrame(rows, columns=names)
+        coded = self.estimator._coding is not None
+        return base_slopes(self.estimator.base, X, self.estimator.family_, coded)

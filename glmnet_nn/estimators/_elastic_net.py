@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from families import Array, ExponentialFamily, Link, known_links
 from glmnet_nn.elastic_net import ElasticNetPath, PathData, fitted_path
@@ -25,19 +25,19 @@ from glmnet_nn.elastic_net.selection import (
     present_in,
 )
 from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._tables import TABLE_CONSTRAINTS, TableMixin, known_matrix
 from glmnet_nn.estimators._validation import (
-    FLOATING,
     check_estimable,
     check_offset,
     check_weight,
     with_trials,
 )
-from glmnet_nn.estimators.paths import SPARSE, feature_names, path_data, path_options, warn_of
+from glmnet_nn.estimators.paths import SPARSE, path_data, path_options, warn_of
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
-class BaseElasticNetCV(BaseEstimator):
+class BaseElasticNetCV(TableMixin, BaseEstimator):
     """Parameters, the common part of fit, and the linear predictor."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -52,6 +52,7 @@ class BaseElasticNetCV(BaseEstimator):
         "fit_intercept": ["boolean"],
         "offset": [str, None],
         "exposure": [str, None],
+        **TABLE_CONSTRAINTS,
         "tol": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
@@ -71,6 +72,9 @@ class BaseElasticNetCV(BaseEstimator):
         fit_intercept: bool = True,
         offset: str | None = None,
         exposure: str | None = None,
+        categorical: Any = "auto",
+        unseen: str = "error",
+        missing: str = "error",
         tol: float = 1e-9,
         max_iter: int = 100,
         n_jobs: int | None = None,
@@ -86,6 +90,9 @@ class BaseElasticNetCV(BaseEstimator):
         self.fit_intercept = fit_intercept
         self.offset = offset
         self.exposure = exposure
+        self.categorical = categorical
+        self.unseen = unseen
+        self.missing = missing
         self.tol = tol
         self.max_iter = max_iter
         self.n_jobs = n_jobs
@@ -111,7 +118,7 @@ class BaseElasticNetCV(BaseEstimator):
         folds = self._folds(X, groups_of, weight > 0)
         data = path_data(X, target, family, *known)
         _check_learnable(folds, data, family)
-        names = feature_names(getattr(self, "feature_names_in_", None), X.shape[1])
+        names = self.feature_names_
         self._paths: list[ElasticNetPath] = []
         self._held_out: list[HeldOut] = []
         missed: list[ElasticNetPath] = []
@@ -223,7 +230,7 @@ class BaseElasticNetCV(BaseEstimator):
         """Return eta = x beta + intercept + offset, (n, K)."""
         check_is_fitted(self)
         X, offset, exposure = take_columns(self, X, offset, exposure)
-        rows = validate_data(self, X, reset=False, dtype=FLOATING, accept_sparse=SPARSE)
+        rows = known_matrix(self, X, accept_sparse=SPARSE)
         slopes = np.atleast_2d(self.coef_)
         eta = np.asarray(rows @ slopes.T) + self.intercept_
         known = check_offset(offset, exposure, self.family_, len(eta), len(slopes))

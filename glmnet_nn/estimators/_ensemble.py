@@ -27,8 +27,9 @@ from glmnet_nn.estimators._columns import known_columns
 from glmnet_nn.estimators._fit import Fit, pearson_dispersion
 from glmnet_nn.estimators._nested import fit_nested, nested_glm
 from glmnet_nn.estimators._search import most_searches
+from glmnet_nn.estimators._tables import known_inputs
 from glmnet_nn.estimators._task import Specification
-from glmnet_nn.estimators._validation import check_inputs, check_offset
+from glmnet_nn.estimators._validation import check_offset
 from glmnet_nn.estimators._waiting import Waiting, raise_if_repeated
 from glmnet_nn.network import ShiftedSparse
 from glmnet_nn.training.data import Rows
@@ -36,7 +37,10 @@ from glmnet_nn.training.start import linear_objective
 from glmnet_nn.training.threads import at_most
 
 _LARGEST_SEED = 2**31 - 1
-_ENTERED = ("n_features_in_", "feature_names_in_", "classes_", "_y_ndim", "_multilabel", "_design")
+_ENTERED = (
+    "n_features_in_", "feature_names_in_", "_coding", "classes_", "_y_ndim", "_multilabel",
+    "_design",
+)  # fmt: skip
 _SHARED = (
     "family_", "link_", "solver_", "alpha_", "law_estimate_", "null_deviance_", "n_layers_",
     "n_outputs_", "out_activation_", "rank_", "separated_rows_",
@@ -170,7 +174,7 @@ class EnsembleMixin:
     ) -> Array:
         """Return eta of each network, (k, n, K), for X as given."""
         X, offset, exposure = known_columns(self, X, offset, exposure)
-        rows = check_inputs(self, X)
+        rows = known_inputs(self, X)
         known = check_offset(offset, exposure, self.family_, len(rows), self.n_outputs_)
         return self._predictors(rows, known)
 

@@ -190,7 +190,7 @@ def _coefficients(estimator: BaseEstimator, fitted: Fitted, free: Array) -> Coef
         undetermined = np.hstack([undetermined, np.kron(np.eye(len(T) // len(one)), one)])
     return Coefficients(
         values=T @ fitted.w,
-        names=["Intercept"] * estimator.fit_intercept + estimator._column_names(),
+        names=["Intercept"] * estimator.fit_intercept + estimator.feature_names_,
         outputs=outputs,
         from_u=T @ fitted.root,
         determined=determined,
@@ -215,8 +215,9 @@ def _predictor(estimator: BaseEstimator) -> LinearPredictor:
         intercept=b,
         outputs=outputs,
         has_intercept=estimator.fit_intercept,
-        names=estimator._column_names(),
+        names=estimator.feature_names_,
         output_names=estimator._output_names(),
+        level_steps=estimator._level_steps,
     )
 
 

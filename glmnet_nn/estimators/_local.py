@@ -14,7 +14,7 @@ from families import Array
 from glmnet_nn.estimators._base_model import base_slopes
 from glmnet_nn.estimators._columns import design_columns
 from glmnet_nn.estimators._ensemble import require_one_network
-from glmnet_nn.estimators._validation import check_inputs
+from glmnet_nn.estimators._tables import known_inputs
 from glmnet_nn.network import LocalNetwork
 
 _BLOCK_NUMBERS = 2**18  # of a layer for one block of rows
@@ -25,6 +25,7 @@ class LocalCoefMixin:
 
     if TYPE_CHECKING:  # what BaseDeepGLM has
         base: Any
+        _coding: Any
         family_: Any
         link_: Any
         estimators_: list[Any]
@@ -74,7 +75,7 @@ class LocalCoefMixin:
         """
         check_is_fitted(self)
         features, _, _ = design_columns(self, X, None, None)
-        known = base_slopes(self.base, features, self.family_)
+        known = base_slopes(self.base, features, self.family_, self._coding is not None)
         members = self.estimators_ if self._is_ensemble else [self]
         slopes = np.stack([member._network_slopes(features) for member in members])
         if known is not None:
@@ -170,7 +171,7 @@ class LocalCoefMixin:
 
     def _by_rows(self, X: ArrayLike, values: Callable[[Array], Array]) -> Array:
         """Return values of rows, (n, K, p), of a block at a time."""
-        rows = check_inputs(self, X)
+        rows = known_inputs(self, X)
         sizes = self._network.layout.sizes
         found = np.empty((len(rows), sizes[-1], sizes[0]))
         size = max(1, _BLOCK_NUMBERS // max(sizes))

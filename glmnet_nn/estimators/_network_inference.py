@@ -76,8 +76,9 @@ def network_results(
         nobs=nobs,
         n_law_parameters=int(estimator.law_estimate_ is not None),
         has_intercept=estimator.fit_intercept,
-        names=estimator._column_names(),
+        names=estimator.feature_names_,
         outputs=estimator._output_names() if family.event_ndim else None,
+        level_steps=estimator._level_steps,
         index=index,
         door=Door.of(estimator),
     )

@@ -28,7 +28,7 @@ def _warn_of_data(estimator: Any, fit: Fit) -> None:
     if len(fit.dependent):
         remedy = "Drop columns" if nests else "Drop columns, or set alpha > 0,"
         warnings.warn(
-            f"X has rank {fit.rank} but {estimator.n_features_in_} columns: the columns "
+            f"X has rank {fit.rank} but {len(estimator.feature_names_)} columns: the columns "
             f"{_names(estimator, fit.dependent)} are linearly dependent"
             f"{' (with the intercept)' if estimator.fit_intercept else ''}. The coefficients of "
             "minimum norm are reported; predictions do not depend on that choice. "
@@ -97,6 +97,6 @@ def _warn_if_interrupted(fits: list[Fit], n_members: int) -> None:
 
 def _names(estimator: Any, columns: NDArray[np.intp]) -> str:
     """Return the names of columns in words; number p is the intercept."""
-    labels = [*map(repr, estimator._column_names()), "the intercept"]
+    labels = [*map(repr, estimator.feature_names_), "the intercept"]
     more = f" and {len(columns) - 10} more" if len(columns) > 10 else ""
     return ", ".join(labels[j] for j in columns[:10]) + more

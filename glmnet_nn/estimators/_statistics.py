@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from families import Array
 from glmnet_nn.estimators._columns import given_response, known_columns
@@ -15,6 +15,7 @@ from glmnet_nn.estimators._ensemble import require_one_network
 from glmnet_nn.estimators._inference import glm_results
 from glmnet_nn.estimators._network_inference import network_results
 from glmnet_nn.estimators._sparse import accepted_sparse
+from glmnet_nn.estimators._tables import known_matrix
 from glmnet_nn.estimators._validation import (
     COMPRESSED,
     as_inputs,
@@ -47,7 +48,8 @@ class StatisticsMixin:
         n_outputs_: int
         _network: Any
 
-        def _column_names(self) -> list[str]: ...
+        @property
+        def feature_names_(self) -> list[str]: ...
         def _predictors(self, rows: Array, known: Array | None) -> Array: ...
         def _mean_predictor(self, eta: Array) -> Array: ...
         def _response(self, y: ArrayLike, X: Array, sample_weight: ArrayLike | None) -> Array: ...
@@ -136,10 +138,8 @@ class StatisticsMixin:
         self._require_distinct_names()
         y = given_response(self, X, y, sample_weight)
         X, offset, exposure = known_columns(self, X, offset, exposure)
-        accepted = accepted_sparse(self)
-        rows: Array = as_inputs(
-            validate_data(self, X, reset=False, dtype=np.float64, accept_sparse=accepted)
-        )
+        checks = {"dtype": np.float64, "accept_sparse": accepted_sparse(self)}
+        rows: Array = as_inputs(known_matrix(self, X, sample_weight, **checks))
         weight = with_trials(sample_weight, self._trials(y, rows), rows)
         present = check_weight(weight, rows) > 0
         index = row_labels(X, len(rows))[present]
@@ -202,15 +202,14 @@ class StatisticsMixin:
         """Return data as the user has them as rows, checked against the fit."""
         y = given_response(self, X, y, sample_weight)
         X, offset, exposure = known_columns(self, X, offset, exposure)
-        validated: Array = as_inputs(
-            validate_data(self, X, reset=False, dtype=np.float64, accept_sparse=COMPRESSED)
-        )
+        checks = {"dtype": np.float64, "accept_sparse": COMPRESSED}
+        validated: Array = as_inputs(known_matrix(self, X, sample_weight, **checks))
         return self._rows(validated, y, sample_weight, offset, exposure)
 
     def _require_distinct_names(self) -> None:
         """Raise if a coefficient could not be told from another by its name."""
         intercept = self.fit_intercept and not self._network.depth
-        names = ["Intercept"] * intercept + self._column_names()
+        names = ["Intercept"] * intercept + self.feature_names_
         if len(set(names)) < len(names):
             clash = sorted({name for name in names if names.count(name) > 1})
             raise ValueError(

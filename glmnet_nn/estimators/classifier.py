@@ -13,7 +13,6 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import (
     check_consistent_length,
     column_or_1d,
-    validate_data,
 )
 
 from families import Array, Bernoulli, ExponentialFamily, Multinoulli, get_family
@@ -22,7 +21,7 @@ from glmnet_nn.estimators._base_model import base_offset
 from glmnet_nn.estimators._columns import entered_columns, given_response
 from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._prediction import ClassPredictions
-from glmnet_nn.estimators._validation import COMPRESSED, FLOATING, as_inputs, check_weight
+from glmnet_nn.estimators._validation import check_weight
 
 
 class DeepGLMClassifier(ClassifierMixin, ClassPredictions, BaseDeepGLM):
@@ -39,10 +38,10 @@ class DeepGLMClassifier(ClassifierMixin, ClassPredictions, BaseDeepGLM):
     link : str or Link, default="auto"
         The link of a Bernoulli output; "auto" is the canonical one.
     hidden_layer_sizes, architecture, skip_connection, base, activation, alpha, l1_ratio, \
-group_lasso, bias_reduction, fit_intercept, formula, offset, exposure, standardize, solver, \
-max_iter, tol, batch_size, learning_rate, learning_rate_init, early_stopping, validation_fraction, \
-n_iter_no_change, n_init, n_estimators, n_jobs, polish_output, balance, warm_start, \
-store_covariance, random_state, verbose
+group_lasso, bias_reduction, fit_intercept, formula, offset, exposure, categorical, unseen, \
+missing, standardize, solver, max_iter, tol, batch_size, learning_rate, learning_rate_init, \
+early_stopping, validation_fraction, n_iter_no_change, n_init, n_estimators, n_jobs, \
+polish_output, balance, warm_start, store_covariance, random_state, verbose
         As in :class:`DeepGLMRegressor`.
 
     Attributes
@@ -55,9 +54,8 @@ store_covariance, random_state, verbose
         rows sum to zero.
     coefs_, intercepts_, input_bounds_, deviance_, null_deviance_, family_, link_, solver_, \
 alpha_, n_iter_, converged_, loss_, loss_curve_, validation_loss_curve_, deviance_curve_, \
-start_curves_, rank_, separated_rows_, \
-estimable_coef_, estimators_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, \
-out_activation_
+start_curves_, rank_, separated_rows_, estimable_coef_, estimators_, feature_names_, \
+n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
         As in :class:`DeepGLMRegressor`.
 
     Examples
@@ -122,10 +120,7 @@ out_activation_
         exposure: ArrayLike | None,
     ) -> tuple[Any, ...]:
         X, y, offset, exposure = entered_columns(self, X, y, sample_weight, offset, exposure)
-        rows, target = validate_data(
-            self, X, y, dtype=FLOATING, multi_output=True, accept_sparse=COMPRESSED
-        )
-        rows = as_inputs(rows)
+        rows, target = self._entered_matrix(X, y, sample_weight, multi_output=True)
         kind = type_of_target(target)
         if kind not in {"binary", "multiclass", "multilabel-indicator"}:
             check_classification_targets(target)

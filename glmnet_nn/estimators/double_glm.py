@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context, clone
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, check_X_y, validate_data
 
 from families import Array, get_family
 from glmnet_nn.estimators._alternation import Alternation, Observations
@@ -20,6 +20,7 @@ from glmnet_nn.estimators._double_predictions import DoublePredictions, chosen
 from glmnet_nn.estimators._validation import FLOATING, check_offset, check_weight
 from glmnet_nn.estimators.regressor import DeepGLMRegressor
 from glmnet_nn.inference.weights import weighting
+from glmnet_nn.tables import as_frame
 
 _OWN = {
     "family": "gamma",
@@ -58,7 +59,8 @@ class DoubleGLMRegressor(DoublePredictions, RegressorMixin, BaseEstimator):
         The model of phi: family "gamma", link "log". None is one trained as ``mean`` is, of
         8 hidden units, or none if ``mean`` has none.
     mean_features, dispersion_features : list of columns or None, default=None
-        Names or numbers of the columns of X that each sees; None is all.
+        Names or numbers of the columns of X that each sees; None is all. Of a table each codes
+        the factors that it sees, as its own ``categorical``, ``unseen`` and ``missing`` ask.
     method : {"reml", "ml"}, default="reml"
         "ml" is maximum likelihood. It takes the fitted means for the true ones, and so
         finds too small a dispersion where the mean has many parameters. "reml" adds what
@@ -275,14 +277,14 @@ class DoubleGLMRegressor(DoublePredictions, RegressorMixin, BaseEstimator):
     ) -> Observations:
         """Return the rows of positive weight, checked."""
         given, *named = self._columns(X, offset, exposure)
-        rows, target = validate_data(self, given, y, reset=reset, dtype=FLOATING, y_numeric=True)
+        rows, target = self._checked(given, y, reset=reset)
         weight = check_weight(sample_weight, rows)
         present = np.flatnonzero(weight > 0)
         offsets = [
             None if known is None else known[present]
             for known in self._offsets(named, len(rows), weight > 0)
         ]
-        features = _safe_indexing(given if hasattr(given, "columns") else rows, present)
+        features = _safe_indexing(rows, present)
         target = np.asarray(target, dtype=float)[present]
         self.family_.check_response(target)
         return Observations(
@@ -297,6 +299,7 @@ class DoubleGLMRegressor(DoublePredictions, RegressorMixin, BaseEstimator):
         self, X: Any, offset: ArrayLike | None, exposure: ArrayLike | None
     ) -> tuple[Any, tuple[Any, Any], tuple[Any, Any]]:
         """Return X without columns that are no features; (offset, exposure) of each model."""
+        X = as_frame(X)
         mean, dispersion = self._named
         _, *of_mean = take_columns(mean, X, offset, exposure)
         _, *of_dispersion = take_columns(dispersion, X, None, None)
@@ -322,8 +325,22 @@ class DoubleGLMRegressor(DoublePredictions, RegressorMixin, BaseEstimator):
         """Return the features of new rows, checked, and both offsets."""
         check_is_fitted(self)
         given, *named = self._columns(X, offset, exposure)
-        rows = validate_data(self, given, reset=False, dtype=FLOATING)
-        return (given if hasattr(given, "columns") else rows), *self._offsets(named, len(rows))
+        rows = self._checked(given, reset=False)
+        return rows, *self._offsets(named, len(rows))
+
+    def _checked(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
+        """Return X, and y if given, checked; the columns of a table are for either model."""
+        if not hasattr(X, "columns"):
+            numeric = {} if isinstance(y, str) else {"y_numeric": True}
+            filled = all(model.missing == "indicator" for model in self._named)
+            finite = "allow-nan" if filled else True
+            checks = {"dtype": FLOATING, "ensure_all_finite": finite, **numeric}
+            return validate_data(self, X, y, reset=reset, **checks)
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        if isinstance(y, str):
+            return X
+        _, target = check_X_y(np.zeros((len(X), 1)), y, y_numeric=True, estimator=self)
+        return X, target
 
     def _fitted(self, data: Observations) -> tuple[Array, Array]:
         """Return eta and phi of each row."""

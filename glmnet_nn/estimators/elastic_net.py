@@ -9,14 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, column_or_1d, validate_data
+from sklearn.utils.validation import check_array, column_or_1d
 
 from families import Array, Bernoulli, ExponentialFamily, Multinoulli, get_family
 from glmnet_nn.estimators._choices import asked_law
 from glmnet_nn.estimators._columns import take_columns
 from glmnet_nn.estimators._elastic_net import BaseElasticNetCV
 from glmnet_nn.estimators._score import explained_deviance
-from glmnet_nn.estimators._validation import FLOATING, check_weight
+from glmnet_nn.estimators._tables import fitted_matrix
+from glmnet_nn.estimators._validation import check_weight
 from glmnet_nn.estimators.paths import SPARSE, observed
 from glmnet_nn.training.data import Rows
 
@@ -50,6 +51,9 @@ class ElasticNetGLMCV(RegressorMixin, BaseElasticNetCV):
     fit_intercept : bool, default=True
     offset, exposure : str, optional
         The column of X, a DataFrame, that holds it, in every call.
+    categorical, unseen, missing
+        As of :class:`DeepGLMRegressor`; factors have an indicator for each level, so that the
+        penalty favours none.
     tol : float, default=1e-9
         How far F may stay above its minimum, over F of the null model.
     max_iter : int, default=100
@@ -75,7 +79,7 @@ class ElasticNetGLMCV(RegressorMixin, BaseElasticNetCV):
         At the chosen point, on all rows.
     n_iter_ : int
         The most Newton steps that an alpha took.
-    family_, link_, n_features_in_, feature_names_in_
+    family_, link_, feature_names_, n_features_in_, feature_names_in_
 
     References
     ----------
@@ -116,6 +120,9 @@ class ElasticNetGLMCV(RegressorMixin, BaseElasticNetCV):
         fit_intercept: bool = True,
         offset: str | None = None,
         exposure: str | None = None,
+        categorical: Any = "auto",
+        unseen: str = "error",
+        missing: str = "error",
         tol: float = 1e-9,
         max_iter: int = 100,
         n_jobs: int | None = None,
@@ -132,6 +139,9 @@ class ElasticNetGLMCV(RegressorMixin, BaseElasticNetCV):
             fit_intercept=fit_intercept,
             offset=offset,
             exposure=exposure,
+            categorical=categorical,
+            unseen=unseen,
+            missing=missing,
             tol=tol,
             max_iter=max_iter,
             n_jobs=n_jobs,
@@ -166,9 +176,8 @@ class ElasticNetGLMCV(RegressorMixin, BaseElasticNetCV):
         """
         X, offset, exposure = take_columns(self, X, offset, exposure)
         family = asked_law(self.family, self.link)
-        rows, target = validate_data(
-            self, X, y, dtype=FLOATING, accept_sparse=SPARSE, multi_output=True, y_numeric=True
-        )
+        checks = {"accept_sparse": SPARSE, "multi_output": True, "y_numeric": True}
+        rows, target = fitted_matrix(self, X, y, sample_weight, reference=False, **checks)
         target = np.asarray(_single(target), dtype=float)
         self._fit(rows, target, target, family, (sample_weight, offset, exposure))
         return self
@@ -215,7 +224,7 @@ class ElasticNetGLMClassifierCV(ClassifierMixin, BaseElasticNetCV):
     link : str or Link, default="auto"
         Of two classes: logit, or another whose means are in (0, 1) for every number.
     l1_ratio, alphas, n_alphas, eps, cv, rule, standardize, fit_intercept, offset, exposure, \
-tol, max_iter, n_jobs
+categorical, unseen, missing, tol, max_iter, n_jobs
         As in :class:`ElasticNetGLMCV`; the five folds are stratified by class.
 
     Attributes
@@ -224,7 +233,8 @@ tol, max_iter, n_jobs
     coef_ : array of shape (n_features,), or (n_classes, n_features)
     intercept_ : float, or array of shape (n_classes,)
     alpha_, l1_ratio_, alpha_min_, alpha_1se_, path_, alphas_, cv_results_, deviance_, \
-null_deviance_, converged_, n_iter_, family_, link_, n_features_in_, feature_names_in_
+null_deviance_, converged_, n_iter_, family_, link_, feature_names_, n_features_in_, \
+feature_names_in_
         As in :class:`ElasticNetGLMCV`.
 
     Examples
@@ -262,7 +272,9 @@ null_deviance_, converged_, n_iter_, family_, link_, n_features_in_, feature_nam
         self
         """
         X, offset, exposure = take_columns(self, X, offset, exposure)
-        rows, target = validate_data(self, X, y, dtype=FLOATING, accept_sparse=SPARSE)
+        rows, target = fitted_matrix(
+            self, X, y, sample_weight, reference=False, accept_sparse=SPARSE
+        )
         check_classification_targets(target)
         labels = column_or_1d(target, warn=True)
         present = check_weight(sample_weight, labels) > 0

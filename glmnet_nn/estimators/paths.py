@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _get_feature_names, check_consistent_length, check_X_y
@@ -20,6 +21,8 @@ from glmnet_nn.estimators._validation import (
     check_weight,
     with_trials,
 )
+from glmnet_nn.tables import as_frame
+from glmnet_nn.tables.columns import kind_of
 
 SPARSE = ("csr", "csc")  # what X may be; another sparse format becomes the first
 
@@ -123,6 +126,8 @@ def elastic_net_path(
     1.000000000000
     """
     law = asked_law(family, link)
+    X = as_frame(X)
+    _require_numbers(X)
     names = _get_feature_names(X)
     rows, target = check_X_y(
         X, y, accept_sparse=SPARSE, dtype=FLOATING, multi_output=True, y_numeric=True
@@ -134,6 +139,17 @@ def elastic_net_path(
     path = fitted_path(data, law, options, feature_names(names, rows.shape[1]))
     warn_of([path])
     return path
+
+
+def _require_numbers(X: Any) -> None:
+    """Raise if a table has columns of another kind."""
+    if isinstance(X, pd.DataFrame):
+        others = [str(name) for name, column in X.items() if kind_of(column) != "number"]
+        if others:
+            raise ValueError(
+                f"elastic_net_path() takes numbers, but the columns {others[:20]} of X hold none. "
+                "ElasticNetGLMCV codes factors, and its path_ is this path; or encode them."
+            )
 
 
 def feature_names(names: Any, n_features: int) -> list[str]:

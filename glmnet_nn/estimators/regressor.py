@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import check_array
 
 from families import Array, ExponentialFamily
 from glmnet_nn.estimators._base import BaseDeepGLM
@@ -18,9 +18,6 @@ from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._prediction import RegressionPredictions
 from glmnet_nn.estimators._score import explained_deviance
 from glmnet_nn.estimators._validation import (
-    COMPRESSED,
-    FLOATING,
-    as_inputs,
     check_offset,
     check_weight,
     with_trials,
@@ -101,6 +98,21 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         call: fit, predict, score, inference. It is no feature: ``n_features_in_`` and
         ``feature_names_in_`` leave it out. So an offset passes through what hands on
         only X and y (``cross_validate``, ``GridSearchCV``, a pipeline).
+    categorical : "auto", list of str or int, or None, default="auto"
+        Columns of a table that are factors: "auto" those of categories and strings; a list
+        names them, or numbers them among the features, and then X may be an array; None
+        refuses them. Where eta has x beta (without hidden layers, with a skip connection,
+        in a LocalGLMnet) a factor has an indicator for each level but the first
+        (``area[T.B]``), so that inference is identified; a network has one for each
+        (``area[B]``): the first layer's weights of a level are its embedding. Levels are those
+        of the rows of the fit, a Categorical's in its order, others sorted.
+    unseen : {"error", "average"}, default="error"
+        A level at prediction that the fit has not seen: an error, or the mean of its
+        indicators over the rows of the fit, so that x beta is the mean over the levels.
+    missing : {"error", "indicator"}, default="error"
+        Missing values of X: an error, or of numbers the column's mean, with a 0/1 column
+        ``age[missing]`` that tells where; of a factor a level of its own. A column that had
+        none in the fit may have none at prediction.
     standardize : "auto" or bool, default="auto"
         Whether the penalty and the random start see columns of mean 0 and variance
         1. "auto" is True with hidden layers and False without, as in scikit-learn's GLMs.
@@ -210,6 +222,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         fit with its ``random_state`` gives it. Then deviance_ and dispersion_ are those of mu,
         n_iter_ is the largest, converged_ tells whether all have, balance_ is None where they
         differ, and coefs_, intercepts_ and the losses are those of the members alone.
+    feature_names_ : list of str
+        What coefficients, ``coefs_[0]`` and slopes belong to: the columns of X, factors coded.
     n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
 
     References
@@ -253,6 +267,9 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         formula: str | None = None,
         offset: str | None = None,
         exposure: str | None = None,
+        categorical: Any = "auto",
+        unseen: str = "error",
+        missing: str = "error",
         standardize: str | bool = "auto",
         solver: str = "auto",
         max_iter: str | int = "auto",
@@ -288,6 +305,9 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             formula=formula,
             offset=offset,
             exposure=exposure,
+            categorical=categorical,
+            unseen=unseen,
+            missing=missing,
             standardize=standardize,
             solver=solver,
             max_iter=max_iter,
@@ -356,10 +376,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     ) -> tuple[Any, ...]:
         X, y, offset, exposure = entered_columns(self, X, y, sample_weight, offset, exposure)
         family = asked_law(self.family, self.link)
-        rows, target = validate_data(
-            self, X, y, dtype=FLOATING, multi_output=True, y_numeric=True, accept_sparse=COMPRESSED
-        )
-        rows = as_inputs(rows)
+        rows, target = self._entered_matrix(X, y, sample_weight, multi_output=True, y_numeric=True)
         target = np.asarray(target, dtype=float)
         columns = target[:, None] if target.ndim == 1 else target
         if family.event_ndim and columns.shape[1] < 2:

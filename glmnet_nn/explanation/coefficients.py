@@ -16,7 +16,8 @@ from families import Array
 from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._columns import design_columns, on_design
 from glmnet_nn.estimators._ensemble import require_one_network
-from glmnet_nn.estimators._validation import check_inputs, check_weight, require_array
+from glmnet_nn.estimators._tables import known_inputs
+from glmnet_nn.estimators._validation import check_weight, require_array, row_labels
 from glmnet_nn.network import LocalNetwork, Network, input_slopes_tangent, tangent
 
 _BLOCK_NUMBERS = 2**20
@@ -39,6 +40,8 @@ class Explained:
         Whether beta_j is per standard deviation of x_j, or per unit.
     index : Index
         Labels of the rows.
+    table : DataFrame, optional
+        The rows of X before they were numbers, if the model codes them.
     """
 
     estimator: BaseDeepGLM
@@ -47,11 +50,12 @@ class Explained:
     of: str
     standardize: bool
     index: pd.Index
+    table: pd.DataFrame | None = None
 
     @property
     def names(self) -> list[str]:
         """The columns of X."""
-        return self.estimator._column_names()
+        return self.estimator.feature_names_
 
     @property
     def outputs(self) -> list[str] | None:
@@ -98,8 +102,11 @@ class Explained:
         """X as the estimator takes it, with the neutral offset and exposure that it names."""
         estimator = self.estimator
         if not hasattr(estimator, "feature_names_in_"):
-            return self.X
-        frame = pd.DataFrame(self.X, columns=estimator.feature_names_in_)
+            return self.X if self.table is None else self.table
+        if self.table is None:
+            frame = pd.DataFrame(self.X, columns=estimator.feature_names_in_)
+        else:
+            frame = self.table.copy()
         for column, neutral in ((estimator.offset, 0.0), (estimator.exposure, 1.0)):
             if column is not None:
                 frame[column] = neutral
@@ -130,13 +137,17 @@ def explained(
         raise ValueError(f"of must be one of {list(_KINDS)}, but got {of!r}.")
     features, _, _ = design_columns(estimator, X, None, None)
     estimator = on_design(estimator)
-    rows = check_inputs(estimator, features).astype(float, copy=False)
+    rows = known_inputs(estimator, features).astype(float, copy=False)
     require_array(rows, "there is a coefficient for every column of every row")
     weight = check_weight(sample_weight, rows)
-    index = X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(rows))
+    index = row_labels(features, len(rows))
     present = weight > 0
     shares = weight[present] / weight.sum()
-    found = Explained(estimator, rows[present], shares, of, standardize, index[present])
+    table = None
+    if estimator._coding is not None:
+        table = features if isinstance(features, pd.DataFrame) else pd.DataFrame(features)
+        table = table[present]
+    found = Explained(estimator, rows[present], shares, of, standardize, index[present], table)
     getattr(estimator, of)(found.frame[:1])  # which says so if there are none
     return found
 

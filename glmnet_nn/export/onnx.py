@@ -62,7 +62,7 @@ def to_onnx(
         The model is none of these.
     ValueError
         It has no graph in double precision: link probit or cauchit, a ``base`` of another
-        package, a formula. Or exposure is asked for without the log link.
+        package, a formula, columns that are coded. Or exposure is asked for without the log link.
 
     Examples
     --------
@@ -102,6 +102,12 @@ def _n_features(estimator: BaseEstimator) -> int:
         raise ValueError(
             f"the columns that formula={estimator.formula!r} makes have no operators in ONNX. Make "
             "them by formulaic.model_matrix, fit to these, and export that model."
+        )
+    if estimator._coding is not None:
+        raise ValueError(
+            "the columns that factors and missing values become have no operators in ONNX. Encode "
+            "X before fit (sklearn.preprocessing.OneHotEncoder, sklearn.impute.SimpleImputer), and "
+            "export the model of what comes out."
         )
     return int(estimator.n_features_in_)
 
@@ -144,10 +150,11 @@ def _own_base(estimator: BaseEstimator) -> BaseEstimator:
             f"base={estimator.base!r} has no graph: it must be one network or GLM of this package, "
             f"with link {estimator.link_.name!r}. Give its linear predictor as offset."
         )
-    if any(getattr(base, name, None) is not None for name in ("offset", "exposure", "formula")):
+    own = ("offset", "exposure", "formula", "_coding")
+    if any(getattr(base, name, None) is not None for name in own):
         raise ValueError(
-            f"base={estimator.base!r} names columns of X, which the graph of this model has not. "
-            "Give its linear predictor as offset."
+            f"base={estimator.base!r} names or codes columns of X, which the graph of this model "
+            "has not. Give its linear predictor as offset."
         )
     return base
 

@@ -11,6 +11,7 @@ import pandas as pd
 from families import Array, ExponentialFamily
 from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.hypotheses import coefficient_table, critical_value, ratio, reference
+from glmnet_nn.inference.levels import LevelSteps, ends_of_step
 from glmnet_nn.network import ShiftedSparse, beside
 
 _AT = ("overall", "mean", "median", "zero")
@@ -56,7 +57,8 @@ class LinearPredictor:
     """eta = b_0 + X b + offset, and which of its coefficients are parameters.
 
     ``slopes`` is (K, p), ``intercept`` (K,); parameters are those of ``outputs``, output by
-    output, in each the intercept first if ``has_intercept``.
+    output, in each the intercept first if ``has_intercept``. Of the indicators of a factor
+    ``level_steps`` has what :func:`ends_of_step` takes.
     """
 
     family: ExponentialFamily
@@ -66,6 +68,7 @@ class LinearPredictor:
     has_intercept: bool
     names: list[str]
     output_names: list[str]
+    level_steps: LevelSteps
 
     def eta(self, X: Array, offset: Array) -> Array:
         """Return the linear predictors, (n, K)."""
@@ -127,8 +130,9 @@ class Effects:
 
         dydx  d mu / d x     eyex  (x / mu) d mu / d x     dyex, eydx  one of the two factors;
 
-    of a 0/1 column, if ``dummy``, the change of mu (of log mu for ey) from 0 to 1; of a
-    column of other whole numbers >= 0, if ``count``, half the change from x - 1 to x + 1.
+    of a 0/1 column, if ``dummy``, the change of mu (of log mu for ey) from 0 to 1, of a level
+    of a factor that from the first level; of a column of other whole numbers >= 0, if
+    ``count``, half the change from x - 1 to x + 1.
     """
 
     at: str
@@ -160,6 +164,7 @@ class Effects:
     ) -> MarginalEffects:
         """Return them with standard errors from the covariance V of u."""
         steps, where = self._steps(population.X), population.at(self.at)
+        steps |= dict.fromkeys(model.level_steps, "dummy") if self.dummy else {}
         K, p = model.slopes.shape
         effects, se = np.empty((p, K)), np.empty((p, K))
         for j in range(p):
@@ -234,9 +239,13 @@ def _change(
     total: Array = np.zeros(K)
     jacobian: Array | float = 0.0
     divisor = 1.0 if kind == "dummy" else 2.0
-    for sign, value in ((-1.0, 0.0), (1.0, 1.0)):
+    places, before, after = ends_of_step(j, model.level_steps)
+    for sign, values in ((-1.0, before), (1.0, after)):
         X = where.X.copy()
-        X[:, j] = value if kind == "dummy" else X[:, j] + sign
+        if kind == "dummy":
+            X[:, places] = values
+        else:
+            X[:, j] += sign
         eta, D = model.eta(X, where.offset), model.design(X)
         mu = family.mean(eta)
         weight = sign / divisor * where.shares

@@ -23,6 +23,7 @@ from glmnet_nn.inference.estimate import Estimate
 from glmnet_nn.inference.flags import in_words
 from glmnet_nn.inference.functionals import Functional, WithError, delta_method
 from glmnet_nn.inference.influence import Influence
+from glmnet_nn.inference.levels import LevelSteps
 from glmnet_nn.inference.local_coefficients import Door, LocalInference
 from glmnet_nn.inference.observed import ObservedInformation, covariance_root
 from glmnet_nn.inference.options import InferenceOptions
@@ -93,6 +94,7 @@ class NetworkResults(LocalInference, PartialInference):
     has_intercept: bool
     names: list[str]
     outputs: list[str] | None
+    level_steps: LevelSteps
     index: pd.Index
     door: Door
 
@@ -298,7 +300,8 @@ class NetworkResults(LocalInference, PartialInference):
         which : {"mean", "linear"}, default="mean"
             Slopes of mu, or of eta.
         dummy : bool, default=False
-            Whether of 0/1 columns the change of mu from 0 to 1 is taken.
+            Whether of 0/1 columns the change of mu from 0 to 1 is taken, and of the level of a
+            factor that from the first level.
         """
         for name, given, known in (
             ("target", target, ("sample", "population")),
@@ -312,7 +315,8 @@ class NetworkResults(LocalInference, PartialInference):
         if dummy and of_base is not None:
             raise ValueError("dummy=True knows no steps of a base: such a step is a contrast().")
         mean = which == "mean"
-        found = column_effects(self.fitted, self.inputs, mean, dummy, self._block, of_base)
+        steps = self.level_steps
+        found = column_effects(self.fitted, self.inputs, mean, dummy, self._block, steps, of_base)
         average, G = found.average, found.gradients
         variance = np.square(G @ self._root).sum(axis=1)
         if target == "population":

@@ -19,6 +19,7 @@ from glmnet_nn.inference.estimate import Estimate
 from glmnet_nn.inference.hypotheses import critical_value
 from glmnet_nn.inference.local_coefficients import Door
 from glmnet_nn.inference.predictions import around, mean_limits, probability_limits
+from glmnet_nn.tables import as_frame
 from glmnet_nn.training.data import Rows
 
 _BLOCK = 2**22  # numbers of a layer for one block of rows
@@ -269,7 +270,7 @@ class _Column:
                 "X must be a table or an array, but it is sparse: pass some of its rows, as "
                 "X[:1000].toarray()."
             )
-        X = X.to_pandas() if hasattr(X, "to_pandas") else X
+        X = as_frame(X)
         if isinstance(X, pd.DataFrame):
             if list(X.columns).count(column) != 1:
                 raise ValueError(

@@ -358,7 +358,9 @@ class GLMResults(LocalInference, PartialInference):
             Slope, elasticity, semi-elasticities.
         dummy, count : bool, default=False
             Whether 0/1 columns are stepped from 0 to 1, and columns of other whole numbers
-            >= 0 from x - 1 to x + 1, halved.
+            >= 0 from x - 1 to x + 1, halved. A level of a factor is stepped to from the first
+            level (statsmodels, which sees 0/1 columns only, leaves the other levels as they
+            are: then a row may have two).
         """
         if self.door.base_slopes(self.population.X[:1]) is not None:
             raise ValueError(

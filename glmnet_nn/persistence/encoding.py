@@ -39,6 +39,8 @@ from glmnet_nn.network import (
     Network,
     get_activation,
 )
+from glmnet_nn.tables.coding import TableCoding
+from glmnet_nn.tables.columns import Factor, Numbers
 from glmnet_nn.training.inputs import Inputs
 
 _ESTIMATORS: dict[str, type[BaseEstimator]] = {
@@ -54,7 +56,7 @@ _ESTIMATORS: dict[str, type[BaseEstimator]] = {
 # from their fields
 _PLAIN = (
     Layout, LocalLayout, Bounds, Inputs, Search, LawEstimate, Estimate, ElasticNetPath, HeldOut,
-    Design,
+    Design, TableCoding, Factor, Numbers,
 )  # fmt: skip
 _OWN_PACKAGES = ("families", "glmnet_nn")
 _CALLBACKS = "_skl_callbacks"  # who watched the fit: no part of the model

@@ -1,0 +1,201 @@
+"""Tables at the door of an estimator: numbers for all that is behind it.
+
+A fitted :class:`glmnet_nn.tables.TableCoding` is the attribute ``_coding``, None where the
+columns are numbers as they stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import sparse
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_array, check_X_y, validate_data
+
+from families import Array
+from glmnet_nn.estimators._validation import FLOATING, check_inputs, check_weight
+from glmnet_nn.inference.levels import LevelSteps
+from glmnet_nn.tables import TableCoding
+from glmnet_nn.tables.coding import planned, refuse_missing
+from glmnet_nn.tables.columns import require_numbers
+
+TABLE_CONSTRAINTS: dict[str, list[Any]] = {
+    "categorical": [StrOptions({"auto"}), "array-like", None],
+    "unseen": [StrOptions({"error", "average"})],
+    "missing": [StrOptions({"error", "indicator"})],
+}
+
+
+class TableMixin:
+    """What an estimator that takes tables has: the names of the numbers behind the door."""
+
+    n_features_in_: int
+    categorical: Any
+    missing: str
+    _coding: TableCoding | None = None
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.allow_nan = self.missing == "indicator"
+        return tags
+
+    @property
+    def feature_names_(self) -> list[str]:
+        """Names of the columns that the coefficients belong to, x0, x1, ... if X had none.
+
+        A number is itself; ``area[T.B]`` is the indicator of level B of ``area`` against its
+        first level, ``area[B]`` one of all levels, ``age[missing]`` that of a missing value.
+        """
+        if not hasattr(self, "n_features_in_"):
+            raise AttributeError("feature_names_ is there after fit.")
+        if self._coding is not None:
+            return self._coding.names
+        known = getattr(self, "feature_names_in_", None)
+        if known is None:
+            return [f"x{j}" for j in range(self.n_features_in_)]
+        return [str(name) for name in known]
+
+    @property
+    def _level_steps(self) -> LevelSteps:
+        """Which of the columns are indicators of a factor, for steps between its levels."""
+        return {} if self._coding is None else self._coding.level_steps
+
+
+def fitted_matrix(
+    estimator: Any,
+    X: Any,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+    *,
+    reference: bool,
+    **checks: Any,
+) -> tuple[Any, Any]:
+    """Return X as numbers and y, checked, of a fit; the coding of X becomes the estimator's.
+
+    ``reference`` tells whether a factor leaves out its first level; ``checks`` are those of
+    scikit-learn's ``check_X_y``.
+
+    Raises
+    ------
+    ValueError
+        X has missing values or columns that are not to be coded; under ``warm_start`` columns
+        of other kinds, or other levels, than the fit before.
+    """
+    frame, coding = _coded_frame(estimator, X), None
+    if frame is not None:
+        share = check_weight(sample_weight, frame)
+        coding = _coding(estimator, frame, reference, share)
+    if coding is None or frame is None:
+        with _naming_columns(X, in_fit=True):
+            rows, target = validate_data(estimator, X, y, dtype=FLOATING, **checks)
+    else:
+        _, target = validate_data(estimator, X, y, skip_check_array=True)
+        rows = coding.matrix(frame, estimator.unseen, absent=share == 0)
+        rows, target = check_X_y(rows, target, dtype=FLOATING, estimator=estimator, **checks)
+    estimator._coding = coding
+    return rows, target
+
+
+def known_inputs(estimator: Any, X: Any) -> Any:
+    """Return the X of a fitted estimator as the numbers of its fit, float64 or float32."""
+    if estimator._coding is not None:
+        return known_matrix(estimator, X)
+    with _naming_columns(X, in_fit=False):
+        return check_inputs(estimator, X)
+
+
+def known_matrix(
+    estimator: Any, X: Any, sample_weight: ArrayLike | None = None, **checks: Any
+) -> Any:
+    """Return the X of a fitted estimator as the numbers of its fit, checked.
+
+    Rows of weight 0 may have levels that the fit has not seen.
+    """
+    coding: TableCoding | None = estimator._coding
+    checks = {"dtype": FLOATING, **checks}
+    if coding is None:
+        with _naming_columns(X, in_fit=False):
+            return validate_data(estimator, X, reset=False, **checks)
+    frame = _frame_of(estimator, X)
+    validate_data(estimator, X, reset=False, skip_check_array=True)
+    absent = None if sample_weight is None else check_weight(sample_weight, frame) == 0
+    rows = coding.matrix(frame, estimator.unseen, absent)
+    return check_array(rows, estimator=estimator, **checks)
+
+
+def _coding(
+    estimator: Any, frame: pd.DataFrame, reference: bool, share: Array
+) -> TableCoding | None:
+    """Return the coding of a fit; one that goes on from another keeps that of the other."""
+    chosen = (estimator.categorical, reference, estimator.fit_intercept)
+    if not (getattr(estimator, "warm_start", False) and hasattr(estimator, "family_")):
+        return TableCoding.fit(frame, *chosen, estimator.missing, share)
+    known: TableCoding | None = estimator._coding
+    before = ["number"] * estimator.n_features_in_ if known is None else known.plan
+    if planned(frame, *chosen) != before:
+        raise ValueError(
+            f"warm_start=True continues the last fit, in which columns became {before}, but now "
+            f"they would become {planned(frame, *chosen)}. Set warm_start=False to start anew."
+        )
+    return known
+
+
+def _coded_frame(estimator: Any, X: Any) -> pd.DataFrame | None:
+    """Return X as a DataFrame if some of it may have to be coded.
+
+    Columns of an array have no types of their own: they are numbers, unless named.
+    """
+    if isinstance(X, pd.DataFrame):
+        return X
+    named = _names_factors(estimator)
+    going_on = getattr(estimator, "warm_start", False) and estimator._coding is not None
+    if sparse.issparse(X):
+        if named:
+            raise TypeError(
+                f"categorical={estimator.categorical!r} codes columns of a table or an array, but "
+                "X is sparse. Encode them before, or pass a DataFrame."
+            )
+        return None
+    if not named and estimator.missing == "error" and not going_on:
+        return None
+    return _frame_of(estimator, X)
+
+
+def _frame_of(estimator: Any, X: Any) -> pd.DataFrame:
+    """Return X as a DataFrame; of an array the columns of numbers are numbers."""
+    if isinstance(X, pd.DataFrame):
+        return X
+    known: TableCoding | None = estimator._coding
+    text = _names_factors(estimator) or (known is not None and set(known.plan) != {"number"})
+    as_it_is = None if isinstance(X, np.ndarray) else object
+    array = check_array(
+        X,
+        dtype=as_it_is if text else FLOATING,
+        ensure_all_finite="allow-nan",
+        estimator=estimator,
+    )
+    return pd.DataFrame(array).infer_objects()
+
+
+def _names_factors(estimator: Any) -> bool:
+    """Tell whether columns to be coded are listed, which an array may have too."""
+    return not isinstance(estimator.categorical, str | None)
+
+
+@contextmanager
+def _naming_columns(X: Any, *, in_fit: bool) -> Iterator[None]:
+    """Tell in which columns X has what scikit-learn complains of."""
+    try:
+        yield
+    except ValueError as error:
+        if isinstance(X, pd.DataFrame) and not in_fit:
+            for name, column in X.items():
+                require_numbers(str(name), column)
+        if "NaN" in str(error) and not sparse.issparse(X):
+            refuse_missing(X, in_fit)
+        raise

@@ -1,0 +1,215 @@
+"""How one column of a table becomes numbers: as it is, or an indicator for each level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api import types
+
+from families import Array
+
+_NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal", "boolean", "empty"}
+_SHOWN = 5
+
+Flags = NDArray[np.bool_]
+
+
+def kind_of(column: pd.Series) -> str:
+    """Return "number", "factor", or what else the column holds, in words.
+
+    Truth values are numbers, 0 and 1.
+    """
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return "factor"
+    if types.is_bool_dtype(dtype) or (
+        types.is_numeric_dtype(dtype) and not types.is_complex_dtype(dtype)
+    ):
+        return "number"
+    if not types.is_object_dtype(dtype):
+        return "factor" if types.is_string_dtype(dtype) else str(dtype)
+    held = types.infer_dtype(column, skipna=True)
+    if held == "string":
+        return "factor"
+    if held in _NUMBERS:
+        return "number"
+    kinds = sorted({type(value).__name__ for value in column[column.notna()]})
+    return "objects of the types " + ", ".join(kinds[:_SHOWN])
+
+
+def numbers(column: pd.Series) -> Array:
+    """Return the values in double precision, NaN where there is none."""
+    return column.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A column of numbers.
+
+    Where values were missing in the fit, ``fill`` is the mean of the others, and a second
+    column is 1 where the value is missing: after standardisation a missing value is 0.
+    """
+
+    name: str
+    fill: float | None = None
+
+    @classmethod
+    def fit(cls, name: str, column: pd.Series, share: Array) -> Numbers:
+        """Return the coding of a column; ``share`` are the weights of its rows."""
+        values = numbers(column)
+        gone = np.isnan(values)
+        if not gone[share > 0].any():
+            return cls(name)
+        known = share * ~gone
+        if not known.any():
+            raise ValueError(
+                f"column {name!r} of X has no value in any row (of positive weight), and so no "
+                "mean to stand for missing ones. Drop it."
+            )
+        return cls(name, float(known @ np.where(gone, 0.0, values) / known.sum()))
+
+    @property
+    def names(self) -> list[str]:
+        """What the numbers are called."""
+        return [self.name] if self.fill is None else [self.name, f"{self.name}[missing]"]
+
+    def code(self, column: pd.Series, absent: Flags, unseen: str, out: Array) -> None:
+        """Write the numbers of each row into ``out``, zeros of shape (n, 1) or (n, 2)."""
+        require_numbers(self.name, column)
+        out[:, 0] = numbers(column)
+        gone = np.isnan(out[:, 0])
+        if self.fill is None:
+            require_no_missing(self.name, gone & ~absent)
+        else:
+            out[:, 1] = gone
+        out[gone, 0] = self.fill or 0.0
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A column of categories, an indicator for each of its levels in the fit.
+
+    Parameters
+    ----------
+    name : str
+    levels : array of shape (k,)
+        Those of the rows of positive weight: a Categorical's in its order, others sorted.
+    has_missing : bool
+        Whether a missing value is a level, the last.
+    reference : bool
+        Whether the first level has no indicator.
+    shares : array of shape (k + has_missing,)
+        Of the rows, by weight.
+    """
+
+    name: str
+    levels: NDArray[Any]
+    has_missing: bool
+    reference: bool
+    shares: Array
+
+    @classmethod
+    def fit(cls, name: str, column: pd.Series, share: Array, reference: bool) -> Factor:
+        """Return the coding of a column; ``share`` are the weights of its rows."""
+        seen, gone = column[share > 0], column.isna().to_numpy()
+        has_missing = bool(gone[share > 0].any())
+        levels = _levels(name, seen)
+        if not len(levels):
+            raise ValueError(
+                f"column {name!r} of X has no value in any row (of positive weight). Drop it."
+            )
+        at = cls(name, levels, has_missing, reference, np.empty(0)).places(column, gone)
+        total = np.bincount(at[at >= 0], share[at >= 0], len(levels) + has_missing)
+        return cls(name, levels, has_missing, reference, total / total.sum())
+
+    @property
+    def names(self) -> list[str]:
+        """What the indicators are called, as in patsy: area[T.B], or area[B] without reference."""
+        labels = [*map(str, self.levels.tolist()), *["missing"] * self.has_missing]
+        before = "T." if self.reference else ""
+        return [f"{self.name}[{before}{label}]" for label in labels[self.reference :]]
+
+    def places(self, column: pd.Series, gone: Flags) -> NDArray[np.intp]:
+        """Return the number of each row's level, -1 where it has none of them."""
+        known = pd.Index(self.levels, dtype=object)  # so that 1 is 1.0, and no type is guessed
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            of_category = np.append(known.get_indexer(column.cat.categories.astype(object)), -1)
+            at = of_category[column.cat.codes.to_numpy()]
+        else:
+            at = known.get_indexer(pd.Index(column.astype(object), dtype=object))
+        return np.where(gone, len(self.levels) if self.has_missing else -1, at).astype(np.intp)
+
+    def code(self, column: pd.Series, absent: Flags, unseen: str, out: Array) -> None:
+        """Write the indicators of each row into ``out``, zeros of shape (n, k).
+
+        With ``unseen="average"`` a level that is not known has the mean of the indicators over
+        the rows of the fit; so have rows that are absent.
+        """
+        gone = column.isna().to_numpy()
+        at = self.places(column, gone)
+        unknown = at < 0
+        require_no_missing(self.name, gone & unknown & ~absent)
+        if unseen == "error":
+            self._require_known(column, unknown & ~absent)
+        own = np.flatnonzero(at >= self.reference)
+        out[own, at[own] - self.reference] = 1.0
+        out[unknown] = self.shares[self.reference :]
+
+    def _require_known(self, column: pd.Series, unknown: Flags) -> None:
+        if unknown.any():
+            found = pd.unique(column[unknown]).tolist()
+            raise ValueError(
+                f"column {self.name!r} of X has levels that the fit has not seen, "
+                f"{found[:_SHOWN]}, in {int(unknown.sum())} rows (the first: "
+                f"{int(np.argmax(unknown))}); it knows {self.levels.tolist()[:20]}. Fit to rows of "
+                "these levels, or set unseen='average' to take the mean over the known ones."
+            )
+
+
+def require_numbers(name: str, column: pd.Series) -> None:
+    """Raise if a column that held numbers in the fit does not."""
+    kind = kind_of(column)
+    if kind != "number":
+        raise ValueError(
+            f"column {name!r} of X held numbers in the fit, but here it holds "
+            f"{'categories or strings' if kind == 'factor' else kind}. Convert it to numbers."
+        )
+
+
+def require_no_missing(name: str, gone: Flags) -> None:
+    """Raise if a value is missing in a column that had all in the fit."""
+    if gone.any():
+        raise ValueError(
+            f"column {name!r} of X has missing values in {int(gone.sum())} rows (the first: "
+            f"{int(np.argmax(gone))}), but had none in the fit, which says nothing of them. Fill "
+            "them in, or fit with missing='indicator' to rows that have some."
+        )
+
+
+def _levels(name: str, column: pd.Series) -> NDArray[Any]:
+    """Return the levels of rows: in the order of a Categorical, else sorted."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        found = column.cat.remove_unused_categories().cat.categories
+    else:
+        found = pd.Index(pd.unique(column[column.notna()].astype(object)), dtype=object)
+        try:
+            found = pd.Index(sorted(found), dtype=object)
+        except TypeError as error:
+            kinds = sorted({type(value).__name__ for value in found})
+            raise ValueError(
+                f"levels of column {name!r} of X must be of one type, but they are {kinds}. "
+                "Convert the column to strings."
+            ) from error
+    return _plain(found)
+
+
+def _plain(found: pd.Index) -> NDArray[Any]:
+    """Return numbers as an array of numbers, all else as Python objects."""
+    levels = np.empty(len(found), dtype=object)
+    levels[:] = found.tolist()
+    held = types.infer_dtype(levels, skipna=False)
+    return np.array(levels.tolist()) if held in ("integer", "floating", "boolean") else levels
