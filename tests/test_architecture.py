@@ -39,6 +39,7 @@ FLOORS = (
     Floor("glmnet_nn", EVERYTHING, STATISTICS | {"sklearn", "matplotlib"}),
     Floor("glmnet_nn.exceptions", ()),
     Floor("glmnet_nn._config", ("glmnet_nn:__version__",), frozenset({"threadpoolctl"})),
+    Floor("glmnet_nn.storage", ("glmnet_nn.storage",)),
     Floor(
         "glmnet_nn.tables",
         ("families:Array", "glmnet_nn.tables"),
@@ -84,6 +85,8 @@ FLOORS = (
             "glmnet_nn.exceptions",
             "glmnet_nn.inference",
             "glmnet_nn.elastic_net",
+            "glmnet_nn.storage",
+            "glmnet_nn:__version__",
             "glmnet_nn.tables",
             "glmnet_nn.estimators",
         ),
@@ -120,6 +123,7 @@ FLOORS = (
             "glmnet_nn.elastic_net",
             "glmnet_nn.tables",
             "glmnet_nn.estimators",
+            "glmnet_nn.storage",
             "glmnet_nn.persistence",
         ),
         frozenset({"sklearn"}),
@@ -143,6 +147,7 @@ FLOORS = (
         (
             "families",
             "glmnet_nn._plotting",
+            "glmnet_nn.training",
             "glmnet_nn.estimators",
             "glmnet_nn.comparison",
             "glmnet_nn.nesting",

@@ -16,8 +16,11 @@ from sklearn.linear_model import ElasticNetCV
 from sklearn.metrics import log_loss, mean_poisson_deviance
 from sklearn.model_selection import KFold, cross_val_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from threadpoolctl import threadpool_limits
 
 from glmnet_nn import ElasticNetGLMClassifierCV, ElasticNetGLMCV, elastic_net_path
+from glmnet_nn.estimators import _elastic_net
+from glmnet_nn.training.threads import n_blas_threads
 
 RNG = np.random.default_rng(0)
 N = 240
@@ -155,6 +158,24 @@ def test_sparse_is_dense_and_jobs_do_not_matter():
     np.testing.assert_allclose(lean.predict(S), full.predict(S.toarray()))
     again = pickle.loads(pickle.dumps(full))
     np.testing.assert_array_equal(again.predict(S.toarray()), full.predict(S.toarray()))
+
+
+def test_folds_have_one_thread_of_blas_wherever_they_are(monkeypatch):
+    """Else the last bits of their deviances would depend on n_jobs and on the backend."""
+    held_out, seen = _elastic_net.held_out_fold, []
+
+    def counting(*given):
+        seen.append(n_blas_threads())
+        return held_out(*given)
+
+    monkeypatch.setattr(_elastic_net, "held_out_fold", counting)
+    with threadpool_limits(2, "blas"):
+        assert n_blas_threads() == 2
+        for jobs in (None, 2):
+            with parallel_config("threading"):
+                ElasticNetGLMCV("poisson", n_alphas=2, cv=2, n_jobs=jobs).fit(X, COUNTS)
+        assert n_blas_threads() == 2
+    assert seen == [1, 1, 1, 1]
 
 
 def test_a_mean_that_cannot_be_is_never_chosen():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -15,16 +16,18 @@ from families import Array, ExponentialFamily, Link, known_links
 from glmnet_nn.estimators import _choices
 from glmnet_nn.estimators._bias_reduction import check_bias_reduction
 from glmnet_nn.estimators._callbacks import CallbackSupportMixin, end_callbacks, watched
+from glmnet_nn.estimators._checkpoint import checkpointed
 from glmnet_nn.estimators._ensemble import EnsembleMixin, check_ensemble, seed_of
 from glmnet_nn.estimators._fit import Fit
 from glmnet_nn.estimators._from_formula import FromFormulaMixin
 from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
 from glmnet_nn.estimators._local import LocalCoefMixin
 from glmnet_nn.estimators._notices import warn_of_fits
+from glmnet_nn.estimators._partial import PartialFit, check_known
 from glmnet_nn.estimators._profile import LawEstimate, fit_law
 from glmnet_nn.estimators._sparse import check_sparse
 from glmnet_nn.estimators._statistics import StatisticsMixin
-from glmnet_nn.estimators._tables import TABLE_CONSTRAINTS, TableMixin, fitted_matrix
+from glmnet_nn.estimators._tables import TABLE_CONSTRAINTS, TableMixin, fitted_matrix, known_rows
 from glmnet_nn.estimators._task import Specification, layout_of
 from glmnet_nn.estimators._validation import (
     COMPRESSED,
@@ -34,7 +37,7 @@ from glmnet_nn.estimators._validation import (
     check_weight,
 )
 from glmnet_nn.inference import Estimate, Search
-from glmnet_nn.network import Network, ShiftedSparse, known_activations
+from glmnet_nn.network import Layout, Network, ShiftedSparse, known_activations
 from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
 
 
@@ -44,6 +47,7 @@ class BaseDeepGLM(
     LocalCoefMixin,
     StatisticsMixin,
     InferenceFit,
+    PartialFit,
     EnsembleMixin,
     CallbackSupportMixin,
     BaseEstimator,
@@ -75,6 +79,7 @@ class BaseDeepGLM(
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions(set(SCHEDULES))],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "shuffle": ["boolean"],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -84,6 +89,8 @@ class BaseDeepGLM(
         "polish_output": ["boolean"],
         "balance": [StrOptions({"auto", "shift", "refit"}), None],
         "warm_start": ["boolean"],
+        "checkpoint": [str, os.PathLike, None],
+        "checkpoint_every": [Interval(Integral, 1, None, closed="left")],
         "store_covariance": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -116,6 +123,7 @@ class BaseDeepGLM(
         batch_size: str | int = "auto",
         learning_rate: str = "one_cycle",
         learning_rate_init: float = 1e-2,
+        shuffle: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -125,6 +133,8 @@ class BaseDeepGLM(
         polish_output: bool = False,
         balance: str | None = "auto",
         warm_start: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: int = 1,
         store_covariance: bool = False,
         random_state: Any = None,
         verbose: int = 0,
@@ -153,6 +163,7 @@ class BaseDeepGLM(
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
+        self.shuffle = shuffle
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -162,6 +173,8 @@ class BaseDeepGLM(
         self.polish_output = polish_output
         self.balance = balance
         self.warm_start = warm_start
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
         self.store_covariance = store_covariance
         self.random_state = random_state
         self.verbose = verbose
@@ -186,12 +199,13 @@ class BaseDeepGLM(
         *,
         told: tuple[Any, ...],
         for_inference: bool = False,
+        partial: bool = False,
     ) -> None:
         """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent.
 
         ``trials`` are those that ``sample_weight`` counts already. X in single precision
         stays so for mini-batches with hidden layers. ``told`` are X, y, sample_weight, offset
-        and exposure as the user gave them, for callbacks.
+        and exposure as the user gave them, for callbacks. ``partial`` trains for an epoch.
         """
         law, family = family, family.initial
         weight = check_weight(sample_weight, X)
@@ -203,7 +217,10 @@ class BaseDeepGLM(
             known = None if known is None else known[present]
             trials = None if trials is None else trials[present]
         family.check_response(y)
-        check_estimable(family, y, weight)
+        if partial:
+            check_known(law)
+        else:
+            check_estimable(family, y, weight)
         hidden = self._hidden_sizes()
         alpha = self._alpha(len(hidden) + 1)
         penalised = bool(self.l1_ratio > 0 and (hidden if alpha is None else np.any(alpha)))
@@ -216,10 +233,10 @@ class BaseDeepGLM(
         _choices.check_balance(self, penalised)
         if self.bias_reduction:
             check_bias_reduction(self, law, hidden, alpha, solver)
-        several = bool(hidden) and self.n_estimators > 1 and not for_inference
+        several = bool(hidden) and self.n_estimators > 1 and not (for_inference or partial)
         if several:
             check_ensemble(self, law)
-        previous = self._previous_weights(X.shape[1], hidden, y.shape[1])
+        previous = [] if partial else self._previous_weights(X.shape[1], y.shape[1])
         specification = Specification(
             family=family,
             hidden=hidden,
@@ -237,6 +254,7 @@ class BaseDeepGLM(
             batch_size=_choices.batch_size(self, len(X)),
             learning_rate=self.learning_rate_init,
             schedule=self.learning_rate,
+            shuffle=self.shuffle,
             validation_fraction=self.validation_fraction if self.early_stopping else 0.0,
             patience=self.n_iter_no_change,
             n_init=self.n_init,
@@ -248,11 +266,19 @@ class BaseDeepGLM(
             polish_output=self.polish_output,
             balance=self.balance,
         )
+        if partial:
+            warn_of_fits(self, [self._learn(X, y, weight, known, specification)], 1)
+            return
         for_inference = for_inference and bool(hidden)
         if for_inference:
             specification = self._for_inference(specification, law)
         k = self.n_estimators if several else 1
-        specification, callbacks = watched(self, specification, told, law, k, for_inference)
+        data = {"X": X, "y": y, "sample_weight": weight, "offset": known, "trials": trials}
+        data |= {f"the start of warm_start, {m}": w for m, w in enumerate(previous)}
+        specification, journal = checkpointed(self, specification, data)
+        specification, callbacks = watched(
+            self, specification, told, law, k, for_inference, journal
+        )
         if several:
             fits = self._fit_ensemble(X, y, weight, known, specification, previous)
             warn_of_fits(self, fits, k)
@@ -298,15 +324,20 @@ class BaseDeepGLM(
             )
         return [float(a) for a in np.broadcast_to(alpha, n_layers)]
 
-    def _previous_weights(
-        self, n_features: int, hidden: tuple[int, ...], n_outputs: int
-    ) -> list[Array]:
+    def _asked_layout(self, n_features: int, n_outputs: int) -> Layout:
+        """Return the layout that the constructor asks for, for X as given."""
+        hidden = self._hidden_sizes()
+        skip = bool(hidden and self.skip_connection)
+        return layout_of(
+            self.architecture, (n_features, *hidden, n_outputs), self.fit_intercept, skip
+        )
+
+    def _previous_weights(self, n_features: int, n_outputs: int) -> list[Array]:
         """Return the fitted parameters to start from, under ``warm_start``, of each member."""
         if not (self.warm_start and hasattr(self, "family_")):
             return []
         fitted = self.estimators_ if self._is_ensemble else [self]
-        sizes, skip = (n_features, *hidden, n_outputs), bool(hidden and self.skip_connection)
-        asked = layout_of(self.architecture, sizes, self.fit_intercept, skip)
+        asked = self._asked_layout(n_features, n_outputs)
         layout = fitted[0]._network.layout
         if asked != layout:
             raise ValueError(
@@ -323,7 +354,8 @@ class BaseDeepGLM(
         search: Search | None = None,
     ) -> None:
         """Keep what was learned of one network."""
-        self.__dict__.pop("estimators_", None)
+        for name in ("estimators_", "_learner", "t_"):
+            self.__dict__.pop(name, None)
         solution = fit.solution
         self.law_estimate_ = law_estimate
         self._search = Search(self.n_init) if search is None else search
@@ -359,12 +391,23 @@ class BaseDeepGLM(
             self.estimable_coef_ = fit.estimable
 
     def _entered_matrix(
-        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, **checks: Any
+        self,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        reset: bool = True,
+        **checks: Any,
     ) -> tuple[Array, NDArray[Any]]:
-        """Return X as numbers and y, checked; where eta has x beta, factors have a reference."""
+        """Return X as numbers and y, checked; where eta has x beta, factors have a reference.
+
+        Where a fit goes on (``reset=False``) X is coded as it has been.
+        """
         linear = self.skip_connection is not False or self.architecture == "local"
         reference = linear or not self._hidden_sizes()
         checks["accept_sparse"] = COMPRESSED
+        if not reset:
+            rows, target = known_rows(self, X, y, sample_weight, **checks)
+            return as_inputs(rows), target
         rows, target = fitted_matrix(self, X, y, sample_weight, reference=reference, **checks)
         return as_inputs(rows), target
 

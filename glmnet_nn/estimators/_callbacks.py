@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from families import ExponentialFamily
+from glmnet_nn.estimators._checkpoint import Journal
 from glmnet_nn.estimators._search import most_searches
 from glmnet_nn.estimators._task import Specification
 from glmnet_nn.estimators._waiting import Iteration, Waiting, displays
@@ -132,6 +133,7 @@ def watched(
     law: ExponentialFamily,
     n_members: int,
     to_optimum: bool,
+    journal: Journal | None,
 ) -> tuple[Specification, tuple[Callbacks, ...]]:
     """Return the specification of a fit with all who watch it, and the callbacks among them.
 
@@ -143,7 +145,7 @@ def watched(
         return replace(spec, waiting=Waiting(shown)), _begun(estimator, given, 0, 1, 1)
     n_searches = most_searches(spec) if law.unknown is None else None
     callbacks = _begun(estimator, given, spec.max_iter, n_searches, n_members)
-    return replace(spec, waiting=Waiting((*callbacks, *shown))), callbacks
+    return replace(spec, waiting=Waiting((*callbacks, *shown), journal)), callbacks
 
 
 def _begun(

@@ -67,11 +67,17 @@ def entered_columns(
     sample_weight: ArrayLike | None,
     offset: ArrayLike | None,
     exposure: ArrayLike | None,
+    reset: bool = True,
 ) -> tuple[Any, Any, ArrayLike | None, ArrayLike | None]:
     """Return X, y, offset and exposure of the rows of a fit; by its formula, if it has one.
 
-    A formula learns from the rows of positive weight alone, each once.
+    A formula learns from the rows of positive weight alone, each once; or not at all, where a
+    fit goes on (``reset=False``).
     """
+    if not reset:
+        y = given_response(estimator, X, y, sample_weight)
+        X, offset, exposure = design_columns(estimator, X, offset, exposure)
+        return X, y, offset, exposure
     formula = estimator.formula
     if formula is None:
         estimator.__dict__.pop("_design", None)

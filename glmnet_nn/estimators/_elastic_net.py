@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -33,6 +34,7 @@ from glmnet_nn.estimators._validation import (
     with_trials,
 )
 from glmnet_nn.estimators.paths import SPARSE, path_data, path_options, warn_of
+from glmnet_nn.training.threads import at_most, on_one_thread
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
@@ -135,10 +137,12 @@ class BaseElasticNetCV(TableMixin, BaseEstimator):
             )
             path = fitted_path(data, family, options, names, output_names)
             same = at_alphas(options, path.alphas)
-            found = Parallel(n_jobs=self.n_jobs)(
-                delayed(held_out_fold)(data.take(train), data.take(test), family, same, names)
-                for train, test in folds
-            )
+            judge = partial(on_one_thread, held_out_fold)
+            with at_most(1):
+                found = Parallel(n_jobs=self.n_jobs)(
+                    delayed(judge)(data.take(train), data.take(test), family, same, names)
+                    for train, test in folds
+                )
             self._paths.append(path)
             self._held_out.append(joined_folds(path.alphas, found))
             missed += [path, *(fold for _, _, fold in found)]

@@ -49,6 +49,7 @@ _OWN = (
     "loss_", "loss_curve_", "deviance_curve_", "validation_loss_curve_", "start_curves_",
     "estimable_coef_",
     "_network", "_weights", "_inputs", "_search", "_estimate", "_free_directions",
+    "_learner", "t_",
 )  # fmt: skip
 
 
@@ -103,6 +104,8 @@ class EnsembleMixin:
         """Fit and keep the members; return their fits. Ctrl-C leaves those fitted so far."""
         states = member_states(self.random_state, self.n_estimators)
         waiting = spec.waiting or Waiting()
+        if waiting.journal is not None:
+            states = waiting.journal.drawn("members", states)
         per_member = most_searches(spec)
         specs = [
             replace(

@@ -35,6 +35,7 @@ from glmnet_nn.training.penalties import ElasticNet, elastic_net
 from glmnet_nn.training.sampled import has_few_rows, sampled_fit
 from glmnet_nn.training.separation import find_separation, is_informed, limit_problem
 from glmnet_nn.training.solvers import (
+    FORGETFUL,
     MetricLBFGS,
     Newton,
     Solution,
@@ -109,14 +110,12 @@ def fit_network(
     working = reduced if exact else inputs
     units = AS_GIVEN if exact else units_of(rows, spec.family, spec.fit_intercept)
     objective = objective_of(rows, working, alpha, units, spec)
-    task = _Task(
-        rows, spec, working, reduced, units, alpha, is_mle, objective, intercept, null_loss
-    )
+    task = Task(rows, spec, working, reduced, units, alpha, is_mle, objective, intercept, null_loss)
     return task.fit(best_of(objective, working, intercept, units, null_loss, spec, glm, task.fit))
 
 
 @dataclass(frozen=True)
-class _Task:
+class Task:
     """What a solver is given, and what its solution means for X and y as given.
 
     The inputs are ``working`` for the solver and ``reduced`` for what comes after it.
@@ -222,6 +221,7 @@ def _sampled(
             MetricLBFGS(spec.tol, spec.max_iter),
             report,
             n_threads,
+            FORGETFUL if waiting is None else waiting.keeper,
         )
     if found is None:
         return None

@@ -84,8 +84,8 @@ class InferenceFit:
         ------
         ValueError
             As ``fit``; and where the constructor asks for another objective or solver: alpha,
-            l1_ratio, standardize, solver, early_stopping, n_estimators must have their defaults,
-            and the law no parameter to be estimated.
+            l1_ratio, standardize, solver, early_stopping, n_estimators, checkpoint must have
+            their defaults, and the law no parameter to be estimated.
         """
         told = (X, y, sample_weight, offset, exposure)
         self._fit(*self._entered(*told), told=told, for_inference=True)
@@ -109,6 +109,7 @@ class InferenceFit:
             "polish_output": False,
             "balance": ("auto", None),
             "n_estimators": 1,
+            "checkpoint": None,
         }
         for name, known in wanted.items():
             given = getattr(self, name)

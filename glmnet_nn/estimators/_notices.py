@@ -19,7 +19,7 @@ def warn_of_fits(estimator: Any, fits: list[Fit], n_members: int) -> None:
     """Warn of what the fits of an estimator found, each thing once."""
     _warn_of_data(estimator, fits[0])
     _warn_if_unconverged(estimator, fits)
-    _warn_if_interrupted(fits, n_members)
+    _warn_if_interrupted(estimator, fits, n_members)
 
 
 def _warn_of_data(estimator: Any, fit: Fit) -> None:
@@ -78,7 +78,7 @@ def _warn_if_unconverged(estimator: Any, fits: list[Fit]) -> None:
     )
 
 
-def _warn_if_interrupted(fits: list[Fit], n_members: int) -> None:
+def _warn_if_interrupted(estimator: Any, fits: list[Fit], n_members: int) -> None:
     """Warn that Ctrl-C has ended the fit, and tell what is kept."""
     cut = fits[-1].solution.ended_by == "interrupt"
     if not cut and len(fits) == n_members:
@@ -87,9 +87,10 @@ def _warn_if_interrupted(fits: list[Fit], n_members: int) -> None:
     if n_members > 1:
         kept = f"of {n_members} members {len(fits)} are kept"
         kept += ", the first as far as it came" if cut else ""
+    resume = "set warm_start=True and call" if estimator.checkpoint is None else "call"
     warnings.warn(
-        f"fit was interrupted: {kept}, and the model can be used. To go on from there, set "
-        "warm_start=True and call fit again.",
+        f"fit was interrupted: {kept}, and the model can be used. To go on from there, {resume} "
+        "fit again.",
         ConvergenceWarning,
         stacklevel=_FIT_OF_THE_USER,
     )

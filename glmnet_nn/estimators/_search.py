@@ -10,12 +10,22 @@ import numpy as np
 
 from families import Array
 from glmnet_nn.estimators._task import Specification, glm_seen, mean_curvature
-from glmnet_nn.network import Layer
+from glmnet_nn.network import Layer, Layout
 from glmnet_nn.training.bias_reduction import reduce_bias
 from glmnet_nn.training.inputs import Inputs, unfolded
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.polish import polished
-from glmnet_nn.training.solvers import LBFGS, Adam, Curves, Newton, NewtonCG, Solution
+from glmnet_nn.training.solvers import (
+    FORGETFUL,
+    LBFGS,
+    Adam,
+    Curves,
+    Keeper,
+    Newton,
+    NewtonCG,
+    Solution,
+    State,
+)
 from glmnet_nn.training.start import feasible_start, initial_weights, paired_weights
 from glmnet_nn.training.units import Units
 from glmnet_nn.training.watch import Watch
@@ -62,11 +72,8 @@ def best_of(
 
     for attempt in range(n_init + again):
         rng = np.random.default_rng([spec.seed, attempt])
-        if glm is None:
-            start = initial_weights(layout, seen, rng)
-        else:
-            size = 2.0 ** max(attempt - n_init + 1, 0)
-            start = paired_weights(layout, glm_seen(glm, inputs, units), rng, size)
+        size = 2.0 ** max(attempt - n_init + 1, 0)
+        start = random_start(layout, inputs, seen, units, glm, rng, size)
         if attempt >= n_init and _is_enough(solutions, training.mean_loss(start)):
             break
         if not spec.hidden:
@@ -86,6 +93,21 @@ def best_of(
     if solutions[-1].ended_by == "interrupt":
         return replace(best, ended_by="interrupt")
     return polished(training, best) if spec.polish_output else best
+
+
+def random_start(
+    layout: Layout,
+    inputs: Inputs,
+    intercept: Array,
+    units: Units,
+    glm: Layer | None,
+    rng: np.random.Generator,
+    size: float = 1.0,
+) -> Array:
+    """Return the null model with this intercept or, if given, the GLM, with random layers."""
+    if glm is None:
+        return initial_weights(layout, intercept, rng)
+    return paired_weights(layout, glm_seen(glm, inputs, units), rng, size)
 
 
 def most_searches(spec: Specification) -> int:
@@ -135,7 +157,7 @@ def _solve(
     watch = Watch(training, start, held_out, descends=not spec.bias_reduction)
     watched = None if validation is None else watch.validation
     return spec.waiting.solve(
-        lambda report: _run(watch, watched, start, rng, scale, spec, report),
+        lambda report, keeper: _run(watch, watched, start, rng, scale, spec, report, keeper),
         watch,
         spec.max_iter,
         name,
@@ -152,31 +174,53 @@ def _run(
     scale: _Scale,
     spec: Specification,
     report: Callable[[int, float], None] | None = None,
+    keeper: Keeper = FORGETFUL,
 ) -> Solution:
     if spec.bias_reduction:
-        return reduce_bias(training, start, spec.tol, spec.max_iter, report)
+        return reduce_bias(training, start, spec.tol, spec.max_iter, report, keeper)
     if spec.solver == "newton":
-        return Newton(spec.tol, spec.max_iter).solve(training, start, report)
+        return Newton(spec.tol, spec.max_iter).solve(training, start, report, keeper)
     if spec.solver in ("lbfgs", "newton_cg"):
         tol = spec.tol * scale.curvature
         solver = LBFGS if spec.solver == "lbfgs" else NewtonCG
-        return solver(tol, spec.max_iter).solve(training, start, report)
-    for slower in (1.0,) if spec.family.has_safe_link else _SLOWER:
+        return solver(tol, spec.max_iter).solve(training, start, report, keeper)
+    rates = (1.0,) if spec.family.has_safe_link else _SLOWER
+    kept = keeper.state
+    for attempt in range(0 if kept is None else kept["attempt"], len(rates)):
         adam = Adam(
             epochs=spec.max_iter,
             batch_size=min(spec.batch_size, training.n_rows),
-            learning_rate=slower * spec.learning_rate,
+            learning_rate=rates[attempt] * spec.learning_rate,
             schedule=spec.schedule,
             rng=rng,
+            shuffle=spec.shuffle,
             validation=validation,
             patience=spec.patience,
             tol=spec.tol * 2.0 * scale.null_loss,
             eps=1e-6 * scale.curvature,
         )
-        found = adam.solve(training, start, report)
+        found = adam.solve(training, start, report, _Attempt(keeper, attempt))
         if found.converged:
             break
     return found
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """The keeper of one of several attempts, whose number the state has."""
+
+    keeper: Keeper
+    number: int
+
+    @property
+    def state(self) -> State | None:
+        """The state of this attempt."""
+        kept = self.keeper.state
+        return kept["adam"] if kept is not None and kept["attempt"] == self.number else None
+
+    def keep(self, n_iter: int, describe: Callable[[], State]) -> None:
+        """Tell the number too."""
+        self.keeper.keep(n_iter, lambda: {"attempt": self.number, "adam": describe()})
 
 
 def _split(objective: Objective, spec: Specification) -> tuple[Objective, Objective | None]:

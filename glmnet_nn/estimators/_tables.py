@@ -15,7 +15,13 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import check_array, check_X_y, validate_data
+from sklearn.utils.validation import (
+    _check_y,
+    check_array,
+    check_consistent_length,
+    check_X_y,
+    validate_data,
+)
 
 from families import Array
 from glmnet_nn.estimators._validation import FLOATING, check_inputs, check_weight
@@ -126,6 +132,23 @@ def known_matrix(
     absent = None if sample_weight is None else check_weight(sample_weight, frame) == 0
     rows = coding.matrix(frame, estimator.unseen, absent)
     return check_array(rows, estimator=estimator, **checks)
+
+
+def known_rows(
+    estimator: Any,
+    X: Any,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+    *,
+    multi_output: bool,
+    y_numeric: bool = False,
+    **checks: Any,
+) -> tuple[Any, Any]:
+    """Return X as :func:`known_matrix` does, and y, checked, of rows that a fit goes on with."""
+    rows = known_matrix(estimator, X, sample_weight, **checks)
+    target = _check_y(y, multi_output=multi_output, y_numeric=y_numeric, estimator=estimator)
+    check_consistent_length(rows, target)
+    return rows, target
 
 
 def _coding(

@@ -55,6 +55,7 @@ class Specification:
     batch_size: int
     learning_rate: float
     schedule: str
+    shuffle: bool
     validation_fraction: float
     patience: int
     n_init: int

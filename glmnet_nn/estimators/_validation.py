@@ -171,11 +171,23 @@ def _column(values: ArrayLike, name: str, n_rows: int, n_outputs: int) -> Array:
     return array
 
 
-def check_estimable(family: ExponentialFamily, y: Array, weight: Array) -> None:
-    """Raise if no parameters give the mean of y: all counts 0, a class without rows, ..."""
+def is_estimable(family: ExponentialFamily, y: Array, weight: Array) -> bool:
+    """Tell whether some parameters give the mean of y."""
+    return bool(np.all(_mean_is_possible(family, y, weight)[1]))
+
+
+def _mean_is_possible(
+    family: ExponentialFamily, y: Array, weight: Array
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Return the mean of y, and for which outputs there are parameters that give it."""
     mean = weight / weight.sum() @ y
     with np.errstate(all="ignore"):
-        possible = np.isfinite(family.link_of(mean)) & family.mean_domain.contains(mean)
+        return mean, np.isfinite(family.link_of(mean)) & family.mean_domain.contains(mean)
+
+
+def check_estimable(family: ExponentialFamily, y: Array, weight: Array) -> None:
+    """Raise if no parameters give the mean of y: all counts 0, a class without rows, ..."""
+    mean, possible = _mean_is_possible(family, y, weight)
     if np.all(possible):
         return
     output = "" if y.shape[1] == 1 else f" of output {int(np.argmin(possible))}"

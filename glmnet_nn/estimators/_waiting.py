@@ -6,10 +6,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from glmnet_nn.training.solvers import Solution
+from glmnet_nn.training.solvers import FORGETFUL, Keeper, Solution
 from glmnet_nn.training.watch import Stopped, Watch
+
+if TYPE_CHECKING:
+    from glmnet_nn.estimators._checkpoint import Journal
 
 Report = Callable[[int, float], None]
 T = TypeVar("T")
@@ -61,11 +64,14 @@ class Waiting:
     Attributes
     ----------
     observers : tuple of Observer
+    journal : Journal, optional
+        What its searches are written to, and resumed from.
     interrupted : bool
         Whether Ctrl-C has ended a search: no other search of this fit is to begin.
     """
 
     observers: tuple[Observer, ...] = ()
+    journal: Journal | None = None
     interrupted: bool = field(default=False, init=False)
 
     @property
@@ -76,7 +82,13 @@ class Waiting:
     def of_member(self, m: int, per_member: int) -> Waiting:
         """Return who watches member m of an ensemble, of so many searches each."""
         own = (observer.of_member(m, per_member) for observer in self.observers)
-        return Waiting(tuple(observer for observer in own if observer is not None))
+        journal = None if self.journal is None else self.journal.of_member(m)
+        return Waiting(tuple(observer for observer in own if observer is not None), journal)
+
+    @property
+    def keeper(self) -> Keeper:
+        """Where the next search is to leave its state."""
+        return FORGETFUL if self.journal is None else self.journal.following()
 
     @property
     def shows_states(self) -> bool:
@@ -110,7 +122,7 @@ class Waiting:
 
     def solve(
         self,
-        search: Callable[[Report], Solution],
+        search: Callable[[Report, Keeper], Solution],
         watch: Watch,
         max_iter: int,
         name: str,
@@ -119,12 +131,13 @@ class Waiting:
     ) -> Solution:
         """Return where the search ends, or where it is when it is cut short.
 
-        Its curves are in the unit of y.
+        Its curves are in the unit of y. One that has ended according to the journal is not
+        begun again. That of one which Ctrl-C ends stays as it is: the next fit goes on there.
 
         Parameters
         ----------
         search : callable
-            Given a report, solves ``watch``.
+            Given a report and a keeper, solves ``watch``.
         watch : Watch
         max_iter : int
         name : str
@@ -146,19 +159,27 @@ class Waiting:
                 value,
                 deviance,
                 held_out,
-                lambda: fit(_in_unit(watch.solution("callback"), of_loss)),
+                lambda: fit(in_unit(watch.solution("callback"), of_loss)),
             )
 
+        record = None if self.journal is None else self.journal.following()
+        if record is not None and record.solution is not None:
+            return in_unit(record.solution, of_loss)
+        if record is not None:
+            record.attend(watch)
         try:
             with self.reporting(max_iter, describe, name) as report:
-                found = replace(search(report), deviance_curve=tuple(watch.deviance_curve))
+                found = search(report, FORGETFUL if record is None else record)
+            found = replace(found, deviance_curve=tuple(watch.deviance_curve))
         except Stopped:
             found = watch.solution("callback")
         except KeyboardInterrupt:
             raise_if_repeated()
             self.interrupted = True
-            found = watch.solution("interrupt")
-        return _in_unit(found, of_loss)
+            return in_unit(watch.solution("interrupt"), of_loss)
+        if record is not None:
+            record.end(found)
+        return in_unit(found, of_loss)
 
     def counting(
         self, items: Iterable[T], n_items: int, unit: str, note: Callable[[T], str] | None = None
@@ -168,7 +189,7 @@ class Waiting:
         return bars[0].counting(items, n_items, unit, note) if bars else items
 
 
-def _in_unit(found: Solution, of_loss: float) -> Solution:
+def in_unit(found: Solution, of_loss: float) -> Solution:
     """Return the solution with its curves in the unit of the loss of y as given."""
     if of_loss == 1.0:
         return found

@@ -9,7 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import HasMethods
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import (
+    _check_partial_fit_first_call,
+    check_classification_targets,
+    type_of_target,
+)
 from sklearn.utils.validation import (
     check_consistent_length,
     column_or_1d,
@@ -20,6 +24,7 @@ from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._base_model import base_offset
 from glmnet_nn.estimators._columns import entered_columns, given_response
 from glmnet_nn.estimators._ensemble import over_members
+from glmnet_nn.estimators._partial import by_batches
 from glmnet_nn.estimators._prediction import ClassPredictions
 from glmnet_nn.estimators._validation import check_weight
 
@@ -40,8 +45,9 @@ class DeepGLMClassifier(ClassifierMixin, ClassPredictions, BaseDeepGLM):
     hidden_layer_sizes, architecture, skip_connection, base, activation, alpha, l1_ratio, \
 group_lasso, bias_reduction, fit_intercept, formula, offset, exposure, categorical, unseen, \
 missing, standardize, solver, max_iter, tol, batch_size, learning_rate, learning_rate_init, \
-early_stopping, validation_fraction, n_iter_no_change, n_init, n_estimators, n_jobs, \
-polish_output, balance, warm_start, store_covariance, random_state, verbose
+shuffle, early_stopping, validation_fraction, n_iter_no_change, n_init, n_estimators, n_jobs, \
+polish_output, balance, warm_start, checkpoint, checkpoint_every, store_covariance, \
+random_state, verbose
         As in :class:`DeepGLMRegressor`.
 
     Attributes
@@ -70,6 +76,9 @@ n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
     >>> [f"{total:.6f}" for total in glm.predict_proba(X).sum(axis=0)]
     ['3.000000', '3.000000']
     """
+
+    classes_: NDArray[Any]
+    _multilabel: bool
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseDeepGLM._parameter_constraints,
@@ -111,6 +120,45 @@ n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
         self._fit(*self._entered(*told), told=told)
         return self
 
+    @by_batches
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        exposure: ArrayLike | None = None,
+    ) -> DeepGLMClassifier:
+        """Train for one more epoch, over these rows: the solver "adam" alone has it.
+
+        As :meth:`DeepGLMRegressor.partial_fit`. Where the first call lacks a class, its null
+        model, the start, counts one row more, shared by all classes.
+
+        Parameters
+        ----------
+        X, y, sample_weight, offset, exposure
+            As in ``fit``. A call may have rows of some classes only.
+        classes : array-like of shape (n_classes,), optional
+            All classes: in the first call, unless y is a matrix of labels.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            As that of the regressor; and for classes that are not those of the first call.
+        """
+        if y is None:
+            y = given_response(self, X, y, sample_weight)
+        self._take_classes(y, classes)
+        told = (X, y, sample_weight, offset, exposure)
+        self._fit(*self._entered(*told, partial=True), told=told, partial=True)
+        return self
+
     def _entered(
         self,
         X: ArrayLike,
@@ -118,19 +166,32 @@ n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
+        partial: bool = False,
     ) -> tuple[Any, ...]:
-        X, y, offset, exposure = entered_columns(self, X, y, sample_weight, offset, exposure)
-        rows, target = self._entered_matrix(X, y, sample_weight, multi_output=True)
+        reset = not (partial and hasattr(self, "family_"))
+        given = (X, y, sample_weight, offset, exposure)
+        X, y, offset, exposure = entered_columns(self, *given, reset=reset)
+        rows, target = self._entered_matrix(X, y, sample_weight, reset, multi_output=True)
         kind = type_of_target(target)
         if kind not in {"binary", "multiclass", "multilabel-indicator"}:
             check_classification_targets(target)
-        self._multilabel = kind == "multilabel-indicator"
-        if self._multilabel:
+        multilabel = kind == "multilabel-indicator"
+        if not reset and multilabel != self._multilabel:
+            before, now = ("indicators", "one label a row")[:: 1 if self._multilabel else -1]
+            raise ValueError(
+                f"partial_fit() continues a model of {before}, but now y holds {now}. Give y as "
+                "in the first call."
+            )
+        self._multilabel = multilabel
+        if multilabel:
             columns = np.asarray(target, dtype=float)
-            self.classes_: NDArray[Any] = np.arange(columns.shape[1])
+            if reset:
+                self.classes_ = np.arange(columns.shape[1])
         else:
             labels = column_or_1d(target, warn=True)
-            columns = self._encode(labels, check_weight(sample_weight, rows) > 0)
+            present = check_weight(sample_weight, rows) > 0
+            encode = self._indicators if partial else self._encode
+            columns = encode(labels, present)
         labels = self._labels()
         offset = base_offset(self.base, X, self._law(), offset, columns.shape[1], labels)
         return rows, columns, self._law(), sample_weight, offset, exposure
@@ -144,6 +205,23 @@ n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
                 f"{self.classes_.tolist()[0]!r} (rows of weight 0 do not count)."
             )
         return self._one_hot(labels)
+
+    def _take_classes(self, y: ArrayLike, classes: ArrayLike | None) -> None:
+        """Take the classes that the first call tells, and check those of a later one."""
+        if not hasattr(self, "family_"):
+            self.__dict__.pop("classes_", None)  # of a first call that failed
+        if type_of_target(y, input_name="y") != "multilabel-indicator":
+            _check_partial_fit_first_call(self, classes)
+            if len(self.classes_) < 2:
+                raise ValueError(
+                    f"classes must hold at least two, but got {self.classes_.tolist()}. Tell all "
+                    "that any call may have."
+                )
+        elif classes is not None and not np.array_equal(classes, np.arange(np.shape(y)[1])):
+            raise ValueError(
+                f"classes of a matrix of labels are the numbers of its columns, but got "
+                f"{np.asarray(classes).tolist()}. Leave classes out."
+            )
 
     @property
     def _first_output(self) -> int:

@@ -260,6 +260,11 @@ class DoubleGLMRegressor(DoublePredictions, RegressorMixin, BaseEstimator):
                     "the linear predictor of a base as offset, and average double GLMs by "
                     "sklearn.ensemble.BaggingRegressor."
                 )
+            if model.checkpoint is not None:
+                raise ValueError(
+                    f"{name} is fitted again and again, and a checkpoint is of one fit, but it has "
+                    f"checkpoint={model.checkpoint!r}. Set checkpoint=None."
+                )
         if self.random_state is not None:
             rng = check_random_state(self.random_state)
             for model in (mean, dispersion):

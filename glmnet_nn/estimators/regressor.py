@@ -15,6 +15,7 @@ from glmnet_nn.estimators._base_model import base_offset
 from glmnet_nn.estimators._choices import asked_law
 from glmnet_nn.estimators._columns import entered_columns, given_response, known_columns
 from glmnet_nn.estimators._ensemble import over_members
+from glmnet_nn.estimators._partial import by_batches
 from glmnet_nn.estimators._prediction import RegressionPredictions
 from glmnet_nn.estimators._score import explained_deviance
 from glmnet_nn.estimators._validation import (
@@ -144,6 +145,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     learning_rate_init : float, default=0.01
         The peak of that rate. Where a step leaves the range of a link that has an end
         (inverse, or identity for counts), a quarter of it is tried, then a sixteenth.
+    shuffle : bool, default=True
+        Whether adam takes the rows in a new random order in each epoch, or as they come.
     early_stopping : bool, default=False
         Hold out ``validation_fraction`` of the rows and stop adam when their
         deviance has not improved for ``n_iter_no_change`` epochs; the best is kept.
@@ -168,6 +171,12 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         adam has trained or the solver has not converged; ``balance_`` tells the choice.
     warm_start : bool, default=False
         Start from the parameters of the previous fit, those of the same member.
+    checkpoint : str or path, optional
+        A file that ``fit`` writes its state to, whole or not at all: killed at any moment, a
+        fit with the same arguments goes on from there and ends with the same bits. When it has
+        ended, the same fit is there at once. Members of an ensemble have files beside it.
+    checkpoint_every : int, default=1
+        Epochs, or iterations, from one checkpoint to the next.
     store_covariance : bool, default=False
         Keep the covariance of the parameters, one pass over the data, so that
         ``predict_interval`` and its like need no ``inference=``.
@@ -277,6 +286,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         batch_size: str | int = "auto",
         learning_rate: str = "one_cycle",
         learning_rate_init: float = 1e-2,
+        shuffle: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -286,6 +296,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         polish_output: bool = False,
         balance: str | None = "auto",
         warm_start: bool = False,
+        checkpoint: Any = None,
+        checkpoint_every: int = 1,
         store_covariance: bool = False,
         random_state: Any = None,
         verbose: int = 0,
@@ -315,6 +327,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             batch_size=batch_size,
             learning_rate=learning_rate,
             learning_rate_init=learning_rate_init,
+            shuffle=shuffle,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
@@ -324,6 +337,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             polish_output=polish_output,
             balance=balance,
             warm_start=warm_start,
+            checkpoint=checkpoint,
+            checkpoint_every=checkpoint_every,
             store_covariance=store_covariance,
             random_state=random_state,
             verbose=verbose,
@@ -366,6 +381,48 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         self._fit(*self._entered(*told), told=told)
         return self
 
+    @by_batches
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        exposure: ArrayLike | None = None,
+    ) -> DeepGLMRegressor:
+        """Train for one more epoch, over these rows: the solver "adam" alone has it.
+
+        The first call sets the scaling of the inputs, the unit of y, alpha="auto", the start
+        and what a weight of 1 is, from its rows; after ``fit`` it goes on with that model, with
+        new moments. n calls with the same rows are ``fit`` with max_iter=n, to the bit,
+        under learning_rate="constant" and the same balance other than "auto", which here
+        is None: the rows of one call need not be in balance. learning_rate="one_cycle" spans
+        max_iter calls of as many rows as the first, and is constant under max_iter="auto".
+        Callbacks are told of ``fit`` alone.
+
+        Parameters
+        ----------
+        X, y, sample_weight, offset, exposure
+            As in ``fit``. A later call may have any rows, of one class or all y = 0 too.
+
+        Returns
+        -------
+        self
+            ``t_`` is the number of rows seen, ``n_iter_`` that of the calls; ``loss_``,
+            ``deviance_``, ``null_deviance_`` (NaN where these rows have no null model) and
+            ``dispersion_`` are those of the rows of this call.
+
+        Raises
+        ------
+        ValueError
+            As ``fit``; and where the constructor asks for what takes more than one call, for
+            another network than before, or the one-cycle schedule has come to its end.
+        """
+        told = (X, y, sample_weight, offset, exposure)
+        self._fit(*self._entered(*told, partial=True), told=told, partial=True)
+        return self
+
     def _entered(
         self,
         X: ArrayLike,
@@ -373,10 +430,15 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
         exposure: ArrayLike | None,
+        partial: bool = False,
     ) -> tuple[Any, ...]:
-        X, y, offset, exposure = entered_columns(self, X, y, sample_weight, offset, exposure)
+        reset = not (partial and hasattr(self, "family_"))
+        given = (X, y, sample_weight, offset, exposure)
+        X, y, offset, exposure = entered_columns(self, *given, reset=reset)
         family = asked_law(self.family, self.link)
-        rows, target = self._entered_matrix(X, y, sample_weight, multi_output=True, y_numeric=True)
+        rows, target = self._entered_matrix(
+            X, y, sample_weight, reset, multi_output=True, y_numeric=True
+        )
         target = np.asarray(target, dtype=float)
         columns = target[:, None] if target.ndim == 1 else target
         if family.event_ndim and columns.shape[1] < 2:
@@ -388,7 +450,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             totals = columns.sum(axis=1, keepdims=True)
             columns = columns / np.where(np.abs(totals - 1) <= 1e-6, totals, 1.0)
         columns, trials = family.response(columns)
-        self._y_ndim = target.ndim if trials is None else 1
+        if reset:
+            self._y_ndim = target.ndim if trials is None else 1
         offset = base_offset(self.base, X, family.initial, offset, columns.shape[1])
         weight = with_trials(sample_weight, trials, rows)
         return rows, columns, family, weight, offset, exposure, trials

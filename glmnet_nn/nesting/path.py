@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -26,6 +27,7 @@ from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._degrees import degrees_of_freedom
 from glmnet_nn.estimators._validation import check_weight
 from glmnet_nn.nesting.results import NetworkPath
+from glmnet_nn.training.threads import at_most, on_one_thread
 
 _MOST_DOUBLINGS = 24
 _ROUNDING = 1e-9  # of F: a network that gains less has gained nothing
@@ -110,10 +112,12 @@ def glm_to_net_path(
     splitter = check_cv(cv, sample.y, classifier=is_classifier(estimator))
     splits = list(splitter.split(sample.X, sample.y, unit))
     fold_of_each_row(splits, len(sample))  # raises if some rows are tested twice
-    folds = Parallel(n_jobs=n_jobs)(
-        delayed(_held_out)(template, sample.take(train), sample.take(test), penalties)
-        for train, test in splits
-    )
+    judge = partial(on_one_thread, _held_out)
+    with at_most(1):
+        folds = Parallel(n_jobs=n_jobs)(
+            delayed(judge)(template, sample.take(train), sample.take(test), penalties)
+            for train, test in splits
+        )
     deviances, held = (np.concatenate(part, axis=-1) for part in zip(*folds, strict=True))
     fold = np.concatenate([np.full(len(test), k) for k, (_, test) in enumerate(splits)])
     tested = None if unit is None else unit[np.concatenate([test for _, test in splits])]

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import os
-import uuid
-import zipfile
-import zlib
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from glmnet_nn import __version__
 from glmnet_nn.persistence.encoding import Decoder, Encoder
+from glmnet_nn.storage import read_archive, write_archive
 
 SCHEMA = 1  # of the files that this version writes; it reads all up to it
-_HEADER = "header.json"
 _FORMAT = "glmnet_nn model"
-# what zipfile, json and the constructors of what is in the file say of a file that is none
-_DAMAGE = (
-    zipfile.BadZipFile, zlib.error, json.JSONDecodeError, UnicodeDecodeError, EOFError,
-    RuntimeError, LookupError, TypeError, AttributeError, OverflowError,
-)  # fmt: skip
 
 
 def save_model(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
@@ -55,20 +43,8 @@ def save_model(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
     tree = encoder.encode(model)
     if not isinstance(tree, dict) or "estimator" not in tree:
         raise TypeError(f"model must be an estimator of this package, but is {model!r}.")
-    parts = [_bytes_of(array) for array in encoder.arrays]
-    header = {
-        "format": _FORMAT,
-        "schema": SCHEMA,
-        "glmnet_nn": __version__,
-        "model": tree,
-        "arrays": [
-            {"shape": list(array.shape), "dtype": array.dtype.str, "sha256": _digest(part)}
-            for array, part in zip(encoder.arrays, parts, strict=True)
-        ],
-    }
-    members = {_HEADER: json.dumps(header, indent=1, allow_nan=False).encode()}
-    members |= {_name(i): part for i, part in enumerate(parts)}
-    _write(Path(path), members)
+    header = {"format": _FORMAT, "schema": SCHEMA, "glmnet_nn": __version__, "model": tree}
+    write_archive(path, header, encoder.arrays)
 
 
 def load_model(path: str | os.PathLike[str]) -> Any:
@@ -79,15 +55,8 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     ValueError
         The file is no such file, is damaged, or was written by a later version.
     """
-    members = _read(path)
-    try:
-        header = json.loads(members[_HEADER])
-        _check(header, path)
-        facts = header["arrays"]
-        arrays = [_array(members[_name(i)], fact) for i, fact in enumerate(facts)]
-        model = Decoder(arrays).decode(header["model"])
-    except _DAMAGE as error:
-        raise _damaged(path, error) from error
+    kind, remedy = "file of save_model()", "Write it again."
+    model = read_archive(path, partial(_check, path), _model, kind, remedy)
     if not isinstance(model, BaseEstimator):
         raise ValueError(
             f"{os.fspath(path)!r} holds no model of save_model(), but a {type(model).__name__}."
@@ -95,23 +64,11 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     return model
 
 
-def _read(path: str | os.PathLike[str]) -> dict[str, bytes]:
-    """Return the members of the archive."""
-    whole = io.BytesIO(Path(path).read_bytes())
-    try:
-        with zipfile.ZipFile(whole) as archive:
-            return {name: archive.read(name) for name in archive.namelist()}
-    except (*_DAMAGE, ValueError) as error:
-        raise _damaged(path, error) from error
+def _model(header: dict[str, Any], arrays: list[NDArray[Any]]) -> Any:
+    return Decoder(arrays).decode(header["model"])
 
 
-def _damaged(path: str | os.PathLike[str], error: Exception) -> ValueError:
-    return ValueError(
-        f"{os.fspath(path)!r} is no complete file of save_model(): {error}. Write it again."
-    )
-
-
-def _check(header: Any, path: str | os.PathLike[str]) -> None:
+def _check(path: str | os.PathLike[str], header: Any) -> None:
     """Raise unless the header is that of a file which this version can read."""
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
         raise ValueError(
@@ -124,43 +81,3 @@ def _check(header: Any, path: str | os.PathLike[str]) -> None:
             f"{header['glmnet_nn']}), but this version, {__version__}, reads schemas up "
             f"to {SCHEMA}. Install a later one."
         )
-
-
-def _bytes_of(array: NDArray[Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _array(part: bytes, fact: dict[str, Any]) -> NDArray[Any]:
-    """Return an array, if it is the one that was written."""
-    if _digest(part) != fact["sha256"]:
-        raise ValueError("the file is damaged: an array has not its checksum. Write it again.")
-    array: NDArray[Any] = np.load(io.BytesIO(part), allow_pickle=False)
-    if list(array.shape) != fact["shape"] or array.dtype.str != fact["dtype"]:
-        raise ValueError("the file is damaged: an array has not its shape. Write it again.")
-    return array
-
-
-def _digest(part: bytes) -> str:
-    return hashlib.sha256(part).hexdigest()
-
-
-def _name(at: int) -> str:
-    return f"arrays/{at}.npy"
-
-
-def _write(path: Path, members: dict[str, bytes]) -> None:
-    """Write the archive beside its place, and move it there when it is on the disk."""
-    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
-    try:
-        with open(temporary, "xb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                for name, part in members.items():
-                    archive.writestr(name, part)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -24,8 +24,8 @@ Buffer = NDArray[Any]  # float32 or float64
 class MiniBatches:
     """The loss of an objective, and its gradient, from the rows of one batch.
 
-    Unbiased estimates: rows enter with weight w_i n / (m sum w) for a batch of m of
-    n rows. Rows are copied once, each with all that belongs to it side by side
+    Unbiased estimates: rows enter with weight w_i n / (m W) for a batch of m of
+    n rows, W = sum w. Rows are copied once, each with all that belongs to it side by side
     (x, y, offset, weight), so that a batch in random order touches memory once a row.
     float32 halves the time of a step, and its rounding is far below the noise of a
     batch. A sparse x stays where it is, in compressed rows, of which a batch takes its own.
@@ -39,6 +39,8 @@ class MiniBatches:
         Largest number of rows of a batch.
     single : bool
         Whether to use float32, if every number has a place in it: ``dtype`` tells.
+    total_weight : float
+        W.
     """
 
     def __init__(
@@ -48,9 +50,10 @@ class MiniBatches:
         network: Network,
         size: int,
         single: bool,
+        total_weight: float,
     ) -> None:
         self.family, self.network, self.size, self.n_rows = family, network, size, len(rows)
-        share = rows.weight * (len(rows) / rows.weight.sum())
+        share = rows.weight * (len(rows) / total_weight)
         first = rows.take(slice(0, 1)).X
         is_sparse = isinstance(first, ShiftedSparse)
         self._places = _Places.of(rows, 0 if is_sparse else network.packed(first).shape[1])

@@ -26,7 +26,7 @@ from scipy import linalg
 
 from families import Array
 from glmnet_nn.training.objective import Objective
-from glmnet_nn.training.solvers import Solution, stacked_qr
+from glmnet_nn.training.solvers import FORGETFUL, Keeper, Solution, State, stacked_qr
 
 _BLOCK_ROWS = 4096
 _NEAR = 3.0  # standard errors from the root, where Newton's method may converge
@@ -62,6 +62,7 @@ def reduce_bias(
     tol: float,
     max_iter: int,
     report: Callable[[int, float], None] | None = None,
+    keeper: Keeper = FORGETFUL,
 ) -> Solution:
     """Return the root of the adjusted score of an unpenalised GLM.
 
@@ -71,8 +72,13 @@ def reduce_bias(
     differences. Stop when the decrement is at most ``tol``. ``Solution.value`` is F(w),
     without Jeffreys' prior: no function decides, as U* need not be the slope of one.
     """
-    point = _at(objective, start)
-    curve = [objective.value(start)]
+    state = keeper.state
+    point = _at(objective, start if state is None else state["w"])
+    curve = [objective.value(start)] if state is None else list(state["curve"])
+
+    def told() -> State:
+        return {"w": point.w, "curve": list(curve)}
+
     converged = point.decrement <= tol
     message = f"{max_iter} iterations did not suffice"
     while not converged and len(curve) <= max_iter:
@@ -81,6 +87,7 @@ def reduce_bias(
         converged = point.decrement <= tol
         if report is not None:
             report(len(curve) - 1, curve[-1])
+        keeper.keep(len(curve) - 1, told)
     if converged:
         message = "the adjusted score is within tol standard errors of zero"
     return Solution(

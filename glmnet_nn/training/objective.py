@@ -29,17 +29,25 @@ class Objective:
     family : ExponentialFamily
     network : Network
     penalty : ElasticNet
+    total_weight : float, optional
+        What the sums over rows are divided by: the sum of their weights, unless they are part
+        of more rows, whose mean weight times their number it is then.
     """
 
     def __init__(
-        self, rows: Rows, family: ExponentialFamily, network: Network, penalty: ElasticNet
+        self,
+        rows: Rows,
+        family: ExponentialFamily,
+        network: Network,
+        penalty: ElasticNet,
+        total_weight: float | None = None,
     ) -> None:
         self.rows = rows
         self.family = family
         self.network = network
         self.penalty = penalty
         self.n_rows = len(rows)
-        self.total_weight = float(rows.weight.sum())
+        self.total_weight = float(rows.weight.sum()) if total_weight is None else total_weight
 
     # ------------------------------------------------------------ one block
 
@@ -89,7 +97,8 @@ class Objective:
 
     def mini_batches(self, size: int, single: bool) -> MiniBatches:
         """Return the source of gradients estimated from ``size`` rows at a time."""
-        return MiniBatches(self.rows, self.family, self.network, size, single)
+        rows, total = self.rows, self.total_weight
+        return MiniBatches(rows, self.family, self.network, size, single, total)
 
     def information(self, w: Array) -> Array:
         """Return the Fisher information F = J' S'S J over the total weight, plus the ridge."""

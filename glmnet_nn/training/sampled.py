@@ -14,7 +14,14 @@ from glmnet_nn.training.inputs import Inputs, standardized
 from glmnet_nn.training.linear import LinearSums
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import ElasticNet
-from glmnet_nn.training.solvers import MetricLBFGS, Newton, Solution, gram_factor
+from glmnet_nn.training.solvers import (
+    FORGETFUL,
+    Keeper,
+    MetricLBFGS,
+    Newton,
+    Solution,
+    gram_factor,
+)
 
 _EPS = np.finfo(float).eps
 _FEW_ROWS = 200  # below, Newton's method takes no longer
@@ -61,6 +68,7 @@ def sampled_fit(
     solver: MetricLBFGS,
     report: Callable[[int, float], None] | None = None,
     n_threads: int = 1,
+    keeper: Keeper = FORGETFUL,
 ) -> Sampled | None:
     """Return the fit, or None where rows are few or ill-conditioned, or no optimum was found.
 
@@ -92,6 +100,8 @@ def sampled_fit(
         Called with each iteration and its value.
     n_threads : int
         Threads of BLAS that may share the products of many columns.
+    keeper : Keeper, optional
+        Of the state of that solver; what comes before follows from the rows.
     """
     n, p = rows.X.shape
     if has_few_rows(n, layout):
@@ -114,7 +124,7 @@ def sampled_fit(
     if factor is None or not _is_foldable(inputs, n, factor.rcond):
         return None
     left = _SLACK * _EPS / factor.rcond if family.is_location_scale else np.inf
-    solution = solver.solve(sums, (w, value, gradient), factor.solve, report, left)
+    solution = solver.solve(sums, (w, value, gradient), factor.solve, report, left, keeper)
     if not solution.converged:
         return None
     return Sampled(inputs, solution, sums.mean_loss(solution.value, solution.w), objective)

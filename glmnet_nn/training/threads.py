@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from itertools import pairwise
+from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
 _LEAST_ROWS = 1024
 _LEAST_WIDTH = 64
+
+T = TypeVar("T")
 
 
 @cache
@@ -35,6 +39,17 @@ def blas_threads(n_rows: int, sizes: tuple[int, ...]) -> AbstractContextManager[
     if n_rows >= _LEAST_ROWS and width >= _LEAST_WIDTH:
         return nullcontext()
     return at_most(1)
+
+
+def on_one_thread(function: Callable[..., T], *given: Any) -> T:
+    """Return what a function returns while BLAS has one thread.
+
+    Sums that threads share end in other bits than those of one. So what is done n_jobs at a
+    time, here, in threads or in other processes, has one everywhere. Around several at a time
+    it needs :func:`at_most` 1 as well: a limit holds for the process, and ends in any order.
+    """
+    with at_most(1):
+        return function(*given)
 
 
 def n_blas_threads() -> int:

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from families import Array
 from glmnet_nn.training.objective import Objective
-from glmnet_nn.training.solvers import Solution
+from glmnet_nn.training.solvers import Solution, State
 from glmnet_nn.training.solvers._problem import Batches
 
 _CUT = {
     "callback": "a callback asked to stop",
     "interrupt": "it was interrupted from the keyboard",
 }
+_REMEMBERED = ("current", "curve", "deviance_curve", "held_out_curve", "_best", "_lowest")
 
 
 class Stopped(Exception):
@@ -69,7 +70,13 @@ class Watch(Objective):
         held_out: Callable[[Array], float] | None = None,
         descends: bool = True,
     ) -> None:
-        super().__init__(objective.rows, objective.family, objective.network, objective.penalty)
+        super().__init__(
+            objective.rows,
+            objective.family,
+            objective.network,
+            objective.penalty,
+            objective.total_weight,
+        )
         self.current = start
         self.curve: list[float] = []
         self.deviance_curve: list[float] = []
@@ -123,6 +130,19 @@ class Watch(Objective):
         deviance = 2.0 * (value - self.penalty.value(w))
         self.deviance_curve.append(deviance)
         return deviance
+
+    # ------------------------------------------------- a search that goes on
+
+    def state(self) -> State:
+        """Return what it remembers; lists as they are now."""
+        held = {name: getattr(self, name) for name in _REMEMBERED}
+        return {name: list(v) if isinstance(v, list) else v for name, v in held.items()}
+
+    def restore(self, state: State) -> None:
+        """Remember that."""
+        for name in _REMEMBERED:
+            held = state[name]
+            setattr(self, name, list(held) if isinstance(held, list) else held)
 
     def _sweeping(self, buffer: NDArray[Any]) -> None:
         self._buffer = buffer

@@ -2,15 +2,19 @@
 
 from glmnet_nn.training.solvers._least_squares import gram_factor, stacked_qr
 from glmnet_nn.training.solvers._problem import (
+    FORGETFUL,
     BatchProblem,
     CurvedProblem,
     Curves,
+    Keeper,
+    Memory,
     Problem,
     ProductProblem,
     ScoringProblem,
     Solution,
+    State,
 )
-from glmnet_nn.training.solvers.adam import SCHEDULES, Adam
+from glmnet_nn.training.solvers.adam import SCHEDULES, Adam, initial_state
 from glmnet_nn.training.solvers.damped_newton import DampedNewton
 from glmnet_nn.training.solvers.lbfgs import LBFGS
 from glmnet_nn.training.solvers.metric import MetricLBFGS
@@ -20,6 +24,7 @@ from glmnet_nn.training.solvers.newton_cg import NewtonCG
 SOLVERS = {solver.name: solver for solver in (Newton, LBFGS, NewtonCG, Adam)}
 
 __all__ = [
+    "FORGETFUL",
     "LBFGS",
     "SCHEDULES",
     "SOLVERS",
@@ -28,6 +33,8 @@ __all__ = [
     "CurvedProblem",
     "Curves",
     "DampedNewton",
+    "Keeper",
+    "Memory",
     "MetricLBFGS",
     "Newton",
     "NewtonCG",
@@ -35,6 +42,8 @@ __all__ = [
     "ProductProblem",
     "ScoringProblem",
     "Solution",
+    "State",
     "gram_factor",
+    "initial_state",
     "stacked_qr",
 ]

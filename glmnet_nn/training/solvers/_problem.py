@@ -95,6 +95,55 @@ class ProductProblem(Problem, Protocol):
     def hessian_product(self, w: Array) -> Callable[[Array], Array]: ...
 
 
+State = dict[str, Any]  # numbers, lists, dicts, arrays: what a file of data can hold
+
+
+class Keeper(Protocol):
+    """Where a search leaves its state, and finds it when it goes on.
+
+    ``state`` is what a solver of the same problem told last, or None at the start. A solver
+    tells it at the end of an iteration, as a function, since it may not be wanted: of copies
+    where arrays change in place. Resumed from there a search takes the same steps, to the
+    bit.
+    """
+
+    @property
+    def state(self) -> State | None: ...
+    def keep(self, n_iter: int, describe: Callable[[], State]) -> None: ...
+
+
+@dataclass
+class Memory:
+    """A keeper that remembers the last state.
+
+    Examples
+    --------
+    >>> memory = Memory()
+    >>> memory.keep(1, lambda: {"w": 3.0})
+    >>> memory.state
+    {'w': 3.0}
+    """
+
+    state: State | None = None
+
+    def keep(self, n_iter: int, describe: Callable[[], State]) -> None:
+        """Remember a state."""
+        self.state = describe()
+
+
+@dataclass(frozen=True)
+class Forgetful:
+    """A keeper that keeps nothing."""
+
+    state: None = None
+
+    def keep(self, n_iter: int, describe: Callable[[], State]) -> None:
+        """Do nothing."""
+
+
+FORGETFUL = Forgetful()
+
+
 class Curves(NamedTuple):
     """Mean deviances after each iteration: of the training rows, and of those held out, if any."""
 

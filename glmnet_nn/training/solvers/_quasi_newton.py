@@ -58,6 +58,16 @@ def spectral(pairs: Pairs, scale: float = 1.0) -> Callable[[Array], Array]:
     return lambda q: scale * q
 
 
+def remembered(pairs: Pairs) -> list[list[Array]]:
+    """Return the pairs for a state."""
+    return [[s, y] for s, y in pairs]
+
+
+def recalled(memory: int, kept: list[list[Array]]) -> Pairs:
+    """Return the pairs of a state."""
+    return Pairs(((s, y) for s, y in kept), maxlen=memory)
+
+
 def keep(pairs: Pairs, s: Array, y: Array) -> None:
     """Add a pair of positive curvature."""
     if s @ y > 1e-12 * np.sqrt((s @ s) * (y @ y)):

@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from families import Array
-from glmnet_nn.training.solvers._problem import BatchProblem, Penalty, Problem, Solution
+from glmnet_nn.training.solvers._problem import (
+    FORGETFUL,
+    BatchProblem,
+    Keeper,
+    Penalty,
+    Problem,
+    Solution,
+    State,
+)
 
 SCHEDULES = ("one_cycle", "constant")
 _BLOCK = 2**14  # parameters whose moments stay in the processor's cache
@@ -46,6 +54,10 @@ class Adam:
     schedule : {"one_cycle", "constant"}
     rng : numpy.random.Generator
         Orders the rows, anew for each epoch.
+    shuffle : bool
+        False: the rows stay in their order.
+    n_steps : int, optional
+        Steps of the schedule; by default those of all epochs.
     validation : callable, optional
         Mean deviance of held-out rows at w; if given, training stops early after
         ``patience`` epochs without an improvement by ``tol``, and the best w is kept.
@@ -60,6 +72,8 @@ class Adam:
     learning_rate: float = 1e-2
     schedule: str = "one_cycle"
     rng: np.random.Generator = field(default_factory=np.random.default_rng)
+    shuffle: bool = True
+    n_steps: int | None = None
     validation: Callable[[Array], float] | None = None
     patience: int = 10
     tol: float = 1e-4
@@ -72,50 +86,46 @@ class Adam:
         problem: BatchProblem,
         start: Array,
         report: Callable[[int, float], None] | None = None,
+        keeper: Keeper = FORGETFUL,
     ) -> Solution:
-        """Minimise the problem from ``start``."""
+        """Minimise the problem from ``start`` or, if there is one, from the state of ``keeper``."""
         with np.errstate(over="ignore", invalid="ignore"):  # a rate too high ends in inf
-            return self._solve(problem, start, report)
+            return self._solve(problem, start, report, keeper)
 
     def _solve(
         self,
         problem: BatchProblem,
         start: Array,
         report: Callable[[int, float], None] | None,
+        keeper: Keeper,
     ) -> Solution:
-        whole = problem.n_rows <= self.batch_size
-        batches = problem.mini_batches(min(self.batch_size, problem.n_rows), single=not whole)
-        state = _State(start, batches.dtype, problem.penalty, self.betas, self.eps)
-        rates = iter(self._rates(-(-problem.n_rows // self.batch_size) * self.epochs))
-        best, waited = (np.inf, start), 0
-        curve: list[float] = []
-        held_out: list[float] = []
-        message = "all epochs done"
-        w = start
+        n, whole = problem.n_rows, problem.n_rows <= self.batch_size
+        batches = problem.mini_batches(min(self.batch_size, n), single=not whole)
+        moments = _State(start, batches.dtype, problem.penalty, self.betas, self.eps)
+        rates = self._rates(self.n_steps or -(-n // self.batch_size) * self.epochs)
+        run = _Run.resumed(keeper.state, start, self.rng, moments)
 
         def step() -> None:
-            state.step(next(rates))
+            moments.step(rates[min(moments.t, len(rates) - 1)])
 
-        for epoch in range(1, self.epochs + 1):
-            order = np.arange(problem.n_rows) if whole else self.rng.permutation(problem.n_rows)
-            loss = batches.sweep(state.w, state.gradient, order, step)
+        while run.epoch < self.epochs and run.waited < self.patience:
+            order = self.rng.permutation(n) if self.shuffle and not whole else np.arange(n)
+            loss = batches.sweep(moments.w, moments.gradient, order, step)
             if not np.isfinite(loss):
-                message = f"the loss was not finite in epoch {epoch}; lower learning_rate_init"
-                return _ended(problem, w, state.mean_gradient, False, message, curve, held_out)
-            w = state.w.astype(float)
-            curve.append(loss + problem.penalty.value(w))
+                at = f"in epoch {run.epoch + 1}; lower learning_rate_init"
+                return run.ended(problem, moments, False, f"the loss was not finite {at}", run.w)
+            w = moments.w.astype(float)
+            run.w = w
+            run.curve.append(loss + problem.penalty.value(w))
             if self.validation is not None:
-                held_out.append(self.validation(w))
-                waited = 0 if held_out[-1] < best[0] - self.tol else waited + 1
-                if held_out[-1] < best[0]:
-                    best = held_out[-1], w
+                run.hold_out(self.validation(w), self.tol)
             if report is not None:
-                report(epoch, curve[-1])
-            if waited >= self.patience:
-                message = "the held-out deviance stopped falling"
-                break
-        end = w if self.validation is None else best[1]
-        return _ended(problem, end, state.mean_gradient, True, message, curve, held_out)
+                report(run.epoch, run.curve[-1])
+            keeper.keep(run.epoch, lambda: run.state(self.rng, moments))
+        stopped = run.waited >= self.patience
+        message = "the held-out deviance stopped falling" if stopped else "all epochs done"
+        end = run.w if self.validation is None else run.best
+        return run.ended(problem, moments, True, message, end)
 
     def _rates(self, n_steps: int) -> Array:
         """Return the learning rate of every step."""
@@ -146,7 +156,7 @@ class _State:
         self.w = start.astype(dtype)
         self.gradient, self._s = np.empty_like(self.w), np.empty_like(self.w)
         sums = np.zeros_like(self.w), np.zeros_like(self.w)
-        self._M = sums[0]
+        self._M, self._V = sums
         vectors = (self.w, self.gradient, *sums, self._s, penalty.l2.astype(dtype))
         cuts = [slice(at, at + _BLOCK) for at in range(0, len(start), _BLOCK)]
         self._blocks = [tuple(vector[cut] for vector in vectors) for cut in cuts]
@@ -157,6 +167,15 @@ class _State:
         """The corrected m: about the gradient at the last steps."""
         b1 = self.betas[0]
         return self._M.astype(float) * ((1 - b1) / (1 - b1 ** max(self.t, 1)))
+
+    def copied(self) -> State:
+        """Return copies of the parameters and of the sums, and the number of steps."""
+        return {"at": self.w.copy(), "M": self._M.copy(), "V": self._V.copy(), "t": self.t}
+
+    def restore(self, state: State) -> None:
+        """Set them to those of this state."""
+        self.w[:], self._M[:], self._V[:] = state["at"], state["M"], state["V"]
+        self.t = state["t"]
 
     def step(self, rate: float) -> None:
         """Take one step from the gradient, which is overwritten: see :class:`Adam`."""
@@ -183,16 +202,58 @@ class _State:
             self.w[:] = self.penalty.prox(self.w, self._s / share)
 
 
-def _ended(
-    problem: Problem,
-    w: Array,
-    gradient: Array,
-    converged: bool,
-    message: str,
-    curve: list[float],
-    held_out: list[float],
-) -> Solution:
-    residual = w - problem.penalty.prox(w - gradient, 1.0)
-    size = float(np.abs(residual).max(initial=0.0))
-    value, curves = problem.value(w), (tuple(curve), tuple(held_out))
-    return Solution(w, value, size, len(curve), converged, message, *curves)
+def initial_state(start: Array, rng: np.random.Generator) -> State:
+    """Return the state of a search before its first epoch, with this generator."""
+    zeros = np.zeros_like(start)
+    moments = {"at": start, "M": zeros, "V": zeros, "t": 0}
+    return {**vars(_Run(start, start)), **moments, "order": rng.bit_generator.state}
+
+
+@dataclass
+class _Run:
+    """How far training has come, beside the moments: w after the last epoch, curves, the best."""
+
+    w: Array
+    best: Array
+    lowest: float = np.inf
+    waited: int = 0
+    curve: list[float] = field(default_factory=list)
+    held_out: list[float] = field(default_factory=list)
+
+    @property
+    def epoch(self) -> int:
+        """The number of the last epoch."""
+        return len(self.curve)
+
+    @classmethod
+    def resumed(
+        cls, state: State | None, start: Array, rng: np.random.Generator, moments: _State
+    ) -> _Run:
+        """Return the run of this state, its generator and moments set to theirs; else a new one."""
+        if state is None:
+            return cls(start, start)
+        moments.restore(state)
+        rng.bit_generator.state = state["order"]
+        own = {name: state[name] for name in ("w", "best", "lowest", "waited")}
+        return cls(**own, curve=list(state["curve"]), held_out=list(state["held_out"]))
+
+    def state(self, rng: np.random.Generator, moments: _State) -> State:
+        """Return all that the next epoch depends on."""
+        own = {**vars(self), "curve": list(self.curve), "held_out": list(self.held_out)}
+        return {**own, **moments.copied(), "order": rng.bit_generator.state}
+
+    def hold_out(self, deviance: float, tol: float) -> None:
+        """Add the deviance of held-out rows after an epoch."""
+        self.held_out.append(deviance)
+        self.waited = 0 if deviance < self.lowest - tol else self.waited + 1
+        if deviance < self.lowest:
+            self.lowest, self.best = deviance, self.w
+
+    def ended(
+        self, problem: Problem, moments: _State, converged: bool, message: str, w: Array
+    ) -> Solution:
+        """Return the solution w."""
+        residual = w - problem.penalty.prox(w - moments.mean_gradient, 1.0)
+        size = float(np.abs(residual).max(initial=0.0))
+        value, curves = problem.value(w), (tuple(self.curve), tuple(self.held_out))
+        return Solution(w, value, size, self.epoch, converged, message, *curves)

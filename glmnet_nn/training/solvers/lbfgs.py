@@ -9,8 +9,16 @@ from typing import ClassVar
 import numpy as np
 
 from families import Array
-from glmnet_nn.training.solvers._problem import Problem, Solution
-from glmnet_nn.training.solvers._quasi_newton import Pairs, keep, spectral, two_loop, wolfe
+from glmnet_nn.training.solvers._problem import FORGETFUL, Keeper, Problem, Solution, State
+from glmnet_nn.training.solvers._quasi_newton import (
+    Pairs,
+    keep,
+    recalled,
+    remembered,
+    spectral,
+    two_loop,
+    wolfe,
+)
 
 Report = Callable[[int, float], None] | None
 
@@ -54,16 +62,32 @@ class LBFGS:
     max_iter: int = 1000
     memory: int = 20
 
-    def solve(self, problem: Problem, start: Array, report: Report = None) -> Solution:
-        """Minimise the problem from ``start``."""
+    def solve(
+        self,
+        problem: Problem,
+        start: Array,
+        report: Report = None,
+        keeper: Keeper = FORGETFUL,
+    ) -> Solution:
+        """Minimise the problem from ``start`` or, if there is one, from the state of ``keeper``."""
         with np.errstate(over="ignore", invalid="ignore"):  # trial points may lie far out
             run = self._panoc if problem.penalty.has_l1 else self._smooth
-            return run(problem, start, report)
+            return run(problem, start, report, keeper)
 
-    def _smooth(self, problem: Problem, start: Array, report: Report) -> Solution:
-        w, pairs = start, Pairs(maxlen=self.memory)
-        value, gradient = problem.smooth_value_and_gradient(w)
+    def _smooth(self, problem: Problem, start: Array, report: Report, keeper: Keeper) -> Solution:
         curve: list[float] = []
+        state = keeper.state
+        if state is None:
+            w, pairs = start, Pairs(maxlen=self.memory)
+            value, gradient = problem.smooth_value_and_gradient(w)
+        else:
+            w, value, gradient = state["w"], state["value"], state["gradient"]
+            pairs, curve = recalled(self.memory, state["pairs"]), list(state["curve"])
+
+        def told() -> State:
+            at = {"w": w, "value": value, "gradient": gradient}
+            return {**at, "pairs": remembered(pairs), "curve": list(curve)}
+
         message = f"{self.max_iter} iterations did not suffice"
         while len(curve) < self.max_iter and _size(gradient) > self.tol and not _stalled(curve):
             direction = -two_loop(pairs, gradient, spectral(pairs))
@@ -82,6 +106,7 @@ class LBFGS:
             curve.append(value)
             if report is not None:
                 report(len(curve), value)
+            keeper.keep(len(curve), told)
         size, converged = _size(gradient), True
         if size <= self.tol:
             message = "the gradient is within tol"
@@ -91,11 +116,21 @@ class LBFGS:
             converged = False
         return Solution(w, value, size, len(curve), converged, message, tuple(curve))
 
-    def _panoc(self, problem: Problem, start: Array, report: Report) -> Solution:
-        state = _Proximal(problem, start, _first_step(problem, start))
-        least = _LEAST_STEP * state.step
-        pairs = Pairs(maxlen=self.memory)
+    def _panoc(self, problem: Problem, start: Array, report: Report, keeper: Keeper) -> Solution:
+        first = _first_step(problem, start)
+        least = _LEAST_STEP * first
         curve: list[float] = []
+        before = keeper.state
+        if before is None:
+            state, pairs = _Proximal(problem, start, first), Pairs(maxlen=self.memory)
+        else:
+            state = _Proximal(problem, before["w"], before["step"])
+            pairs, curve = recalled(self.memory, before["pairs"]), list(before["curve"])
+
+        def told() -> State:
+            at = {"w": state.w, "step": state.step}
+            return {**at, "pairs": remembered(pairs), "curve": list(curve)}
+
         converged, message = False, f"{self.max_iter} iterations did not suffice"
         while len(curve) < self.max_iter:
             if state.shrink(least):
@@ -118,6 +153,7 @@ class LBFGS:
                 break
             keep(pairs, following.w - state.w, following.residual - state.residual)
             state = following
+            keeper.keep(len(curve), told)
         w = state.forward if state.is_bounded() else state.w
         size = _size(state.residual)
         return Solution(w, problem.value(w), size, len(curve), converged, message, tuple(curve))

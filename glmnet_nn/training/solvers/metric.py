@@ -8,8 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from families import Array
-from glmnet_nn.training.solvers._problem import Solution, SummedProblem
-from glmnet_nn.training.solvers._quasi_newton import Pairs, keep, two_loop, wolfe
+from glmnet_nn.training.solvers._problem import FORGETFUL, Keeper, Solution, State, SummedProblem
+from glmnet_nn.training.solvers._quasi_newton import (
+    Pairs,
+    keep,
+    recalled,
+    remembered,
+    two_loop,
+    wolfe,
+)
 
 _PATIENCE = 10  # iterations in which the decrement must halve
 _STEADY = 0.3  # share of the decrement: steps that leave no more converge steadily
@@ -53,6 +60,7 @@ class MetricLBFGS:
         inverse: Callable[[Array], Array],
         report: Callable[[int, float], None] | None = None,
         left: float = np.inf,
+        keeper: Keeper = FORGETFUL,
     ) -> Solution:
         """Minimise F from ``start`` = (w, F(w), its gradient); ``inverse(g)`` is F0^-1 g.
 
@@ -60,7 +68,7 @@ class MetricLBFGS:
         the rounding of F0^-1, if F is quadratic and F0 its Hessian.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            return self._solve(problem, start, inverse, report, left)
+            return self._solve(problem, start, inverse, report, left, keeper)
 
     def _solve(
         self,
@@ -69,9 +77,22 @@ class MetricLBFGS:
         inverse: Callable[[Array], Array],
         report: Callable[[int, float], None] | None,
         left: float,
+        keeper: Keeper,
     ) -> Solution:
-        (w, value, gradient), pairs = start, Pairs(maxlen=self.memory)
-        curve, best, waited, decrement = [value], np.inf, 0, np.inf
+        state = keeper.state
+        if state is None:
+            (w, value, gradient), pairs = start, Pairs(maxlen=self.memory)
+            curve, best, waited, decrement = [value], np.inf, 0, np.inf
+        else:
+            w, value, gradient, left = (state[name] for name in ("w", "value", "gradient", "left"))
+            pairs, curve = recalled(self.memory, state["pairs"]), list(state["curve"])
+            best, waited, decrement = state["best"], state["waited"], state["decrement"]
+
+        def told() -> State:
+            at = {"w": w, "value": value, "gradient": gradient, "left": left}
+            past = {"best": best, "waited": waited, "decrement": decrement}
+            return {**at, **past, "pairs": remembered(pairs), "curve": list(curve)}
+
         converged, message = False, f"{self.max_iter} iterations did not suffice"
         while np.isfinite(value):
             before, decrement = decrement, _decrement(problem, value, gradient, inverse)
@@ -105,6 +126,7 @@ class MetricLBFGS:
                 report(len(curve) - 1, value)
             if converged:
                 break
+            keeper.keep(len(curve) - 1, told)
         else:
             decrement, message = np.inf, "the objective is not finite at the start"
         return Solution(w, value, decrement, len(curve) - 1, converged, message, tuple(curve))

@@ -10,7 +10,7 @@ import numpy as np
 
 from families import Array
 from glmnet_nn.training.solvers._least_squares import gram_solve, qr_solve
-from glmnet_nn.training.solvers._problem import ScoringProblem, Solution
+from glmnet_nn.training.solvers._problem import FORGETFUL, Keeper, ScoringProblem, Solution, State
 
 _EPS = np.finfo(float).eps
 _STALLED = 4096 * _EPS  # of F: a predicted fall below this may be rounding
@@ -54,13 +54,27 @@ class Newton:
         problem: ScoringProblem,
         start: Array,
         report: Callable[[int, float], None] | None = None,
+        keeper: Keeper = FORGETFUL,
     ) -> Solution:
-        """Minimise the problem from ``start``."""
-        w, gauge = start, problem.flat_directions()
-        value, gradient = problem.smooth_value_and_gradient(w)
-        curve, squares, decrement, use_qr, risen = [value], np.inf, np.inf, False, 0
+        """Minimise the problem from ``start`` or, if there is one, from the state of ``keeper``."""
+        gauge, state = problem.flat_directions(), keeper.state
+        if state is None:
+            w, squares, decrement, use_qr, risen = start, np.inf, np.inf, False, 0
+            value, gradient = problem.smooth_value_and_gradient(w)
+            curve = [value]
+        else:
+            w, value, gradient = state["w"], state["value"], state["gradient"]
+            squares, decrement = state["squares"], state["decrement"]
+            use_qr, risen, curve = state["use_qr"], state["risen"], list(state["curve"])
+
+        def told() -> State:
+            at = {"w": w, "value": value, "gradient": gradient, "curve": list(curve)}
+            return at | {
+                "squares": squares, "decrement": decrement, "use_qr": use_qr, "risen": int(risen)
+            }  # fmt: skip
+
         converged, message = False, f"{self.max_iter} iterations did not suffice"
-        for n_iter in range(1, self.max_iter + 1):
+        for n_iter in range(len(curve), self.max_iter + 1):
             delta, use_qr = _scoring_step(problem, w, gradient, gauge, use_qr)
             before, squares = squares, abs(float(gradient @ delta))  # delta' A'A delta
             decrement = float(np.sqrt(squares * problem.score_scale(w))) if squares else 0.0
@@ -87,6 +101,7 @@ class Newton:
             if not moved:
                 message = "no step along the scoring direction lowers the deviance"
                 break
+            keeper.keep(n_iter, told)
         return Solution(w, value, decrement, len(curve) - 1, converged, message, tuple(curve))
 
 

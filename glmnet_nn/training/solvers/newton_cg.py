@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from families import Array
-from glmnet_nn.training.solvers._problem import ProductProblem, Solution
+from glmnet_nn.training.solvers._problem import FORGETFUL, Keeper, ProductProblem, Solution, State
 from glmnet_nn.training.solvers._trust import kept_share
 
 _ACCEPTED = 0.01  # share of the promised fall
@@ -58,12 +58,23 @@ class NewtonCG:
         problem: ProductProblem,
         start: Array,
         report: Callable[[int, float], None] | None = None,
+        keeper: Keeper = FORGETFUL,
     ) -> Solution:
-        """Minimise the problem from ``start``."""
-        w, radius = start, 1.0
-        value, gradient = problem.smooth_value_and_gradient(w)
-        first = float(np.linalg.norm(gradient))
+        """Minimise the problem from ``start`` or, if there is one, from the state of ``keeper``."""
         curve: list[float] = []
+        state = keeper.state
+        if state is None:
+            w, radius = start, 1.0
+            value, gradient = problem.smooth_value_and_gradient(w)
+            first = float(np.linalg.norm(gradient))
+        else:
+            w, radius, first = state["w"], state["radius"], state["first"]
+            value, gradient, curve = state["value"], state["gradient"], list(state["curve"])
+
+        def told() -> State:
+            at = {"w": w, "radius": radius, "value": value, "gradient": gradient}
+            return {**at, "first": first, "curve": list(curve)}
+
         converged, message = False, f"{self.max_iter} steps did not suffice"
         while True:
             if float(np.abs(gradient).max(initial=0.0)) <= self.tol:
@@ -89,6 +100,7 @@ class NewtonCG:
             if radius <= _LEAST_RADIUS * (1.0 + float(np.linalg.norm(w))):
                 message = "no step lowers the objective"
                 break
+            keeper.keep(len(curve), told)
         size = float(np.abs(gradient).max(initial=0.0))
         return Solution(w, value, size, len(curve), converged, message, tuple(curve))
 
