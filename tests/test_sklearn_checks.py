@@ -6,6 +6,7 @@ and they alone are let through.
 """
 
 import pytest
+from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor, DoubleGLMRegressor
@@ -48,5 +49,5 @@ def _estimators():
 @parametrize_with_checks(list(_estimators()))
 def test_check_estimator(estimator, check):
     if check.func.__name__ in FORMATS:
-        estimator.set_params(max_iter=5)
+        estimator = clone(estimator).set_params(max_iter=5)  # one object serves all checks
     check(estimator)
