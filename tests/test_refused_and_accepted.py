@@ -7,7 +7,6 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import sparse
 from test_degenerate import caught, counts, depths, glm, glm_classifier, plain
 
 from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor, RankWarning
@@ -190,14 +189,6 @@ def test_refused(name, hidden):
 def test_family_of_another_type(hidden):
     with pytest.raises((TypeError, ValueError), match="'family' parameter"):
         fits(family=3)(hidden)
-
-
-@depths
-@pytest.mark.parametrize("form", [sparse.csr_matrix, sparse.csc_array])
-def test_sparse_X(form, hidden):
-    X, y = counts()
-    with pytest.raises(TypeError, match=r"[Ss]parse data was passed for X.*dense"):
-        glm("poisson", hidden_layer_sizes=hidden).fit(form(X), y)
 
 
 @depths

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from families import Array, ExponentialFamily
 from glmnet_nn.network import Network
 from glmnet_nn.training.batches import Buffer, MiniBatches
+from glmnet_nn.training.data import Rows
 from glmnet_nn.training.sources import Source, added
 
 
@@ -43,8 +44,7 @@ class SourceBatches:
     ) -> None:
         source.require_residence()
         self.source, self.size, self.n_rows = source, size, len(source)
-        make = partial(MiniBatches, family=family, network=network, size=size, single=single)
-        self.blocks = source.made(make)
+        self.blocks = source.made(partial(_of_block, family, network, size, single))
         in_single = all(self.blocks.map(_is_single))
         self.dtype: np.dtype[Any] = np.dtype(np.float32 if in_single else np.float64)
         self._ends = np.cumsum((0, *source.facts.lengths))
@@ -68,6 +68,12 @@ class SourceBatches:
             if not np.isfinite(total):
                 return total
         return float(total + self.source.facts.saturated) / self.source.total_weight
+
+
+def _of_block(
+    family: ExponentialFamily, network: Network, size: int, single: bool, rows: Rows
+) -> MiniBatches:
+    return MiniBatches(rows, family, network, size, single, float(rows.weight.sum()))
 
 
 def _is_single(batches: MiniBatches) -> bool:
