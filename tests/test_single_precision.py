@@ -55,7 +55,7 @@ def test_the_same_numbers_in_single_and_in_double_precision_give_the_same_fit(fa
 
 
 def test_a_glm_of_many_rows_holds_no_copy_of_x():
-    X, y = data(40_000)
+    X, y = data(100_000)
     model = DeepGLMRegressor("poisson", hidden_layer_sizes=())
     model.fit(X[:2000], y[:2000])  # imports and caches are not the fit's
     X = np.tile(X, 10)

@@ -207,8 +207,9 @@ class BaseDeepGLM(
         """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent.
 
         ``trials`` are those that ``sample_weight`` counts already. X in single precision
-        stays so for mini-batches, and for sums over many rows of a GLM. ``told`` are X, y, sample_weight, offset
-        and exposure as the user gave them, for callbacks. ``partial`` trains for an epoch.
+        stays so for mini-batches, and for sums over many rows of a GLM. ``told`` are X, y,
+        sample_weight, offset and exposure as the user gave them, for callbacks. ``partial``
+        trains for an epoch.
         """
         law, family = family, family.initial
         given = (X, y, sample_weight, offset, exposure)
