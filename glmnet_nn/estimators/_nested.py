@@ -120,7 +120,7 @@ def _glm_of(rows: Rows | Source, spec: Specification) -> Fit:
             f"{fit.solution.message}. Use another link, or a network without a GLM in it "
             "(architecture='dense', skip_connection=False).",
             ConvergenceWarning,
-            stacklevel=7,
+            stacklevel=8,
         )
     return fit
 
