@@ -162,11 +162,11 @@ def draw_lift(axes: Axes, visits: Visits, forecasts: dict[tuple[str, str], Forec
     axes.plot([low, high], [low, high], color=INK, lw=1, zorder=0)
     axes.plot([low, high], [1, 1], color=BLUE, lw=1, zorder=0)
     axes.annotate("network right", (high, high), ha="right", va="bottom", color=INK)
-    axes.annotate("GLM right", (high, 1), ha="right", va="bottom", color=BLUE)
+    axes.annotate("GLM right", (low, 1), ha="left", va="bottom", color=BLUE)
     axes.set(xlabel="network's mean / GLM's mean, ten groups of rows")
     axes.set(ylabel="observed visits / GLM's mean, with 95% intervals")
     axes.set_title("Where the two disagree, who is right?", **TITLE)
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 0.98))
+    axes.legend(frameon=False, loc="lower right")
 
 
 def draw_coinsurance(axes: Axes, visits: Visits, glm: Array, deep: Array) -> None:

@@ -28,7 +28,7 @@ print(net.family_, f"{net.score(X_new, y_new):.1%} of new digits are read")
 # %%
 # Is it as sure as it may be? The default penalty is a prior that 1,200 images do not outweigh in a
 # network of 2,410 parameters: it is right more often than it says. With a tenth of that penalty it
-# says what it is worth.
+# nearly says what it is worth.
 
 bold = DeepGLMClassifier(hidden_layer_sizes=(32,), alpha=net.alpha_[0] / 10, random_state=0)
 for name, model in {"default penalty": net, "a tenth": bold.fit(X, y)}.items():

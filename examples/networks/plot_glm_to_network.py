@@ -20,7 +20,7 @@ from sklearn.model_selection import KFold
 
 from glmnet_nn import DeepGLMRegressor, glm_to_net_path
 
-data = load_motor(n_policies=10_000, seed=1)
+data = load_motor(n_policies=30_000, seed=1)
 X = data[["driver_age", "ncd_years", "vehicle_group"]].assign(
     convictions=(data["conviction_points"] > 0).astype(float)
 )

@@ -41,7 +41,7 @@ plt.show()
 
 # %%
 # The answer: the first years nearly double the odds, the last hardly change them. The GLM's factor
-# is that of the seventh year.
+# is that of the eighth year.
 
 figure, ax = plt.subplots(figsize=(8.5, 5), layout="constrained")
 low, high = odds.columns[-2:]
