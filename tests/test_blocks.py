@@ -226,6 +226,23 @@ def test_what_is_no_sum_is_refused(data, settings, words):
         DeepGLMRegressor(**{"family": "poisson", **settings}).fit(in_blocks(X, y["poisson"]))
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_block_without_an_offset_has_one_of_0(data, first):
+    X, y, _, offset, _ = data
+    y, offset = y["poisson"], offset + 1.0
+    offset[450 if first else 0 :][:450] = 0.0
+    halves = [(X[:450], y[:450], None, offset[:450]), (X[450:], y[450:], None, offset[450:])]
+    halves[first] = halves[first][:2]
+    glm = DeepGLMRegressor("poisson", hidden_layer_sizes=(), tol=1e-11)
+    in_memory = glm.fit(X, y, offset=offset).score(X, y, offset=offset)
+    expected = glm.coef_, glm.null_deviance_, in_memory
+    glm.fit(Blocks(halves))
+    for one, other in zip(
+        (glm.coef_, glm.null_deviance_, glm.score(Blocks(halves))), expected, strict=True
+    ):
+        close(one, other)
+
+
 def test_complaints_name_the_block(data):
     X, y, weight, *_ = data
     y = y["poisson"]
