@@ -207,6 +207,23 @@ def test_parquet_is_read_by_row_groups(data, tmp_path: Path):
         ParquetBlocks(tmp_path, "claims", block_rows=0)
 
 
+def test_parquet_of_a_table_with_an_index(tmp_path: Path):
+    table = pd.DataFrame({"a": [1.0, 2.0, 3.0], "y": [0.0, 1.0, 1.0], "id": [7, 9, 8]})
+    table[table.id > 7].to_parquet(tmp_path / "unnamed.parquet")
+    (block,) = ParquetBlocks(tmp_path / "unnamed.parquet", "y")
+    assert block.X.columns.tolist() == ["a", "id"]
+    table.set_index("id").to_parquet(tmp_path / "named.parquet")
+    (block,) = ParquetBlocks(tmp_path / "named.parquet", "y", block_rows=np.int64(9))
+    assert block.X.columns.tolist() == ["a"]
+    (block,) = ParquetBlocks(tmp_path / "named.parquet", "id")
+    assert (block.X.columns.tolist(), block.y.tolist()) == (["a", "y"], [7, 9, 8])
+    (tmp_path / "folder").mkdir()
+    table.to_parquet(tmp_path / "folder" / "1.parquet")
+    table.drop(columns="a").to_parquet(tmp_path / "folder" / "2.parquet")
+    with pytest.raises(ValueError, match=r"2.parquet has no columns \['a'\]"):
+        list(ParquetBlocks(tmp_path / "folder", "y"))
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -224,6 +241,23 @@ def test_what_is_no_sum_is_refused(data, settings, words):
     X, y, *_ = data
     with pytest.raises(ValueError, match=words):
         DeepGLMRegressor(**{"family": "poisson", **settings}).fit(in_blocks(X, y["poisson"]))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_block_without_an_offset_has_one_of_0(data, first):
+    X, y, _, offset, _ = data
+    y, offset = y["poisson"], offset + 1.0
+    offset[450 if first else 0 :][:450] = 0.0
+    halves = [(X[:450], y[:450], None, offset[:450]), (X[450:], y[450:], None, offset[450:])]
+    halves[first] = halves[first][:2]
+    glm = DeepGLMRegressor("poisson", hidden_layer_sizes=(), tol=1e-11)
+    in_memory = glm.fit(X, y, offset=offset).score(X, y, offset=offset)
+    expected = glm.coef_, glm.null_deviance_, in_memory
+    glm.fit(Blocks(halves))
+    for one, other in zip(
+        (glm.coef_, glm.null_deviance_, glm.score(Blocks(halves))), expected, strict=True
+    ):
+        close(one, other)
 
 
 def test_complaints_name_the_block(data):
@@ -247,12 +281,20 @@ def test_complaints_name_the_block(data):
     with pytest.raises(TypeError, match="in block 0: X is sparse"):
         glm.fit(Blocks([(sparse.csr_array(X), y)]))
     table = pd.DataFrame({"a": X[:, 0], "area": np.where(X[:, 1] > 100, "A", "B")})
-    with pytest.raises(ValueError, match=r"coding is .* as levels of factors"):
+    with pytest.raises(ValueError, match=r"but \['area'\] are coded by what.* block 1 "):
         glm.fit(Blocks([(table[:400], y[:400]), (table[400:], y[400:])]))
     several = iter([[(X, y)] * 2, [(X, y)]])
     with pytest.raises(ValueError, match="gave 2 blocks in the first pass, but 1"):
         glm.fit(Blocks(lambda: next(several)))
+    once = iter([(X, y > 0), (X, y > 0)])
+    with pytest.raises(ValueError, match="gave 2 blocks in the first pass, but 0"):
+        DeepGLMClassifier(hidden_layer_sizes=()).fit(Blocks(lambda: once))
     assert glm.fit(Blocks([{"X": X, "y": y}])).n_features_in_ == 4
+    for method in (glm.score, glm.inference):
+        with pytest.raises(ValueError, match="0 blocks, but none has a row"):
+            method(Blocks([]))
+    with pytest.raises(TypeError, match="one after the other"):
+        DeepGLMClassifier().partial_fit(in_blocks(X, y > 0), classes=[False, True])
     with pytest.raises(TypeError, match="comes in blocks, but this method"):
         glm.residuals(in_blocks(X), y)
 

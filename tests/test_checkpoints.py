@@ -297,6 +297,16 @@ def test_two_fits_do_not_share_a_file(tmp_path, monkeypatch):
         one.fit(X, Y)
 
 
+def test_what_another_fit_is_writing_is_left_alone(tmp_path):
+    of_another = tmp_path / f".file.2.{'0a' * 16}.part"
+    of_this = tmp_path / f".file.{'0a' * 16}.part"
+    of_another.touch()
+    of_this.touch()
+    model(max_iter=1, checkpoint=tmp_path / "file").fit(X, Y)
+    assert of_another.exists()
+    assert not of_this.exists()
+
+
 def test_ctrl_c_leaves_the_checkpoint(tmp_path, monkeypatch):
     """The model has what there is, and the next fit goes on, not from the best but from there."""
     monkeypatch.setattr(_waiting, "_interrupted_at", -np.inf)

@@ -8,6 +8,7 @@ import signal
 import dask
 import dask.array as da
 import dask.dataframe as dd
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -141,6 +142,22 @@ def test_what_is_not_aligned_is_refused(rows):
         poisson().fit(X, y).predict_interval(X)
 
 
+def check_an_ensemble_on(client, rows):
+    """The members of an ensemble in memory are trained by the workers, with the same bits."""
+    settings = {"hidden_layer_sizes": (3,), "max_iter": 1, "n_estimators": 2, "random_state": 0}
+    here = fitted(DeepGLMRegressor("poisson", **settings), *rows)
+
+    def n_moves(dask_scheduler):
+        return len(dask_scheduler.transition_log)
+
+    before = client.run_on_scheduler(n_moves)
+    with joblib.parallel_config(backend="dask"):
+        there = fitted(DeepGLMRegressor("poisson", n_jobs=2, **settings), *rows)
+    assert client.run_on_scheduler(n_moves) > before
+    for one, other in zip(here.estimators_, there.estimators_, strict=True):
+        assert one._weights.tobytes() == other._weights.tobytes()
+
+
 def test_a_killed_worker_costs_a_recomputation_not_the_fit(rows, monkeypatch):
     """Two processes; the numbers do not depend on them, nor on the death of one."""
     lazy = in_dask(rows)
@@ -154,6 +171,7 @@ def test_a_killed_worker_costs_a_recomputation_not_the_fit(rows, monkeypatch):
         dask.config.set(scheduler=client),
     ):
         assert fitted(poisson(), *lazy)._weights.tobytes() == alone._weights.tobytes()
+        check_an_ensemble_on(client, rows)
         victims = client.run(os.getpid)
 
         def killing(*arguments):

@@ -67,17 +67,15 @@ def entered(estimator: Any, blocks: Any) -> tuple[Source, ExponentialFamily, dic
         A block is not as ``fit`` takes rows, or not as the others; no row has a weight.
     """
     door = type(estimator)(**estimator.get_params(deep=False))
-    classes = None
+    classes, found = None, None
     if hasattr(door, "_classes_in"):
-        classes = _union(blocks.map(partial(_classes_of_block, door)))
+        found = blocks.map(partial(_classes_of_block, door))
+        classes = _union(found)
     parts = blocks.entered(partial(_enter, door, classes))
+    if found is not None:
+        parts = parts.only(len(found), range(len(found)))
     looks = parts.map(_look)
-    kept = [k for k, (facts, _) in enumerate(looks) if facts is not None]
-    if not kept:
-        raise ValueError(
-            f"X comes in {len(looks)} blocks, but none has a row of positive weight: no row is "
-            "left to fit."
-        )
+    kept = _with_rows([facts is None for facts, _ in looks])
     marks = _common([(k, looks[k][1]) for k in kept])
     law = marks.pop("law")
     facts = Facts.of_all([looks[k][0] for k in kept])
@@ -88,7 +86,19 @@ def known_rows(estimator: Any, blocks: Any) -> EnteredParts:
     """Return the blocks as the rows of data for a fitted estimator."""
     parts = blocks.entered(partial(_enter_known, estimator))
     empty = parts.map(_is_empty)
-    return EnteredParts(parts.only(len(empty), [k for k, gone in enumerate(empty) if not gone]))
+    kept = _with_rows(empty)
+    return EnteredParts(parts.only(len(empty), kept))
+
+
+def _with_rows(are_empty: list[bool]) -> list[int]:
+    """Return the numbers of the blocks that are not empty; raise ValueError if all are."""
+    kept = [k for k, is_empty in enumerate(are_empty) if not is_empty]
+    if not kept:
+        raise ValueError(
+            f"X comes in {len(are_empty)} blocks, but none has a row of positive weight: no row is "
+            "left. If the source can be gone through but once, make it anew."
+        )
+    return kept
 
 
 def surveyed(parts: EnteredParts, family: ExponentialFamily) -> Source:
@@ -179,6 +189,7 @@ def _common(marks: list[tuple[int, dict[str, Any]]]) -> dict[str, Any]:
         for name in dict.fromkeys([*common, *own]):
             one, other = common.get(name), own.get(name)
             if not _are_equal(one, other):
+                _require_no_coding(name, one or other, number)
                 raise ValueError(
                     f"all blocks must have the same columns, but {name.strip('_')} is {one} in "
                     f"block {first} and {other} in block {number}. Give every block the columns of "
@@ -186,6 +197,20 @@ def _common(marks: list[tuple[int, dict[str, Any]]]) -> dict[str, Any]:
                     "make numbers of before."
                 )
     return {name: value for name, value in common.items() if name != "n_outputs"}
+
+
+def _require_no_coding(name: str, coding: Any, number: int) -> None:
+    if name == "_coding":
+        learned = [
+            column.name for column in coding.columns if getattr(column, "fill", "") is not None
+        ]
+        raise ValueError(
+            f"the columns of blocks must be numbers, none missing, but {learned[:10]} "
+            f"{'and more ' if len(learned) > 10 else ''}are coded by what all rows tell (levels, "
+            f"shares, means), and block {number} tells other things than those before it. Make "
+            "0/1 columns of levels and fill in missing numbers before, as of a pandas.Categorical "
+            "with all levels by pandas.get_dummies(); or fit a sample in memory."
+        )
 
 
 def _are_equal(one: Any, other: Any) -> bool:

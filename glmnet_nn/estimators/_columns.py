@@ -35,12 +35,7 @@ def take_columns(
     ValueError
         It is not in X, there twice, named twice, or the argument is given as well.
     """
-    if is_in_blocks(X):
-        raise TypeError(
-            f"X is a {type(X).__name__}, which comes in blocks, but this method needs all rows in "
-            "memory. fit, score, inference and predict and its like take blocks; for others pass "
-            "a sample in memory (.compute() of some Dask partitions)."
-        )
+    _require_memory(X)
     X = as_frame(X)
     asked = {
         name: column
@@ -126,12 +121,24 @@ def given_response(estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any 
     """Return y or, if it is None, what the left side of the formula makes of X."""
     if y is not None:
         return y
+    _require_memory(X)
     if estimator.formula is None:
         raise ValueError(
             f"y must be given: only a {type(estimator).__name__} with a formula takes it from X."
         )
     frame = _framed(estimator, X)
     return response(estimator.formula, frame, check_weight(sample_weight, frame) > 0)
+
+
+def _require_memory(X: Any) -> None:
+    """Raise TypeError of data in blocks."""
+    if is_in_blocks(X):
+        raise TypeError(
+            f"X is a {type(X).__name__}, which comes in blocks, but this method needs all rows in "
+            "memory. fit, score, inference and predict and its like take blocks, and partial_fit "
+            "one after the other: for block in blocks: model.partial_fit(block.X, block.y). For "
+            "others pass a sample in memory (.compute() of some Dask partitions)."
+        )
 
 
 def _framed(estimator: BaseEstimator, X: Any) -> Any:

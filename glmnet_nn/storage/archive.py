@@ -104,7 +104,8 @@ def read_archive(
 def remove_unfinished(path: str | os.PathLike[str]) -> None:
     """Remove what a process that was killed while it wrote this archive has left beside it."""
     path = Path(path)
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*{_UNFINISHED}"):
+    name = "[0-9a-f]" * 32  # that of a file "fit.2" begins as one of "fit" does
+    for left in path.parent.glob(f".{glob.escape(path.name)}.{name}{_UNFINISHED}"):
         left.unlink(missing_ok=True)
 
 

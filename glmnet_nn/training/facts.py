@@ -152,16 +152,6 @@ def _of_some(rows: Rows, family: ExponentialFamily) -> Facts:
 
 
 def _joined(one: Facts, two: Facts) -> Facts:
-    levels = one.offset_levels
-    if levels is not None and two.offset_levels is not None:
-        share = two.inputs.weight / (one.inputs.weight + two.inputs.weight)
-        levels = np.stack(
-            [
-                levels[0] + share * (two.offset_levels[0] - levels[0]),
-                np.minimum(levels[1], two.offset_levels[1]),
-                np.maximum(levels[2], two.offset_levels[2]),
-            ]
-        )
     with np.errstate(over="ignore", invalid="ignore"):
         inputs = one.inputs.joined(two.inputs)
     return Facts(
@@ -171,8 +161,25 @@ def _joined(one: Facts, two: Facts) -> Facts:
         low=np.minimum(one.low, two.low),
         high=np.maximum(one.high, two.high),
         binary=one.binary & two.binary,
-        offset_levels=levels,
+        offset_levels=_joined_levels(one, two),
         saturated=one.saturated + two.saturated,
+    )
+
+
+def _joined_levels(one: Facts, two: Facts) -> Array | None:
+    """Return the offset levels of both, 0 where one set of rows has no offset."""
+    first, second = one.offset_levels, two.offset_levels
+    if first is None and second is None:
+        return None
+    first = np.zeros_like(second) if first is None else first
+    second = np.zeros_like(first) if second is None else second
+    share = two.inputs.weight / (one.inputs.weight + two.inputs.weight)
+    return np.stack(
+        [
+            first[0] + share * (second[0] - first[0]),
+            np.minimum(first[1], second[1]),
+            np.maximum(first[2], second[2]),
+        ]
     )
 
 

@@ -158,6 +158,13 @@ def together(blocks: Sequence[Rows]) -> Rows:
         columns = [getattr(block, name) for block in blocks]
         return None if columns[0] is None else np.concatenate(columns)
 
+    offsets = [block.offset for block in blocks if block.offset is not None]
+    if 0 < len(offsets) < len(blocks):  # where a block has none, it is 0
+        width = offsets[0].shape[1]
+        blocks = [
+            replace(block, offset=np.zeros((len(block), width))) if block.offset is None else block
+            for block in blocks
+        ]
     return Rows(*map(joined, ("X", "y", "weight", "offset", "trials")))
 
 
