@@ -31,7 +31,8 @@ def kind_of(column: pd.Series) -> str:
     ):
         return "number"
     if not types.is_object_dtype(dtype):
-        return "factor" if types.is_string_dtype(dtype) else str(dtype)
+        is_text = types.is_string_dtype(dtype) or str(dtype).startswith("dictionary<values=")
+        return "factor" if is_text else str(dtype)  # a dictionary is Arrow's Categorical
     held = types.infer_dtype(column, skipna=True)
     if held == "string":
         return "factor"
