@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from glmnet_nn.estimators._formula_language import Terms, parsed, variables
 from glmnet_nn.tables import as_frame
-from glmnet_nn.tables.columns import kind_of, numbers
+from glmnet_nn.tables.columns import kind_of, labels, numbers
 
 State = dict[str, Any]
 
@@ -200,7 +200,7 @@ def _evaluated(
         try:
             matrix = PandasMaterializer(data).get_model_matrix(spec)
         except DataMismatchWarning as error:
-            raise ValueError(_unseen(formula, frame, levels, str(error))) from None
+            raise ValueError(_unseen(formula, data, levels, str(error))) from None
         except (FormulaicError, ValueError, TypeError) as error:
             raise ValueError(
                 f"formula {formula!r} cannot be evaluated: {error} Mend the column, or the formula."
@@ -242,7 +242,8 @@ def _plain_column(formula: str, column: pd.Series) -> pd.Series:
             "since another)."
         )
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.remove_unused_categories()
+        column = column.cat.remove_unused_categories()
+        return column.cat.rename_categories(labels(column.cat.categories))
     return column.astype(object).infer_objects()
 
 
