@@ -242,8 +242,9 @@ def test_what_takes_all_rows_is_not_there():
         "skip_connection": "fixed",
     }
     for name, value in refused.items():
-        with pytest.raises(ValueError, match=rf"partial_fit\(\) needs {name}="):
+        with pytest.raises(AttributeError) as caught:
             regressor("normal", **{name: value}).partial_fit(X, mu)
+        assert f"partial_fit() needs {name}=" in str(caught.value.__cause__)
     with pytest.raises(ValueError, match="alpha of NegativeBinomial as known"):
         regressor(NegativeBinomial(alpha="estimate")).partial_fit(X, mu)
     with pytest.raises(ValueError, match="'auto' is 'lbfgs' for this model"):

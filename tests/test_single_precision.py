@@ -54,6 +54,17 @@ def test_the_same_numbers_in_single_and_in_double_precision_give_the_same_fit(fa
     assert found[0].dtype == np.float64
 
 
+def test_a_glm_of_many_rows_holds_no_copy_of_x():
+    X, y = data(100_000)
+    model = DeepGLMRegressor("poisson", hidden_layer_sizes=())
+    model.fit(X[:2000], y[:2000])  # imports and caches are not the fit's
+    X = np.tile(X, 10)
+    X += np.random.default_rng(1).normal(size=X.shape).astype(np.float32)
+    fitted, held = peak(lambda: model.fit(X, y))
+    assert fitted.rank_ == 40
+    assert held < X.nbytes
+
+
 def test_a_fit_by_mini_batches_holds_one_copy_of_x_in_its_precision(monkeypatch):
     monkeypatch.setattr(objective, "_BLOCK_BYTES", 2**18)
     rng = np.random.default_rng(0)

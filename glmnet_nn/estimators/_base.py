@@ -207,8 +207,9 @@ class BaseDeepGLM(
         """Fit to validated X, (n, p), and y, (n, K); rows of weight 0 are absent.
 
         ``trials`` are those that ``sample_weight`` counts already. X in single precision
-        stays so for mini-batches with hidden layers. ``told`` are X, y, sample_weight, offset
-        and exposure as the user gave them, for callbacks. ``partial`` trains for an epoch.
+        stays so for mini-batches, and for sums over many rows of a GLM. ``told`` are X, y,
+        sample_weight, offset and exposure as the user gave them, for callbacks. ``partial``
+        trains for an epoch.
         """
         law, family = family, family.initial
         given = (X, y, sample_weight, offset, exposure)
@@ -221,7 +222,8 @@ class BaseDeepGLM(
         X, y, weight, known = rows.X, rows.y, rows.weight, rows.offset
         hidden = specification.hidden
         for_inference = for_inference and bool(hidden)
-        if not hidden or specification.solver != "adam" or for_inference:
+        single = specification.solver == ("adam" if hidden else "newton") and law.unknown is None
+        if for_inference or not single:
             X = X.astype(float, copy=False)
         if partial:
             warn_of_fits(self, [self._learn(X, y, weight, known, specification)], 1)

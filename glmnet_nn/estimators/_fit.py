@@ -105,6 +105,8 @@ def fit_rows(rows: Rows | Source, spec: Specification, glm: Layer | None = None)
             found = _sampled(rows, intercept, null_loss, saturated, spec, n_threads)
         if found is not None:
             return found
+    if isinstance(rows, Rows) and not spec.hidden:
+        rows = rows.in_double()
     if glm is None and spec.hidden:
         nothing = np.zeros((rows.n_outputs, rows.n_features))
         glm = Layer(nothing, intercept if spec.fit_intercept else None)

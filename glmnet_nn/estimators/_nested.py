@@ -113,20 +113,16 @@ def _glm_of(rows: Rows | Source, spec: Specification) -> Fit:
         polish_output=False,
         balance=None,
     )
-    fit = fit_rows(rows.seen(_in_double), classical)
+    fit = fit_rows(rows.seen(Rows.in_double), classical)
     if not fit.solution.converged:
         warnings.warn(
             "the GLM that the network starts from did not converge: "
             f"{fit.solution.message}. Use another link, or a network without a GLM in it "
             "(architecture='dense', skip_connection=False).",
             ConvergenceWarning,
-            stacklevel=7,
+            stacklevel=8,
         )
     return fit
-
-
-def _in_double(rows: Rows) -> Rows:
-    return replace(rows, X=rows.X.astype(float, copy=False))
 
 
 def _beside(W: Array, rows: Rows) -> Rows:

@@ -102,7 +102,7 @@ class PartialFit:
         self, X: Array, y: Array, weight: Array, offset: Array | None, spec: Specification
     ) -> Fit:
         """Train for one epoch over validated rows, and keep what was learned."""
-        _check_asked(self, spec)
+        _require_adam(self, spec)
         spec = replace(spec, balance=None if spec.balance == "auto" else spec.balance)
         rows = Rows(X, y, weight, offset, spec.trials)
         if hasattr(self, "family_"):
@@ -254,29 +254,22 @@ def _around(rows: Rows, intercept: Array, spec: Specification) -> Layer | None:
     return None
 
 
-def _check_asked(estimator: Any, spec: Specification) -> None:
-    """Raise if something is asked for that takes more than one call."""
+_ONE_CALL = {  # what takes all rows, or more than one call, and what to do instead
+    "early_stopping": (False, "Score held-out rows of your own between the calls."),
+    "n_init": (1, "Compare models of several random_state after some calls."),
+    "n_estimators": (1, "Call partial_fit() of models of several random_state."),
+    "polish_output": (False, "The output layer cannot be scored on a part of the rows."),
+    "store_covariance": (False, "Call inference(X, y) when training is over."),
+    "checkpoint": (None, "Keep the model between calls by save_model()."),
+}
+
+
+def _require_adam(estimator: Any, spec: Specification) -> None:
+    """Raise if "auto" has chosen another solver."""
     if spec.solver != "adam":
         raise ValueError(
             f"partial_fit() trains by mini-batches, but solver={estimator.solver!r} is "
             f"{spec.solver!r} for this model, which needs all rows. Set solver='adam'."
-        )
-    wanted = {
-        "early_stopping": (False, "Score held-out rows of your own between the calls."),
-        "n_init": (1, "Compare models of several random_state after some calls."),
-        "n_estimators": (1, "Call partial_fit() of models of several random_state."),
-        "polish_output": (False, "The output layer cannot be scored on a part of the rows."),
-        "store_covariance": (False, "Call inference(X, y) when training is over."),
-        "checkpoint": (None, "Keep the model between calls by save_model()."),
-    }
-    for name, (only, remedy) in wanted.items():
-        given = getattr(estimator, name)
-        if given != only:
-            raise ValueError(f"partial_fit() needs {name}={only!r}, but {name}={given!r}. {remedy}")
-    if spec.skip == "fixed":
-        raise ValueError(
-            "partial_fit() needs skip_connection=True or False, but 'fixed' holds beta at the GLM "
-            "of all rows, which one call has not. Pass the linear predictor of a GLM as offset."
         )
 
 
@@ -291,14 +284,25 @@ def check_known(law: ExponentialFamily) -> None:
 
 
 def _trains_by_batches(estimator: Any) -> bool:
-    """Tell whether the constructor asks for a solver that can; raise if not."""
+    """Tell whether the constructor asks for what rows in parts can give; raise if not."""
     solver = estimator.solver
-    if solver == "adam" or (solver == "auto" and np.size(estimator.hidden_layer_sizes)):
-        return True
-    raise AttributeError(
-        f"partial_fit() trains by mini-batches, but solver={solver!r} with hidden_layer_sizes="
-        f"{estimator.hidden_layer_sizes!r} uses all rows in each step. Set solver='adam'."
-    )
+    if solver != "adam" and not (solver == "auto" and np.size(estimator.hidden_layer_sizes)):
+        raise AttributeError(
+            f"partial_fit() trains by mini-batches, but solver={solver!r} with hidden_layer_sizes="
+            f"{estimator.hidden_layer_sizes!r} uses all rows in each step. Set solver='adam'."
+        )
+    for name, (only, remedy) in _ONE_CALL.items():
+        given = getattr(estimator, name)
+        if given != only:
+            raise AttributeError(
+                f"partial_fit() needs {name}={only!r}, but {name}={given!r}. {remedy}"
+            )
+    if estimator.skip_connection == "fixed":
+        raise AttributeError(
+            "partial_fit() needs skip_connection=True or False, but 'fixed' holds beta at the GLM "
+            "of all rows, which one call has not. Pass the linear predictor of a GLM as offset."
+        )
+    return True
 
 
 def by_batches(method: Callable[..., Any]) -> Any:

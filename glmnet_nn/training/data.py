@@ -77,6 +77,10 @@ class Rows:
         trials = None if self.trials is None else self.trials[index]
         return Rows(self.X[index], self.y[index], self.weight[index], offset, trials)
 
+    def in_double(self) -> Rows:
+        """Return the rows with X in double precision: themselves, if it is."""
+        return replace(self, X=self.X.astype(float, copy=False))
+
     def subset(self, index: NDArray | slice) -> Rows:
         """Return the rows at ``index``, as a source of the same kind."""
         return self.take(index)
