@@ -138,6 +138,7 @@ FLOORS = (
             "glmnet_nn.training",
             "glmnet_nn.exceptions",
             "glmnet_nn.inference",
+            "glmnet_nn.tables",
             "glmnet_nn.estimators",
             "glmnet_nn.comparison",
             "glmnet_nn.validation",

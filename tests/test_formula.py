@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+from decimal import Decimal
 
 import formulaic
 import numpy as np
@@ -167,6 +168,28 @@ def test_weights_are_rows_and_absent_rows_teach_nothing():
     )
 
 
+def test_types_of_columns_do_not_matter():
+    """Nullable numbers, decimals, and levels in an order of their own, one of them unused."""
+    data, order = DATA.assign(claims=DATA["claims"].clip(0, 1) > 0), ["X", "C", "A", "B"]
+    data["age"] = data["age"].round(2)
+    formula = "claims ~ age + area + C(weight)"
+    named = {"formula": formula, "hidden_layer_sizes": ()}
+    plain = DeepGLMClassifier(**named).fit(data)
+    assert plain.feature_names_[-1] == "C(weight)[T.3]"
+    nullable, decimals = data.convert_dtypes(), data.assign(age=data["age"].map("{:.2f}".format))
+    decimals["age"] = decimals["age"].map(Decimal)
+    ordered = data.assign(area=pd.Categorical(data["area"], order))
+    enum = polars(data).with_columns(pl.col("area").cast(pl.Enum(order)))
+    for frame in (nullable, decimals, ordered, enum):
+        model = DeepGLMClassifier(**named).fit(frame)
+        assert model.classes_.dtype == bool
+        assert_allclose(model.predict_proba(data), plain.predict_proba(frame), rtol=1e-9)
+        reference = "[T.C]" if frame is nullable or frame is decimals else "[T.B]"
+        assert model.feature_names_[2] == "area" + reference
+    with pytest.raises(ValueError, match=r"column 'age' holds datetime64\[.*a date to days"):
+        from_formula("claims ~ age", DATA.assign(age=pd.Timestamp("2020-01-01")))
+
+
 def test_left_sides():
     """A column of labels, an expression, two columns of counts."""
     classes = DeepGLMClassifier.from_formula("area ~ age + density", DATA, hidden_layer_sizes=())
@@ -236,6 +259,8 @@ def test_columns_that_are_not_there_are_named():
         ("claims ~ nothing", r"columns \['nothing'\]"),
         ("~ age", "does not name it"),
         ("C(area) ~ age", "must be numbers, or one column of labels"),
+        ("claims / exposure ~ age", r"operator '/' on its left side.* I\(\)"),
+        ("claims - weight ~ age", "operator '-' on its left"),
     ],
 )
 def test_formulas_that_are_refused(formula, words):
@@ -250,6 +275,10 @@ def test_arguments_that_do_not_go_together():
         DeepGLMRegressor(formula="claims ~ 0 + age").fit(DATA)
     with pytest.raises(ValueError, match="base sees the columns of X"):
         DeepGLMRegressor(formula="claims ~ age", base=from_formula(SIMPLE)).fit(DATA)
+    with pytest.raises(ValueError, match="unseen='average' is for columns that fit codes"):
+        from_formula(SIMPLE, unseen="average")
+    with pytest.raises(ValueError, match="missing='indicator' is for columns that fit codes"):
+        from_formula(SIMPLE, missing="indicator")
     with pytest.raises(ValueError, match="mean must see columns of X"):
         DoubleGLMRegressor(DeepGLMRegressor(formula="claims ~ age")).fit(DATA, DATA["claims"])
     with pytest.raises(ValueError, match="sample_weight='nothing' must name a column"):

@@ -7,6 +7,7 @@ import zipfile
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import skops.io
 from numpy.testing import assert_allclose
@@ -54,6 +55,23 @@ def test_a_kept_model_is_the_same(kept, way, tmp_path):
         assert again.score(rows, y) == model.score(rows, y), name
         assert vars(again).keys() == vars(model).keys(), name
         assert repr(again) == repr(model), name
+
+
+@pytest.mark.parametrize("way", [by_skops, by_save_model])
+@pytest.mark.parametrize("formula", [None, "y ~ age + since"])
+def test_levels_of_any_type_are_kept(way, formula, tmp_path):
+    """Intervals of pandas.cut and dates are levels, and no types that a file would have to name."""
+    dates = pd.to_datetime(["2020-01-01", "2021-01-01", "2022-01-01"] * 3)
+    frame = pd.DataFrame(
+        {"age": pd.cut(np.arange(9.0), [-1, 2, 4, 9]), "since": pd.Categorical(dates)}
+    )
+    y = frame.assign(y=np.arange(9))["y"]
+    model = glmnet_nn.DeepGLMRegressor(hidden_layer_sizes=(), formula=formula).fit(frame, y)
+    again = way(model, tmp_path / "model")
+    np.testing.assert_array_equal(again.predict(frame[::-1]), model.predict(frame)[::-1])
+    assert again.feature_names_[1] == "age[T.(4, 9]]"
+    with pytest.raises(ValueError, match=r"2030-01-01"):
+        again.predict(frame.assign(since=pd.Categorical([pd.Timestamp("2030-01-01")] * 9)))
 
 
 def test_every_public_estimator_is_kept(kept):

@@ -409,7 +409,12 @@ def test_what_cannot_be_done_is_said(data):
         local_importance(network, S)
     broken = S.copy()
     broken.data[3] = np.nan
-    with pytest.raises(ValueError, match="NaN"):
-        DeepGLMRegressor("poisson").fit(broken, y)
+    place = rf"NaN, stored in 1 columns, .*: {broken.tocoo().col[3]} \(1\)\. .*is for tables"
+    for call in (
+        lambda: DeepGLMRegressor("poisson", missing="indicator").fit(broken, y),
+        lambda: network.predict(broken),
+    ):
+        with pytest.raises(ValueError, match=place):
+            call()
     with pytest.raises(ValueError, match="14 features"):
         network.predict(S[:, :14])

@@ -23,6 +23,7 @@ from glmnet_nn import (
     DoubleGLMRegressor,
     ElasticNetGLMClassifierCV,
     ElasticNetGLMCV,
+    ResidualDisplay,
     elastic_net_path,
     load_model,
     local_importance,
@@ -73,6 +74,23 @@ def shuffled(X):
 
 
 # ------------------------------------------------------------------- coding
+
+
+def test_columns_of_arrow_in_pandas_and_a_display_of_any_table():
+    X, y, _ = claims()
+    arrow = pa.Table.from_pandas(X, preserve_index=False)
+    behind = arrow.to_pandas(types_mapper=pd.ArrowDtype)  # fuel is a dictionary there
+    model = glm().fit(X, y)
+    np.testing.assert_array_equal(model.predict(behind), model.predict(X))
+    names = ["age", "area[T.north]", "area[T.south]", "fuel[T.gas]", "new"]
+    assert glm().fit(behind, y).feature_names_ == names
+    shown = [
+        ResidualDisplay.from_estimator(model, table, y, against="area", kind="pearson")
+        for table in (X, arrow, pl.from_arrow(arrow))
+    ]
+    for display in shown[1:]:
+        ticks = [label.get_text() for label in display.ax_.get_xticklabels()]
+        assert ticks == ["east", "north", "south"]
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])

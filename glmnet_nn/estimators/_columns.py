@@ -90,12 +90,25 @@ def entered_columns(
             "base sees the columns of X, but with a formula those are made in fit. Make a column "
             "of its linear predictor, and name it as offset; or set formula=None."
         )
+    _require_defaults(estimator)
     frame, offset, exposure = take_columns(estimator, _framed(estimator, X), offset, exposure)
     present = check_weight(sample_weight, frame) > 0
     if y is None:
         y = response(formula, frame, present)
     estimator._design, X = fitted_design(formula, frame, present, estimator.fit_intercept)
     return X, y, offset, exposure
+
+
+def _require_defaults(estimator: BaseEstimator) -> None:
+    """Raise if a parameter says how columns are coded, which a formula does itself."""
+    for name, default in (("unseen", "error"), ("missing", "error")):
+        if getattr(estimator, name) != default:
+            raise ValueError(
+                f"{name}={getattr(estimator, name)!r} is for columns that fit codes, but formula="
+                f"{estimator.formula!r} makes its own, in which every value must be there and "
+                f"every level known. Leave {name} at {default!r} and mend the data before, or set "
+                "formula=None."
+            )
 
 
 def design_columns(

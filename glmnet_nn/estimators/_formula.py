@@ -22,6 +22,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from glmnet_nn.estimators._formula_language import Terms, parsed, variables
+from glmnet_nn.tables import as_frame
+from glmnet_nn.tables.columns import kind_of, labels, numbers
 
 State = dict[str, Any]
 
@@ -118,7 +120,8 @@ def response(formula: str, frame: pd.DataFrame, present: NDArray[np.bool_]) -> N
     names = [str(term) for term in left]
     if len(names) == 1 and names[0] in frame.columns:
         _require_values(formula, frame[present], {names[0]})
-        return np.asarray(frame[names[0]])
+        column = frame[names[0]]
+        return np.asarray(_plain_numbers(column) if present.all() else column)
     found = _evaluated(formula, left, frame[present], {}, {})
     if found.levels:
         raise ValueError(
@@ -152,7 +155,8 @@ def pandas_frame(formula: str, X: Any, needed: set[str]) -> pd.DataFrame:
         ) from error
     terms = parsed(formula, names)
     taken = names if terms.uses_all else [n for n in names if n in needed | terms.variables]
-    return pd.DataFrame({name: table[name].to_numpy() for name in taken})
+    found: pd.DataFrame = as_frame(table.select(taken).to_native())
+    return found
 
 
 @dataclass(frozen=True)
@@ -189,13 +193,14 @@ def _evaluated(
         transform_state=copy.deepcopy(transforms),
         encoder_state=known,
     )
-    data = frame[sorted(named)].reset_index(drop=True).infer_objects()  # numbers are numbers
+    data = pd.DataFrame({name: _plain_column(formula, frame[name]) for name in sorted(named)})
+    data = data.reset_index(drop=True)
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("error", DataMismatchWarning)
         try:
             matrix = PandasMaterializer(data).get_model_matrix(spec)
         except DataMismatchWarning as error:
-            raise ValueError(_unseen(formula, frame, levels, str(error))) from None
+            raise ValueError(_unseen(formula, data, levels, str(error))) from None
         except (FormulaicError, ValueError, TypeError) as error:
             raise ValueError(
                 f"formula {formula!r} cannot be evaluated: {error} Mend the column, or the formula."
@@ -215,6 +220,47 @@ def _evaluated(
             if "categories" in state
         },
     )
+
+
+def _plain_column(formula: str, column: pd.Series) -> pd.Series:
+    """Return a column without missing values as formulaic understands it.
+
+    A level that no row has is none, as in R's ``glm`` and in tables without a formula.
+
+    Raises
+    ------
+    ValueError
+        It holds dates, or whatever else is neither a number nor a category.
+    """
+    kind = kind_of(column)
+    if kind == "number":
+        return _plain_numbers(column)
+    if kind != "factor":
+        raise ValueError(
+            f"formula {formula!r} needs numbers, categories, strings or truth values, but the "
+            f"column {column.name!r} holds {kind}. Convert it to one of these (a date to days "
+            "since another)."
+        )
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.cat.remove_unused_categories()
+        return column.cat.rename_categories(labels(column.cat.categories))
+    return column.astype(object).infer_objects()
+
+
+def _plain_numbers(column: pd.Series) -> pd.Series:
+    """Return a column without missing values in a type of numpy, if it holds numbers."""
+    if kind_of(column) != "number" or _is_plain(column.dtype):
+        return column
+    column = column.infer_objects()
+    of_numpy = getattr(column.dtype, "numpy_dtype", column.dtype)  # Int64 is int64
+    if _is_plain(of_numpy):
+        return column.astype(of_numpy)
+    return pd.Series(numbers(column), column.index, name=column.name)  # decimals
+
+
+def _is_plain(dtype: Any) -> bool:
+    """Tell whether a type is one of numpy's numbers or truth values."""
+    return isinstance(dtype, np.dtype) and dtype.kind in "biuf"
 
 
 def _require_values(formula: str, frame: pd.DataFrame, named: set[str]) -> None:

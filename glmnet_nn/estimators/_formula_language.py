@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -104,11 +105,32 @@ def parsed(formula: str, available: list[str]) -> Parsed:
             f"formula must have one right side, and one left side or none, but got {formula!r}. "
             "Write 'y ~ a + b'."
         )
+    if sides[0] is not None:
+        _require_responses(formula)
     for side in sides:
         for term in side or ():
             for factor in term.factors:
                 _require_speech(formula, factor.expr, factor.eval_method.value)
     return Parsed(sides[0], sides[1], uses_all)
+
+
+def _require_responses(formula: str) -> None:
+    """Raise unless the left side is responses joined by +.
+
+    Other operators are those of terms, not of arithmetic: ``a / b`` would be ``a + a:b``, two
+    responses, and ``a - b`` or ``a ** 2`` no more than ``a``.
+    """
+    from formulaic.parser import DefaultFormulaParser
+
+    tokens = DefaultFormulaParser().get_tokens(formula)
+    left = takewhile(lambda token: token.token != "~", tokens)
+    for token in left:
+        if token.kind is not None and token.kind.value == "operator" and token.token != "+":
+            raise ValueError(
+                f"formula {formula!r} has the operator {token.token!r} on its left side, where it "
+                "would make terms of a model, and is no arithmetic. Write arithmetic in I(), as "
+                "in 'I(a / b) ~ c'."
+            )
 
 
 def _require_speech(formula: str, expr: str, method: str) -> None:

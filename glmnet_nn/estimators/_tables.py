@@ -219,6 +219,22 @@ def _naming_columns(X: Any, *, in_fit: bool) -> Iterator[None]:
         if isinstance(X, pd.DataFrame) and not in_fit:
             for name, column in X.items():
                 require_numbers(str(name), column)
-        if "NaN" in str(error) and not sparse.issparse(X):
+        if "NaN" in str(error) and sparse.issparse(X):
+            _refuse_sparse(X)
+        elif "NaN" in str(error):
             refuse_missing(X, in_fit)
         raise
+
+
+def _refuse_sparse(X: Any) -> None:
+    """Raise if a stored value is missing, naming the columns."""
+    cells = sparse.coo_array(X)
+    counts = np.bincount(cells.col[np.isnan(cells.data)], minlength=cells.shape[1])
+    found = np.flatnonzero(counts)
+    if len(found):
+        named = ", ".join(f"{j} ({counts[j]})" for j in found[:10].tolist())
+        raise ValueError(
+            f"Input X contains NaN, stored in {len(found)} columns, by their places (rows): "
+            f"{named}. Fill them in or drop the rows; missing='indicator' is for tables and "
+            "arrays, and codes no sparse X."
+        )

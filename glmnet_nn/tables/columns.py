@@ -13,6 +13,7 @@ from pandas.api import types
 from families import Array
 
 _NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal", "boolean", "empty"}
+_LABELS = (str, int, float, np.number, np.bool_)
 _SHOWN = 5
 
 Flags = NDArray[np.bool_]
@@ -31,7 +32,8 @@ def kind_of(column: pd.Series) -> str:
     ):
         return "number"
     if not types.is_object_dtype(dtype):
-        return "factor" if types.is_string_dtype(dtype) else str(dtype)
+        is_text = types.is_string_dtype(dtype) or str(dtype).startswith("dictionary<values=")
+        return "factor" if is_text else str(dtype)  # a dictionary is Arrow's Categorical
     held = types.infer_dtype(column, skipna=True)
     if held == "string":
         return "factor"
@@ -137,10 +139,14 @@ class Factor:
         """Return the number of each row's level, -1 where it has none of them."""
         known = pd.Index(self.levels, dtype=object)  # so that 1 is 1.0, and no type is guessed
         if isinstance(column.dtype, pd.CategoricalDtype):
-            of_category = np.append(known.get_indexer(column.cat.categories.astype(object)), -1)
+            of_category = np.append(known.get_indexer(labels(column.cat.categories)), -1)
             at = of_category[column.cat.codes.to_numpy()]
         else:
-            at = known.get_indexer(pd.Index(column.astype(object), dtype=object))
+            values = pd.Index(column.astype(object), dtype=object)
+            at = known.get_indexer(values)
+            other = (at < 0) & ~gone
+            if other.any():
+                at[other] = known.get_indexer(labels(values[other]))
         return np.where(gone, len(self.levels) if self.has_missing else -1, at).astype(np.intp)
 
     def code(self, column: pd.Series, absent: Flags, unseen: str, out: Array) -> None:
@@ -207,9 +213,15 @@ def _levels(name: str, column: pd.Series) -> NDArray[Any]:
     return _plain(found)
 
 
+def labels(values: pd.Index) -> pd.Index:
+    """Return levels as what a file of data holds: numbers and text; an interval is its text."""
+    found = [value if isinstance(value, _LABELS) else str(value) for value in values]
+    return pd.Index(found, dtype=object)
+
+
 def _plain(found: pd.Index) -> NDArray[Any]:
     """Return numbers as an array of numbers, all else as Python objects."""
     levels = np.empty(len(found), dtype=object)
-    levels[:] = found.tolist()
+    levels[:] = labels(found).tolist()
     held = types.infer_dtype(levels, skipna=False)
     return np.array(levels.tolist()) if held in ("integer", "floating", "boolean") else levels

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from glmnet_nn.tables import as_frame
 from glmnet_nn.validation.actual_expected import actual_expected
 from glmnet_nn.validation.display import (
     Display,
@@ -248,6 +249,7 @@ def column_of(X: Any, by: Any, n_rows: int) -> pd.Series:
     ValueError
         X has no such column; the factor has another number of rows.
     """
+    X = as_frame(X) if isinstance(by, str) else X
     names = list(getattr(X, "columns", ()))
     if isinstance(by, str) and names.count(by) != 1:
         raise ValueError(
