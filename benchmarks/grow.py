@@ -31,6 +31,8 @@ _SIZES = (10**5, 10**6, 10**7)
 _QUICK = (4_000,)
 _BEYOND = 10**8  # rows that are not measured
 _WORKERS = 2
+_AGREES = 1e-10
+_BLOCK_BYTES = 8 * _GROUP * (_P + 1)  # of a block in double precision
 
 
 # ------------------------------------------------------------------ the data
@@ -197,9 +199,24 @@ def run(options: Any) -> dict[str, Any]:
                 row["apart"] = _apart(row.get("weights"), first)
                 rows.append(row)
                 options.keep(report)
+    report["goals"] = judged(rows)
     if not options.quick:
         rows += [_beyond([row for row in rows if row["way"] == way]) for way in _ways(rows)]
     return report
+
+
+def judged(rows: list[dict[str, Any]]) -> dict[str, bool]:
+    """Tell whether the fits agree, and whether memory out of core is bounded by a block.
+
+    Ten times the rows may take a block more than before: what was not yet read at the fewer.
+    """
+    apart = [row["apart"] for row in rows if row.get("apart") is not None]
+    held = [row["bytes"] for row in rows if row["way"] == "out of core" and row.get("bytes")]
+    steps = np.diff(held[1:])  # of the fewest rows all are one block
+    return {
+        f"coefficients within {_AGREES:.0e}": bool(apart) and max(apart) <= _AGREES,
+        "memory out of core grows by a block at most": bool(np.all(steps <= _BLOCK_BYTES)),
+    }
 
 
 def _ways(rows: list[dict[str, Any]]) -> list[str]:
@@ -254,8 +271,10 @@ def table(found: dict[str, Any]) -> str:
     out, back = found["sent"]["out"], found["sent"]["back"]
     starred = any(row.get("extrapolated") for row in found["rows"])
     note = "\\* Not measured: on the line through the two sizes before.\n\n" if starred else ""
+    goals = "; ".join(f"{goal}: {'yes' if met else 'no'}" for goal, met in found["goals"].items())
     return (
-        f"{lines}\n\n{note}Memory is on top of what was there before the fit, of workers summed. "
+        f"{lines}\n\n{note}Goals: {goals}.\n\n"
+        "Memory is on top of what was there before the fit, of workers summed. "
         f"In each pass about {out} bytes go to a worker, and {back} come back from a block."
     )
 

@@ -20,6 +20,7 @@ from benchmarks import __main__ as command
 from benchmarks import (
     data,
     glm,
+    grow,
     insurance,
     judges,
     memory,
@@ -201,6 +202,15 @@ def test_growing_data_give_one_fit(run: Any) -> None:
     assert all(row["seconds"] > 0 and row["apart"] <= 1e-9 for row in found["rows"])
     assert found["sent"]["back"] > 8 * 21 * 21
     assert "| out of core | 4e3 |" in printed
+    assert "coefficients within 1e-10: yes" in printed
+
+
+def test_what_grows_is_judged() -> None:
+    mib = 2**20
+    rows = [{"way": "out of core", "bytes": held * mib, "apart": 1e-12} for held in (50, 100, 110)]
+    assert all(grow.judged(rows).values())
+    rows[2] |= {"bytes": 200 * mib, "apart": 1e-9}
+    assert not any(grow.judged(rows).values())
 
 
 def test_scale_and_predict(run: Any) -> None:
