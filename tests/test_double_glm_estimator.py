@@ -87,8 +87,7 @@ def test_a_network_frees_the_dispersion_of_what_its_mean_has_taken():
         ml, reml = (DoubleGLMRegressor(net(), method=m).fit(X, y) for m in ("ml", "reml"))
         ratios.append([d.predict_dispersion(X).mean() / y.var() for d in (ml, reml)])
     ml, reml = np.mean(ratios, axis=0)
-    assert ml < reml - 0.03
-    assert reml == pytest.approx(1.0, abs=0.1)
+    assert ml < 0.94 < reml < 1.1
 
 
 def test_adam_makes_three_rounds():
@@ -115,10 +114,10 @@ def test_networks_of_other_laws(law):
     X, y, phi = curved(400, 6, law)
     double = DoubleGLMRegressor(net(law), random_state=1).fit(X, y)
     assert double.converged_
-    new, observed, _ = curved(600, 7, law)
+    new, observed, _ = curved(3000, 7, law)
     assert np.corrcoef(np.log(double.predict_dispersion(X)), np.log(phi))[0, 1] > 0.7
     low, high = double.predict_interval(new, coverage=0.9).T
-    assert np.mean((low <= observed) & (observed <= high)) == pytest.approx(0.9, abs=0.06)
+    assert np.mean((low <= observed) & (observed <= high)) == pytest.approx(0.9, abs=0.05)
 
 
 # ------------------------------------------------------------------- columns

@@ -133,15 +133,18 @@ def test_school_districts_are_predicted_as_well_as_by_the_glm():
     """Full training under a prior for pure binomial counts was five times as bad."""
     data = sm.datasets.star98.load_pandas()
     X, y = data.exog.to_numpy(), data.endog.to_numpy()
-    fold = np.random.default_rng(0).permutation(len(X)) % 5
     loss = {}
-    for hidden in ((), (32, 16)):
-        for k in range(5):
-            model = DeepGLMRegressor("binomial", hidden_layer_sizes=hidden, random_state=0)
-            model.fit(X[fold != k], y[fold != k])
-            trials = y[fold == k].sum(axis=1)
-            found = model.family_.divergence(
-                (y[fold == k, 0] / trials)[:, None], model.predict(X[fold == k])[:, None]
-            )
-            loss[hidden] = loss.get(hidden, 0.0) + float(trials @ found[:, 0])
-    assert loss[32, 16] < 1.5 * loss[()]  # by seeds 0.9 to 1.4: one district weighs 40 %
+    for seed in range(
+        2
+    ):  # ten folds, twice shuffled, as in docs/tables.md: one district weighs much
+        fold = np.random.default_rng(seed).permutation(len(X)) % 10
+        for hidden in ((), (32, 16)):
+            for k in range(10):
+                model = DeepGLMRegressor("binomial", hidden_layer_sizes=hidden, random_state=0)
+                model.fit(X[fold != k], y[fold != k])
+                trials = y[fold == k].sum(axis=1)
+                found = model.family_.divergence(
+                    (y[fold == k, 0] / trials)[:, None], model.predict(X[fold == k])[:, None]
+                )
+                loss[hidden] = loss.get(hidden, 0.0) + float(trials @ found[:, 0])
+    assert loss[32, 16] < 1.15 * loss[()]
