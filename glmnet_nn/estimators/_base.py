@@ -1,18 +1,15 @@
-"""What the regressor and the classifier share: parameters, fit, linear predictor."""
+"""What the regressor and the classifier share: fit and linear predictor."""
 
 from __future__ import annotations
 
-import os
-from numbers import Integral, Real
-from typing import Any, ClassVar
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from families import Array, ExponentialFamily, Link, known_links
+from families import Array, ExponentialFamily
 from glmnet_nn.estimators import _choices
 from glmnet_nn.estimators._bias_reduction import check_bias_reduction
 from glmnet_nn.estimators._blockwise import BlockwiseMixin
@@ -24,11 +21,12 @@ from glmnet_nn.estimators._from_formula import FromFormulaMixin
 from glmnet_nn.estimators._inference_fit import InferenceFit, polished_network
 from glmnet_nn.estimators._local import LocalCoefMixin
 from glmnet_nn.estimators._notices import warn_of_fits
+from glmnet_nn.estimators._parameters import Parameters
 from glmnet_nn.estimators._partial import PartialFit, check_known
 from glmnet_nn.estimators._profile import LawEstimate, fit_law
 from glmnet_nn.estimators._sparse import check_sparse
 from glmnet_nn.estimators._statistics import StatisticsMixin
-from glmnet_nn.estimators._tables import TABLE_CONSTRAINTS, TableMixin, fitted_matrix, known_rows
+from glmnet_nn.estimators._tables import TableMixin, fitted_matrix, known_rows
 from glmnet_nn.estimators._task import Specification, layout_of
 from glmnet_nn.estimators._validation import (
     COMPRESSED,
@@ -37,9 +35,8 @@ from glmnet_nn.estimators._validation import (
     present_rows,
 )
 from glmnet_nn.inference import Estimate, Search
-from glmnet_nn.network import Layout, Network, ShiftedSparse, known_activations
+from glmnet_nn.network import Layout, Network, ShiftedSparse
 from glmnet_nn.training.data import Rows
-from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
 from glmnet_nn.training.sources import Source
 
 
@@ -53,134 +50,11 @@ class BaseDeepGLM(
     PartialFit,
     EnsembleMixin,
     CallbackSupportMixin,
-    BaseEstimator,
+    Parameters,
 ):
-    """Parameters, the common part of fit, and the linear predictor."""
+    """The common part of fit, and the linear predictor."""
 
     _estimate: Estimate | None
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "link": [StrOptions({"auto", *known_links()}), Link],
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "architecture": [StrOptions({"dense", "local"})],
-        "skip_connection": ["boolean", StrOptions({"fixed"})],
-        "base": [HasMethods("predict"), None],
-        "activation": [StrOptions(set(known_activations()))],
-        "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), "array-like"],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
-        "group_lasso": ["boolean"],
-        "bias_reduction": ["boolean"],
-        "fit_intercept": ["boolean"],
-        "formula": [str, None],
-        "offset": [str, None],
-        "exposure": [str, None],
-        **TABLE_CONSTRAINTS,
-        "standardize": [StrOptions({"auto"}), "boolean"],
-        "solver": [StrOptions({"auto", *SOLVERS})],
-        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "tol": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions(set(SCHEDULES))],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "shuffle": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "n_init": [Interval(Integral, 1, None, closed="left")],
-        "n_estimators": [Interval(Integral, 1, None, closed="left")],
-        "n_jobs": [Integral, None],
-        "polish_output": ["boolean"],
-        "balance": [StrOptions({"auto", "shift", "refit"}), None],
-        "warm_start": ["boolean"],
-        "checkpoint": [str, os.PathLike, None],
-        "checkpoint_every": [Interval(Integral, 1, None, closed="left")],
-        "store_covariance": ["boolean"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
-
-    def __init__(
-        self,
-        *,
-        link: str | Link = "auto",
-        hidden_layer_sizes: tuple[int, ...] = (32, 16),
-        architecture: str = "dense",
-        skip_connection: bool | str = False,
-        base: Any = None,
-        activation: str = "tanh",
-        alpha: str | float | ArrayLike = "auto",
-        l1_ratio: float = 0.0,
-        group_lasso: bool = False,
-        bias_reduction: bool = False,
-        fit_intercept: bool = True,
-        formula: str | None = None,
-        offset: str | None = None,
-        exposure: str | None = None,
-        categorical: Any = "auto",
-        unseen: str = "error",
-        missing: str = "error",
-        standardize: str | bool = "auto",
-        solver: str = "auto",
-        max_iter: str | int = "auto",
-        tol: str | float = "auto",
-        batch_size: str | int = "auto",
-        learning_rate: str = "one_cycle",
-        learning_rate_init: float = 1e-2,
-        shuffle: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        n_init: int = 1,
-        n_estimators: int = 1,
-        n_jobs: int | None = None,
-        polish_output: bool = False,
-        balance: str | None = "auto",
-        warm_start: bool = False,
-        checkpoint: str | os.PathLike[str] | None = None,
-        checkpoint_every: int = 1,
-        store_covariance: bool = False,
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.link = link
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.architecture = architecture
-        self.skip_connection = skip_connection
-        self.base = base
-        self.activation = activation
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
-        self.group_lasso = group_lasso
-        self.bias_reduction = bias_reduction
-        self.fit_intercept = fit_intercept
-        self.formula = formula
-        self.offset = offset
-        self.exposure = exposure
-        self.categorical = categorical
-        self.unseen = unseen
-        self.missing = missing
-        self.standardize = standardize
-        self.solver = solver
-        self.max_iter = max_iter
-        self.tol = tol
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.shuffle = shuffle
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.n_init = n_init
-        self.n_estimators = n_estimators
-        self.n_jobs = n_jobs
-        self.polish_output = polish_output
-        self.balance = balance
-        self.warm_start = warm_start
-        self.checkpoint = checkpoint
-        self.checkpoint_every = checkpoint_every
-        self.store_covariance = store_covariance
-        self.random_state = random_state
-        self.verbose = verbose
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
