@@ -196,6 +196,27 @@ def test_watching_changes_no_bit(capsys):
     capsys.readouterr()
 
 
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_curves_are_those_of_the_rate_that_was_kept(early_stopping, interrupt, capsys):
+    """A rate at which some step leaves the image of the link leaves no trace, Ctrl-C or not."""
+    X, y = data(n=300)
+    options = {"link": "identity", "batch_size": 50, "shuffle": False, "max_iter": 16}
+    options |= {"early_stopping": early_stopping, "n_iter_no_change": 16, "verbose": 2}
+    told = interrupt()
+    found = fitted(model(**options, learning_rate_init=7.0), X, y)
+    numbers = [at.number for at in told]
+    at = numbers.index(1, 1)
+    assert at > 1, "the first rate failed too early"
+    lower = fitted(model(**options, learning_rate_init=7.0 * 0.25 ** numbers[1:].count(1)), X, y)
+    curves = ("loss_curve_", "deviance_curve_", "validation_loss_curve_")
+    for name in ("n_iter_", *curves):
+        assert getattr(found, name) == getattr(lower, name), name
+    assert found.n_iter_ == len(found.deviance_curve_) == len(found.loss_curve_) == 16
+    interrupt(told=at + 2)
+    left = fitted(model(**options, learning_rate_init=7.0), X, y)
+    assert left.n_iter_ == len(left.deviance_curve_) == len(left.loss_curve_) == 2
+
+
 # ----------------------------------------------------------------- Ctrl-C
 
 

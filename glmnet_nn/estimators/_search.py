@@ -28,7 +28,7 @@ from glmnet_nn.training.solvers import (
 )
 from glmnet_nn.training.start import feasible_start, initial_weights, paired_weights
 from glmnet_nn.training.units import Units
-from glmnet_nn.training.watch import watch_of
+from glmnet_nn.training.watch import Watch, watch_of
 
 _ANEW = 4
 _NO_GAIN = 1e-6  # of F
@@ -186,7 +186,10 @@ def _run(
         return solver(tol, spec.max_iter).solve(training, start, report, keeper)
     rates = (1.0,) if spec.family.has_safe_link else _SLOWER
     kept = keeper.state
-    for attempt in range(0 if kept is None else kept["attempt"], len(rates)):
+    first = 0 if kept is None else kept["attempt"]
+    for attempt in range(first, len(rates)):
+        if attempt > first and isinstance(training, Watch):
+            training.begin(start)
         adam = Adam(
             epochs=spec.max_iter,
             batch_size=min(spec.batch_size, training.n_rows),

@@ -78,13 +78,17 @@ class Watch(Objective):
             objective.penalty,
             objective.total_weight,
         )
+        self._held_out, self._descends = held_out, descends
+        self.begin(start)
+
+    def begin(self, start: Array) -> None:
+        """Forget what came before: a search begins, or begins anew after one that failed."""
         self.current = start
         self.curve: list[float] = []
         self.deviance_curve: list[float] = []
         self.held_out_curve: list[float] = []
         self._best, self._lowest = start, np.inf
         self._asked, self._answer = start, np.nan
-        self._held_out, self._descends = held_out, descends
         self._buffer: NDArray[Any] | None = None
 
     # --------------------------------------------------- what a solver asks
