@@ -9,7 +9,9 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
 
+from families import Bernoulli, known_pairs
 from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor, RankWarning, SeparationWarning
+from glmnet_nn.estimators._validation import check_estimable
 
 DEPTHS = [(), (3,)]
 depths = pytest.mark.parametrize("hidden", DEPTHS)
@@ -298,6 +300,46 @@ def test_separation_by_rows_of_weight_zero():
     weight = np.r_[np.ones(6), np.zeros(3)]
     warning, _ = caught(lambda: glm("bernoulli").fit(X, y, sample_weight=weight))
     assert warning.category is SeparationWarning
+
+
+# ------------------------------------------------------------------ constant y
+
+
+@pytest.mark.parametrize("law", [law for law in known_pairs() if not law.event_ndim], ids=str)
+def test_a_constant_y_is_fitted_by_that_constant(law):
+    """Under a prior that is no accident of rounding: as if y varied by its own size."""
+    X, _ = plain(n=97)
+    weight = np.random.default_rng(1).uniform(0.5, 2.0, 97)
+    c = 1 / 3
+    other = np.nextafter(c, 1.0) if law.has_dispersion else c  # the next number of all
+    y = np.where(np.arange(97) % 2 == 0, c, other)
+    model = DeepGLMRegressor(law, hidden_layer_sizes=(3,), solver="lbfgs", random_state=0)
+    model.fit(X, y, sample_weight=weight)  # would warn
+    phi = c**2 / float(law.variance(np.array(c))) if law.has_dispersion else 1.0
+    assert model.alpha_[0] == pytest.approx(10.0 * phi / weight.sum())
+    assert 1e-3 < model.alpha_[1] * weight.sum() < 1e4
+    np.testing.assert_allclose(model.predict(X), c, rtol=1e-9)
+
+
+def test_a_prior_of_no_variation_goes_with_the_unit_of_y():
+    X, _ = plain(n=97)
+    for offset in (None, X[:, 0]):
+        alphas = [
+            DeepGLMRegressor(hidden_layer_sizes=(3,), solver="lbfgs", random_state=0)
+            .fit(X, np.full(97, unit), offset=None if offset is None else unit * offset)
+            .alpha_
+            for unit in (1.0, 1e6)
+        ]
+        np.testing.assert_allclose(alphas[1], alphas[0] * np.array([1e12, 1.0]), rtol=1e-6)
+
+
+def test_all_at_the_end_of_the_range_is_refused_whatever_the_weights():
+    """A weighted sum of ones may miss one by rounding: then a mean below it seemed possible."""
+    rng = np.random.default_rng(0)
+    for n in range(90, 130):
+        for weight in (np.ones(n), rng.uniform(size=n)):
+            with pytest.raises(ValueError, match="determine no model: add rows in which y varies"):
+                check_estimable(Bernoulli(), np.ones((n, 1)), weight)
 
 
 # --------------------------------------------------- warnings point at the caller

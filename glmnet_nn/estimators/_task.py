@@ -27,7 +27,7 @@ from glmnet_nn.training.penalties import elastic_net
 from glmnet_nn.training.preliminary import PreliminaryGLM
 from glmnet_nn.training.source_objective import objective_on
 from glmnet_nn.training.sources import Source
-from glmnet_nn.training.units import Units, units_of
+from glmnet_nn.training.units import ROUNDING, Units, units_of
 
 PRIOR_PRECISION = 10.0
 _REACH = 3.0  # standard deviations: an outlier is an input no larger than that
@@ -165,10 +165,17 @@ def prior(
 def preliminary_dispersion(
     rows: Rows | Source, inputs: Inputs, spec: Specification, null_loss: float
 ) -> float:
-    """Return phi of the classical GLM, or of the null model where that GLM is saturated."""
+    """Return phi of the classical GLM, or of the null model where that GLM is saturated.
+
+    Where y does not vary about the null model but by rounding, the data say nothing of phi: then
+    mu^2 / V(mu), that of a y whose standard deviation is its mean mu.
+    """
     if not spec.family.has_dispersion:
         return 1.0
-    null_phi = 2.0 * null_loss or 1.0
+    null_phi, mean = 2.0 * null_loss, rows.mean_response()
+    size = float(np.mean(mean**2 / spec.family.variance(mean))) or 1.0
+    if null_phi <= ROUNDING**2 * size:
+        return size
     classical = PreliminaryGLM.of(rows, inputs, spec.family)
     total = classical.objective.total_weight
     freedom = total - classical.n_parameters

@@ -21,7 +21,7 @@ from sklearn.utils.validation import (
 
 from families import Array, ExponentialFamily
 from glmnet_nn.network import ShiftedSparse
-from glmnet_nn.training.data import Rows
+from glmnet_nn.training.data import Rows, weighted_mean
 
 FLOATING = (np.float64, np.float32)  # what X may be; all else becomes the first
 COMPRESSED = "csr"  # what a sparse X becomes
@@ -204,7 +204,7 @@ def _mean_is_possible(
     family: ExponentialFamily, y: Array, weight: Array
 ) -> tuple[Array, NDArray[np.bool_]]:
     """Return the mean of y, and for which outputs there are parameters that give it."""
-    mean = weight / weight.sum() @ y
+    mean = weighted_mean(y, weight)
     with np.errstate(all="ignore"):
         return mean, np.isfinite(family.link_of(mean)) & family.mean_domain.contains(mean)
 

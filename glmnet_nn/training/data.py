@@ -64,7 +64,7 @@ class Rows:
 
     def mean_response(self) -> Array:
         """Return the weighted mean of y, (K,)."""
-        return np.asarray(self.weight @ self.y / self.weight.sum())
+        return weighted_mean(self.y, self.weight)
 
     @property
     def has_equal_weights(self) -> bool:
@@ -141,6 +141,24 @@ class TransformedRows(Rows):
     def blocks(self, size: int) -> Iterator[Rows]:
         for at in range(0, len(self), size):
             yield self.take(slice(at, at + size))
+
+
+def weighted_mean(values: Array, weight: Array) -> Array:
+    """Return sum_i w_i v_i / sum w of values (n, K), right to the last digit or so.
+
+    The mean of the deviations from a first sum takes out what that has lost, so the mean of
+    equal numbers is that number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, weight = np.ones((120, 1)), np.ones(120)
+    >>> bool((weight / weight.sum() @ y)[0] == 1.0), bool(weighted_mean(y, weight)[0] == 1.0)
+    (False, True)
+    """
+    total = weight.sum()
+    mean = weight @ values / total
+    return np.asarray(mean + weight @ (values - mean) / total)
 
 
 def scaled_rows(rows: Rows, inputs: Inputs, lazily: bool = False) -> Rows:

@@ -11,6 +11,8 @@ from glmnet_nn.network import Layout
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.sources import Source
 
+ROUNDING = 64 * np.finfo(float).eps  # of numbers of size 1
+
 
 @dataclass(frozen=True)
 class Units:
@@ -56,18 +58,20 @@ AS_GIVEN = Units(1.0, np.zeros(1), 1.0, 1.0)
 def units_of(rows: Rows | Source, family: ExponentialFamily, fit_intercept: bool) -> Units:
     """Return units of y where they change but the output layer.
 
-    Of a location-scale law the standard deviation of y about its mean (about 0 without an
-    intercept). Of other laws with V = mu^p under a link of degree k the mean c of y: then eta
-    has the unit c^k and the loss c^(2 - p).
+    Of a location-scale law the standard deviation of y about its mean or, if y varies by no
+    more than rounding, the size of y. Of other laws with V = mu^p under a link of degree k the
+    mean c of y: then eta has the unit c^k and the loss c^(2 - p).
     """
     if isinstance(rows, Source):
         middle, variance = rows.mean_response(), rows.facts.response.variance
     else:
-        share = rows.weight / rows.weight.sum()
-        middle = share @ rows.y
-        variance = share @ np.square(rows.y - middle)
+        middle = rows.mean_response()
+        variance = rows.weight @ np.square(rows.y - middle) / rows.weight.sum()
     if family.is_location_scale:
-        unit = float(np.sqrt(np.mean(variance))) or 1.0
+        unit, size = (float(np.sqrt(np.mean(square))) for square in (variance, middle**2))
+        if unit <= ROUNDING * size:
+            unit = size
+        unit = unit or 1.0
         return Units(unit, middle if fit_intercept else np.zeros(1), unit, unit**2)
     order, degree = family.scale_order, family.link_degree
     if order is None or degree is None:
