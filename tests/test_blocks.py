@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 
 from families import NegativeBinomial
 from glmnet_nn import Blocks, DeepGLMClassifier, DeepGLMRegressor, ParquetBlocks
@@ -233,7 +234,7 @@ def test_parquet_of_a_table_with_an_index(tmp_path: Path):
         ({"polish_output": True}, "polish_output=True makes"),
         ({"balance": "refit"}, "balance='refit' scores"),
         ({"formula": "y ~ x"}, "formula='y ~ x' learns"),
-        ({}, "solver='adam' takes rows at random"),
+        ({"solver": "adam"}, "solver='adam' takes rows at random.*Use solver='auto', 'lbfgs'"),
         ({"family": NegativeBinomial(alpha="estimate")}, "alpha of NegativeBinomial"),
     ],
 )
@@ -241,6 +242,21 @@ def test_what_is_no_sum_is_refused(data, settings, words):
     X, y, *_ = data
     with pytest.raises(ValueError, match=words):
         DeepGLMRegressor(**{"family": "poisson", **settings}).fit(in_blocks(X, y["poisson"]))
+
+
+@pytest.mark.parametrize("estimator", [DeepGLMRegressor("poisson"), DeepGLMClassifier()])
+def test_auto_of_a_network_is_a_solver_of_all_rows(data, estimator):
+    """With the tolerance and the iterations of that solver."""
+    X, y, *_ = data
+    X, y = X[:60], y["poisson"][:60]
+    y = y if isinstance(estimator, DeepGLMRegressor) else y > 1
+    estimator.set_params(hidden_layer_sizes=(2,), random_state=0, alpha=1.0)
+    network = clone(estimator).fit(Blocks([(X[:20], y[:20]), (X[20:], y[20:])]))
+    assert network.solver_ == "lbfgs"
+    assert network.converged_
+    whole = clone(estimator).set_params(solver="lbfgs").fit(X, y)
+    assert network.loss_ == pytest.approx(whole.loss_, rel=1e-9)
+    assert clone(estimator).set_params(max_iter=1).fit(X, y).solver_ == "adam"
 
 
 @pytest.mark.parametrize("first", [True, False])

@@ -139,7 +139,8 @@ class BaseDeepGLM(
         family, hidden = law.initial, self._hidden_sizes()
         alpha = self._alpha(len(hidden) + 1)
         penalised = bool(self.l1_ratio > 0 and (hidden if alpha is None else np.any(alpha)))
-        solver = _choices.choose_solver(self, hidden, penalised, family.has_safe_link)
+        links = family.has_safe_link
+        solver = _choices.choose_solver(self, hidden, penalised, links, rows.is_resident)
         if isinstance(rows, Rows) and isinstance(rows.X, ShiftedSparse):
             solver = check_sparse(self, rows.X, hidden, alpha, solver, for_inference)
         _choices.check_architecture(self)

@@ -20,12 +20,13 @@ def asked_law(family: str | ExponentialFamily, link: str | Link) -> ExponentialF
 
 
 def choose_solver(
-    estimator: BaseEstimator, hidden: tuple[int, ...], l1: bool, safe_link: bool
+    estimator: BaseEstimator, hidden: tuple[int, ...], l1: bool, safe_link: bool, resident: bool
 ) -> str:
     """Return the name of the solver, and raise if the one asked for cannot do the task.
 
     Where links have an end, an outlier times its coefficient passes it in some step of
-    adam; a line search does not.
+    adam; a line search does not. Where rows are not ``resident`` in memory, but read anew in
+    each pass, a step of adam costs as much as one of a solver that asks all rows.
     """
     name = estimator.solver
     if l1 and estimator.polish_output:
@@ -35,7 +36,7 @@ def choose_solver(
         )
     if name == "auto":
         if hidden or estimator.early_stopping:
-            searched = estimator.architecture == "local" and not safe_link
+            searched = not resident or (estimator.architecture == "local" and not safe_link)
             return "lbfgs" if searched and not estimator.early_stopping else "adam"
         return "lbfgs" if l1 else "newton"
     solver = SOLVERS[name]

@@ -129,7 +129,8 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         rows in each step; so does "newton_cg", Newton's method by conjugate gradients,
         with few but costly steps; "adam" mini-batches on a one-cycle schedule. "auto": adam
         with hidden layers (lbfgs for architecture="local" under links that have an end:
-        inverse, or identity for counts), without them newton (lbfgs if l1_ratio > 0).
+        inverse, or identity for counts; and for X in blocks that are read anew in each pass),
+        without them newton (lbfgs if l1_ratio > 0).
         ``solver_`` tells the choice. adam ends before the optimum, which regularises; lbfgs
         goes to it.
     max_iter : "auto" or int, default="auto"

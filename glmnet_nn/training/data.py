@@ -43,6 +43,11 @@ class Rows:
         return len(self.X)
 
     @property
+    def is_resident(self) -> bool:
+        """Whether the rows stay in memory between passes: they do."""
+        return True
+
+    @property
     def n_features(self) -> int:
         """The number of inputs, p."""
         return int(self.X.shape[1])

@@ -100,12 +100,17 @@ class Source:
         """Return what ``function`` makes of each block, kept where blocks are kept."""
         return self.parts.made(_after(self.change, function))
 
+    @property
+    def is_resident(self) -> bool:
+        """Whether the rows stay in memory between passes."""
+        return self.parts.is_resident
+
     def require_residence(self) -> None:
         """Raise ValueError if blocks are read anew in each pass: no rows at random then."""
-        if not self.parts.is_resident:
+        if not self.is_resident:
             raise ValueError(
                 "solver='adam' takes rows at random from all blocks, but these are read anew in "
-                "each pass. Use solver='lbfgs' or 'newton_cg', which sum over all rows, "
+                "each pass. Use solver='auto', 'lbfgs' or 'newton_cg', which sum over all rows, "
                 "partial_fit block by block, or Dask, whose workers keep their blocks in memory."
             )
 
