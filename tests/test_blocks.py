@@ -14,7 +14,14 @@ from scipy import sparse
 from sklearn.base import clone
 
 from families import NegativeBinomial
-from glmnet_nn import Blocks, DeepGLMClassifier, DeepGLMRegressor, ParquetBlocks
+from glmnet_nn import (
+    Blocks,
+    DeepGLMClassifier,
+    DeepGLMRegressor,
+    ParquetBlocks,
+    SeparationWarning,
+)
+from glmnet_nn.training import separation
 from glmnet_nn.training.facts import Spread
 
 N = 900
@@ -141,6 +148,21 @@ def test_what_the_data_do_not_determine_is_found_over_blocks(data):
     same_fit(summed, whole, 1e-8)
     assert np.array_equal(summed.separated_rows_, whole.separated_rows_)
     assert np.array_equal(summed.estimable_coef_, whole.estimable_coef_)
+
+
+def test_separated_rows_need_not_be_gathered(data, monkeypatch):
+    """A pass tells that all 1,800 inequalities are met, and a few of them how."""
+    X, *_ = data
+    y = np.select([X[:, 0] > 0.5, X[:, 2] > 3.0], ["a", "b"], "c")
+    y[(X[:, 0] > 0.5) & (X[:, 2] < 3.0)] = "c"
+    X = np.column_stack([X, X[:, 0] * X[:, 2], y == "a", y == "b"])
+    monkeypatch.setattr(separation, "_MOST_OPEN", 1000)
+    with pytest.warns(SeparationWarning, match="900"):
+        whole = DeepGLMClassifier(hidden_layer_sizes=()).fit(X, y)
+    with pytest.warns(SeparationWarning, match="900"):
+        summed = DeepGLMClassifier(hidden_layer_sizes=()).fit(in_blocks(X, y))
+    assert np.array_equal(summed.separated_rows_, np.arange(N))
+    close(summed.coef_, whole.coef_, 1e-8)
 
 
 @pytest.mark.parametrize("cov_type", ["nonrobust", "HC1", "HC3"])

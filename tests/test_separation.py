@@ -9,6 +9,7 @@ from scipy import optimize
 from test_solvers import glm
 
 from families import Bernoulli, Multinoulli, Normal, Poisson, get_family
+from glmnet_nn.training import recession
 from glmnet_nn.training.separation import Restricted, find_separation, limit_problem
 from glmnet_nn.training.solvers import Newton
 
@@ -210,6 +211,56 @@ def test_perfect_separation_is_the_same_for_every_link(link):
     np.testing.assert_array_equal(found.rows, np.arange(5))
     # margin 1 at x = -1 and x = 1: d = (1, 0)
     np.testing.assert_allclose(found.direction, [1.0, 0.0], atol=1e-9)
+
+
+# ---------------------------------------------------- few inequalities at a time
+
+
+@laws
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_found_from_few_inequalities_is_what_all_say(family, seed, monkeypatch):
+    """Wherever the search begins, and however few join in a round."""
+    X, y = drawn(family, seed, n=25)
+    objective, rng = glm(X, y, family), np.random.default_rng(seed)
+    p = objective.network.layout.size
+    monkeypatch.setattr(recession, "_FEW", 10**6)
+    whole = find_separation(objective, np.zeros(p), clear=np.inf)
+    monkeypatch.setattr(recession, "_FEW", 1 - 4 * p)
+    for w in (
+        np.zeros(p),
+        10 * rng.normal(size=p),
+        Newton(max_iter=9).solve(objective, np.zeros(p)).w,
+    ):
+        found = find_separation(objective, w, clear=np.inf)
+        if whole is None:
+            assert found is None
+            continue
+        np.testing.assert_array_equal(found.rows, whole.rows)
+        np.testing.assert_allclose(found.direction, whole.direction, rtol=1e-8, atol=1e-9)
+        np.testing.assert_allclose(found.free @ found.free.T, whole.free @ whole.free.T, atol=1e-9)
+
+
+def test_many_separated_rows_are_told_by_few(monkeypatch):
+    """Where Newton's method ends, no linear program is asked, and few rows for the direction."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 3))
+    y = np.eye(4)[np.argmax(X @ rng.normal(size=(3, 4)), axis=1)]
+    objective = glm(X, y, Multinoulli(), offset=rng.normal(size=(3000, 4)))
+    w = Newton().solve(objective, start_of(objective)).w
+    nnls, asked = optimize.nnls, []
+    monkeypatch.setattr(optimize, "linprog", None)
+    monkeypatch.setattr(optimize, "nnls", lambda E, b: asked.append(E.shape[1]) or nnls(E, b))
+    found = find_separation(objective, w, clear=1e-6)
+    np.testing.assert_array_equal(found.rows, np.arange(3000))
+    assert max(asked) < 1000
+    margins = found.system @ found.direction
+    assert margins.min() == pytest.approx(1.0, abs=1e-8)
+    on_margin = np.flatnonzero(margins < 1 + 1e-7)  # whose rows have d as their cone: the optimum
+    G = np.concatenate(list(found.system.blocks()))
+    np.testing.assert_allclose(found.system @ w, G @ w, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(found.system.lengths(), np.linalg.norm(G, axis=1), rtol=1e-12)
+    residual = nnls(G[on_margin].T, found.direction)[1]
+    assert residual <= 1e-8 * np.linalg.norm(found.direction)
 
 
 # ------------------------------------------------------------- the limit fit

@@ -205,7 +205,7 @@ class Objective:
     def squared_lengths(self) -> float:
         """Return the mean of |[x 1]|^2."""
         total = sum(
-            float(rows.weight @ (_row_squares(rows.X) + 1.0))
+            float(rows.weight @ (row_squares(rows.X) + 1.0))
             for rows in self.rows.blocks(_CACHED_ROWS)
         )
         return total / self.total_weight
@@ -225,7 +225,7 @@ class Objective:
         return max(256, _BLOCK_BYTES // (8 * widest))
 
 
-def _row_squares(X: Any) -> Array:
+def row_squares(X: Any) -> Array:
     """Return |x_i|^2 of each row."""
     if isinstance(X, ShiftedSparse):
         return X.row_squares()

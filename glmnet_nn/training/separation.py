@@ -17,13 +17,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, optimize, sparse
+from scipy import linalg
 
 from families import Array
-from glmnet_nn.training.objective import Objective
+from glmnet_nn.training.data import Rows
+from glmnet_nn.training.objective import Objective, row_squares
+from glmnet_nn.training.recession import null_space, rising_rows, shortest_direction, unit_rows
 from glmnet_nn.training.solvers import stacked_qr
 from glmnet_nn.training.solvers._problem import Penalty
 from glmnet_nn.training.source_objective import SourceObjective
@@ -32,7 +35,6 @@ _MOST_OPEN = 100_000  # rows of blocks that a linear program is asked about
 _FAR = 40.0  # e^-40 is below the rounding of 1: the mean is at its end
 _CACHED_ROWS = 4096
 _BLOCK_BYTES = 2**25  # of rows of G, where there are many columns
-_NULL = 1e-10  # below this, relative to rows of length 1, a movement is rounding
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,15 @@ def find_separation(objective: Objective, w: Array, clear: float) -> Separation 
     free = system.but(~system.kept).null_space()
     if not free.shape[1]:
         return None
-    moving = _rises(np.concatenate([_unit_rows(G) @ free for G in system.blocks()]))
+    moving = rising_rows(system, free, w)
     if not moving.any():
         return None
     separated = np.zeros(len(system.kept), dtype=bool)
     separated[np.flatnonzero(system.kept)[moving]] = True
-    free = system.but(~separated).null_space()
+    if not moving.all():
+        free = system.but(~separated).null_space()
     system = system.but(separated)
-    direction = free @ _shortest(system @ free)
+    direction = shortest_direction(system, free, w)
     n_each = len(separated) // objective.n_rows
     rows = np.unique(np.flatnonzero(separated) // n_each)
     return Separation(rows, direction, free, system)
@@ -129,51 +132,73 @@ class Inequalities:
 
     def blocks(self) -> Iterator[Array]:
         """Yield the rows of G that are kept, (m, n_parameters) at a time."""
-        objective, at = self.objective, 0
-        width = self.w.size * objective.network.layout.sizes[-1]
+        objective, width = self.objective, self.w.size * self.objective.network.layout.sizes[-1]
         size = min(_CACHED_ROWS, max(1, _BLOCK_BYTES // (8 * width)))
-        for rows in objective.rows.blocks(size):
-            cone = objective.family.escape_cone(rows.y)
-            kept = self.kept[at : at + cone.shape[0] * cone.shape[1]]
-            at += len(kept)
-            if not kept.any():
-                continue
-            some = np.asarray(kept.reshape(len(rows), -1).any(axis=1))  # no J of the others
-            inputs, _ = objective.linear_predictor(self.w, rows.take(some))
+        for rows, cone, kept in self._cones(size):
+            inputs, _ = objective.linear_predictor(self.w, rows)
             J = objective.network.jacobian(self.w, inputs)
-            G = np.einsum("nmk,nkp->nmp", cone[some], J)
-            yield G.reshape(-1, self.w.size)[kept.reshape(len(rows), -1)[some].ravel()]
+            yield np.einsum("nmk,nkp->nmp", cone, J)[kept]
 
-    def __matmul__(self, V: Array) -> Array:
-        """Return G V."""
-        empty = np.empty((0, *V.shape[1:]))
-        return np.concatenate([empty, *(G @ V for G in self.blocks())])
+    def __matmul__(self, d: Array) -> Array:
+        """Return G d, by the linear predictors of the parameters d."""
+        found = [np.empty(0)]
+        for rows, cone, kept in self._cones(_CACHED_ROWS):
+            v = self.objective.linear_predictor(d, replace(rows, offset=None))[1]
+            found.append(np.einsum("nmk,nk->nm", cone, v)[kept])
+        return np.concatenate(found)
+
+    def lengths(self) -> Array:
+        """Return the lengths of the rows of G: |C_ij| |[x_i 1]|."""
+        found, constant = [np.empty(0)], float(self.objective.network.layout.fit_intercept)
+        for rows, cone, kept in self._cones(_CACHED_ROWS):
+            squares = np.square(cone).sum(axis=2) * (row_squares(rows.X) + constant)[:, None]
+            found.append(np.sqrt(squares)[kept])
+        return np.concatenate(found)
+
+    def _cones(self, size: int) -> Iterator[tuple[Rows, Array, NDArray[np.bool_]]]:
+        """Yield the rows that have some, their C, (n, m, K), and which are kept, (n, m)."""
+        at = 0
+        for rows in self.objective.rows.blocks(size):
+            cone = self.objective.family.escape_cone(rows.y)
+            kept = self.kept[at : at + cone.shape[0] * cone.shape[1]].reshape(cone.shape[:2])
+            at += kept.size
+            some = np.asarray(kept.any(axis=1))
+            if some.any():
+                yield rows.take(some), cone[some], kept[some]
+
+    def only(self, numbers: NDArray[np.intp]) -> Inequalities:
+        """Return those of these numbers among the kept ones."""
+        chosen = np.zeros(len(self.kept), dtype=bool)
+        chosen[np.flatnonzero(self.kept)[numbers]] = True
+        return self.but(chosen)
+
+    def of(self, numbers: NDArray[np.intp]) -> Array:
+        """Return the rows of G of these numbers, which rise, among the kept ones."""
+        return np.concatenate([np.empty((0, self.w.size)), *self.only(numbers).blocks()])
 
     def null_space(self) -> Array:
         """Return an orthonormal basis (p, r) of the d with G d = 0, rows scaled to length 1."""
         p = self.w.size
         if not self.kept.any():
             return np.eye(p)
-        _, s, Vt = linalg.svd(self.triangle()[:p, :p], full_matrices=True)
-        rank = int(np.sum(s > _NULL * s.max(initial=0.0)))
-        return np.asarray(Vt[rank:].T)
+        return null_space(self.triangle()[:p, :p])
 
     def triangle(self) -> Array:
         """Return R of the QR factorisation of the rows scaled to length 1."""
-        blocks = ((_unit_rows(G), np.zeros(len(G))) for G in self.blocks())
+        blocks = ((unit_rows(G), np.zeros(len(G))) for G in self.blocks())
         return stacked_qr(blocks, self.w.size)
 
 
 @dataclass(frozen=True)
 class SourceInequalities(Inequalities):
-    """The same of rows that come in blocks; ``lengths`` are the inequalities of each block."""
+    """The same of rows that come in blocks; ``counts`` are the inequalities of each block."""
 
     objective: SourceObjective
-    lengths: tuple[int, ...]
+    counts: tuple[int, ...]
 
-    def _of_blocks(self, function: Callable[[Inequalities], list[Array]]) -> list[list[Array]]:
-        own = np.split(self.kept, np.cumsum(self.lengths)[:-1])
-        return self.objective.of_blocks(_of_block, function, self.w, each=own)
+    def _of_blocks(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+        own = np.split(self.kept, np.cumsum(self.counts)[:-1])
+        return self.objective.of_blocks(_of_block, function, arguments, self.w, each=own)
 
     def blocks(self) -> Iterator[Array]:
         n_open = int(self.kept.sum())
@@ -186,6 +211,12 @@ class SourceInequalities(Inequalities):
         for found in self._of_blocks(_rows_of):
             yield from found
 
+    def __matmul__(self, d: Array) -> Array:
+        return np.concatenate(self._of_blocks(_moved, d))
+
+    def lengths(self) -> Array:
+        return np.concatenate(self._of_blocks(Inequalities.lengths))
+
     def triangle(self) -> Array:
         parts = [R for found in self._of_blocks(_triangle_of) for R in found]
         return stacked_qr(((R[:, :-1], R[:, -1]) for R in parts), self.w.size)
@@ -193,11 +224,16 @@ class SourceInequalities(Inequalities):
 
 def _of_block(
     block: Objective,
-    function: Callable[[Inequalities], list[Array]],
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
     w: Array,
     kept: NDArray[np.bool_],
-) -> list[Array]:
-    return function(Inequalities(block, w, kept))
+) -> Any:
+    return function(Inequalities(block, w, kept), *arguments)
+
+
+def _moved(inequalities: Inequalities, d: Array) -> Array:
+    return inequalities @ d
 
 
 def _rows_of(inequalities: Inequalities) -> list[Array]:
@@ -216,8 +252,8 @@ def _inequalities(objective: Objective, w: Array, clear: float) -> Inequalities 
     parts = objective.of_blocks(_unsettled, w, clear)
     if not any(part.any() for part in parts):
         return None
-    lengths = tuple(len(part) for part in parts)
-    return SourceInequalities(objective, w, np.concatenate(parts), lengths)
+    counts = tuple(len(part) for part in parts)
+    return SourceInequalities(objective, w, np.concatenate(parts), counts)
 
 
 def _unsettled(objective: Objective, w: Array, clear: float) -> NDArray[np.bool_]:
@@ -229,49 +265,6 @@ def _unsettled(objective: Objective, w: Array, clear: float) -> NDArray[np.bool_
         clearly = np.tile(weight > clear, (1, repeats))
         settled.append((clearly | ~cone.any(axis=2)).ravel())
     return np.asarray(~np.concatenate(settled))
-
-
-def _unit_rows(G: Array) -> Array:
-    """Return the rows scaled to length 1; rows of zeros stay."""
-    lengths = np.sqrt(np.square(G).sum(axis=1, keepdims=True))
-    return G / np.where(lengths > 0, lengths, 1.0)
-
-
-def _rises(M: Array) -> NDArray[np.bool_]:
-    """Tell which rows some c with M c >= 0 makes positive: max sum z, 0 <= z <= 1, z <= M c."""
-    lengths = np.sqrt(np.square(M).sum(axis=1))
-    live = np.flatnonzero(lengths > _NULL)  # the others are 0 but for rounding
-    rising = np.zeros(len(M), dtype=bool)
-    if not len(live):
-        return rising
-    A = M[live] / lengths[live, None]
-    m, k = A.shape
-    found = optimize.linprog(
-        np.r_[np.zeros(k), -np.ones(m)],
-        A_ub=sparse.hstack([-sparse.csr_array(A), sparse.eye_array(m)]),
-        b_ub=np.zeros(m),
-        bounds=[(None, None)] * k + [(0, 1)] * m,
-        method="highs",
-    )
-    if found.x is not None:
-        rising[live] = found.x[k:] > 0.5
-    return rising
-
-
-def _shortest(M: Array) -> Array:
-    """Return the shortest c with M c >= 1 (Lawson and Hanson 1974, problem LDP).
-
-    Its dual is non-negative least squares: with u >= 0 minimising
-    |[M' ; 1'] u - (0, ..., 0, 1)|^2 and r the residual, c = -r / r_last.
-    """
-    E = np.vstack([M.T, np.ones(len(M))])
-    target = np.r_[np.zeros(M.shape[1]), 1.0]
-    u = optimize.nnls(E, target)[0]
-    active = u > 0
-    if active.any():  # the exact solution on the active rows
-        u[active] = np.linalg.lstsq(E[:, active], target, rcond=None)[0]
-    r = E @ u - target
-    return -r[:-1] / r[-1]
 
 
 class Restricted:
