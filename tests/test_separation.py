@@ -223,9 +223,9 @@ def test_what_is_found_from_few_inequalities_is_what_all_say(family, seed, monke
     X, y = drawn(family, seed, n=25)
     objective, rng = glm(X, y, family), np.random.default_rng(seed)
     p = objective.network.layout.size
-    monkeypatch.setattr(recession, "_FEW", 10**6)
+    monkeypatch.setattr(recession, "_at_a_time", lambda free: 10**6)
     whole = find_separation(objective, np.zeros(p), clear=np.inf)
-    monkeypatch.setattr(recession, "_FEW", 1 - 4 * p)
+    monkeypatch.setattr(recession, "_at_a_time", lambda free: 1)
     for w in (
         np.zeros(p),
         10 * rng.normal(size=p),
@@ -238,6 +238,23 @@ def test_what_is_found_from_few_inequalities_is_what_all_say(family, seed, monke
         np.testing.assert_array_equal(found.rows, whole.rows)
         np.testing.assert_allclose(found.direction, whole.direction, rtol=1e-8, atol=1e-9)
         np.testing.assert_allclose(found.free @ found.free.T, whole.free @ whole.free.T, atol=1e-9)
+
+
+@pytest.mark.parametrize("few", [1, 20, 100])
+def test_one_class_apart_and_the_others_mixed(few, monkeypatch):
+    """Some inequalities can be strict, some not, and w tells nothing of it."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 2))
+    y = np.eye(3)[np.where(X[:, 0] > 0.5, 0, 1 + rng.integers(0, 2, 120))]
+    objective = glm(X, y, Multinoulli())
+    monkeypatch.setattr(recession, "_at_a_time", lambda free: few)
+    found = find_separation(objective, 5 * rng.normal(size=9), clear=np.inf)
+    np.testing.assert_array_equal(found.rows, np.arange(120))
+    classes = np.repeat(np.argmax(y, axis=1), 3), np.tile(np.arange(3), 120)
+    strict = np.add(*classes) != 3  # class 0 against the others, not 1 against 2
+    strict &= np.not_equal(*classes)
+    np.testing.assert_array_equal(found.system.kept, strict)
+    assert found.free.shape[1] == 6  # but what tells 1 from 2
 
 
 def test_many_separated_rows_are_told_by_few(monkeypatch):
@@ -261,6 +278,27 @@ def test_many_separated_rows_are_told_by_few(monkeypatch):
     np.testing.assert_allclose(found.system.lengths(), np.linalg.norm(G, axis=1), rtol=1e-12)
     residual = nnls(G[on_margin].T, found.direction)[1]
     assert residual <= 1e-8 * np.linalg.norm(found.direction)
+
+
+def test_newton_ends_where_its_end_separates_all_rows():
+    """The rest of the way to infinity, a step for each factor of e in F, tells nothing new."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2))
+    y = np.eye(3)[np.argmax(X @ rng.normal(size=(2, 3)), axis=1)]
+    objective = glm(X, y, Multinoulli())
+    solution = Newton().solve(objective, start_of(objective))
+    assert not solution.converged
+    assert "falls to 0 for ever" in solution.message
+    assert solution.n_iter < 20
+    assert objective.escapes(solution.w)
+    assert not objective.escapes(-solution.w)
+    found = find_separation(objective, solution.w, clear=1e-6)  # their weights are not yet small
+    np.testing.assert_array_equal(found.rows, np.arange(200))
+    ridge = glm(X, y, Multinoulli(), alpha=1e-6)
+    assert not ridge.escapes(solution.w)
+    assert Newton().solve(ridge, start_of(objective)).converged
+    y[0] = np.roll(y[0], 1)
+    assert Newton().solve(glm(X, y, Multinoulli()), start_of(objective)).converged
 
 
 # ------------------------------------------------------------- the limit fit

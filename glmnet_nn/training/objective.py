@@ -6,6 +6,7 @@ F(w) = sum_i w_i [ A(theta_i) - theta_i . y_i + A*(y_i) ] / sum_i w_i + penalty(
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -194,6 +195,21 @@ class Objective:
             return float(self.n_rows)
         phi = 2.0 * self.mean_loss(w)
         return self.n_rows / phi if phi > 0 else np.inf
+
+    def escapes(self, w: Array) -> bool:
+        """Tell whether w separates all rows of a GLM without a penalty: then F has no minimum.
+
+        C_i J_i w > 0 for all i, but for the rows of zeros that C of
+        :meth:`families.ExponentialFamily.escape_cone` has: F falls to 0 along w, for ever.
+        """
+        if self.network.depth or self.penalty.l2.any():
+            return False
+        for rows in self.rows.blocks(self._block_size()):
+            cone = self.family.escape_cone(rows.y)
+            v = self.linear_predictor(w, replace(rows, offset=None))[1]
+            if np.any((np.einsum("nmk,nk->nm", cone, v) <= 0) & cone.any(axis=2)):
+                return False
+        return True
 
     def pearson_chi2(self, w: Array) -> float:
         """Return sum_i w_i |r_i|^2, r the Pearson residuals."""

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 NULL = 1e-10  # below this, relative to rows and d of length 1, a movement is rounding
 _MET = 1e-9  # G d >= 1 may fail by this
-_FEW = 100  # inequalities in a round, beside some for each dimension
 
 
 def rising_rows(system: Inequalities, free: Array, w: Array) -> NDArray[np.bool_]:
@@ -47,7 +46,7 @@ def rising_rows(system: Inequalities, free: Array, w: Array) -> NDArray[np.bool_
             unsettled = still[_reach(system, still, free) > NULL]
         if not len(unsettled):
             return np.asarray(moved > rounding)
-        chosen = _joined(chosen, unsettled, moved, _FEW + 4 * free.shape[1])
+        chosen = _joined(chosen, unsettled, moved, _at_a_time(free))
         M = unit_rows(system.of(chosen)) @ free
         rises, c = _rises(M)
         kept = null_space(M[~rises])
@@ -62,7 +61,7 @@ def shortest_direction(system: Inequalities, free: Array, w: Array) -> Array:
     moved = system @ (free @ (free.T @ w))
     broken = np.arange(len(moved))
     while len(broken):
-        chosen = _joined(chosen, broken, moved, _FEW + 4 * free.shape[1])
+        chosen = _joined(chosen, broken, moved, _at_a_time(free))
         d = free @ _shortest(system.of(chosen) @ free)
         moved = system @ d
         broken = np.setdiff1d(np.flatnonzero(moved < 1.0 - _MET), chosen)
@@ -76,15 +75,20 @@ def unit_rows(G: Array) -> Array:
 
 
 def null_space(M: Array) -> Array:
-    """Return an orthonormal basis of the c with M c = 0, but for rounding."""
+    """Return an orthonormal basis of the c with M c = 0, M of unit rows or what is left of them."""
     _, s, Vt = linalg.svd(M, full_matrices=True)
-    return np.asarray(Vt[int(np.sum(s > NULL * s.max(initial=0.0))) :].T)
+    return np.asarray(Vt[int(np.sum(s > NULL * s.max(initial=1.0))) :].T)
 
 
 def _reach(system: Inequalities, numbers: NDArray[np.intp], free: Array) -> Array:
     """Return how far a d of length 1 may move each of these rows, scaled to length 1."""
     lengths = [linalg.norm(unit_rows(G) @ free, axis=1) for G in system.only(numbers).blocks()]
     return np.concatenate([np.empty(0), *lengths])
+
+
+def _at_a_time(free: Array) -> int:
+    """Return how many inequalities join in a round."""
+    return 100 + 4 * free.shape[1]
 
 
 def _joined(

@@ -76,8 +76,11 @@ def find_separation(objective: Objective, w: Array, clear: float) -> Separation 
     no separation (its residual is a positive multiplier that certifies it), so
     only those below ``clear`` enter the linear program. At a regular optimum that
     Newton's method has found there are hardly any; for a w further from the
-    optimum ``clear`` must be higher, and np.inf always decides exactly.
+    optimum ``clear`` must be higher, and np.inf always decides exactly; so does a w that
+    separates all rows itself.
     """
+    if objective.escapes(w):
+        clear = np.inf
     if np.isfinite(clear) and is_informed(objective, w, clear):
         return None
     system = _inequalities(objective, w, clear)
@@ -302,6 +305,10 @@ class Restricted:
 
     def score_scale(self, u: Array) -> float:
         return self.problem.score_scale(self.full(u))
+
+    def escapes(self, u: Array) -> bool:
+        # What runs off to infinity does so along the directions left out.
+        return False
 
 
 def limit_problem(objective: Objective, separation: Separation, w: Array) -> Restricted:

@@ -73,13 +73,17 @@ class BatchProblem(Problem, Protocol):
 
 
 class ScoringProblem(Problem, Protocol):
-    """A problem with a Fisher information, whole and as A'A with A in blocks of rows."""
+    """A problem with a Fisher information, whole and as A'A with A in blocks of rows.
+
+    ``escapes`` tells whether w is known as a direction along which F falls to 0 for ever.
+    """
 
     def information(self, w: Array) -> Array: ...
 
     def scoring_blocks(self, w: Array) -> Iterator[tuple[Array, Array]]: ...
     def flat_directions(self) -> Array: ...
     def score_scale(self, w: Array) -> float: ...
+    def escapes(self, w: Array) -> bool: ...
 
 
 class CurvedProblem(Problem, Protocol):

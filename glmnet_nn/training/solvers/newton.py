@@ -14,6 +14,7 @@ from glmnet_nn.training.solvers._problem import FORGETFUL, Keeper, ScoringProble
 
 _EPS = np.finfo(float).eps
 _STALLED = 4096 * _EPS  # of F: a predicted fall below this may be rounding
+_ROUNDING = 32 * _EPS  # of A w
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Newton:
        steps would swing from one side of the optimum to the other.
     4. Stop when the decrement is at most ``tol`` (that last step is taken too), or
        when it has ceased to fall and what is left of it is below the rounding of F or
-       of the linear predictor.
+       of the linear predictor. Not converged: stop where F halves in a step and the problem
+       knows that it falls to 0 along w for ever.
 
     Step 1 uses the normal equations while their condition allows, else QR.
     Source: McCullagh and Nelder (1989), section 2.5; Boyd and Vandenberghe (2004),
@@ -75,13 +77,16 @@ class Newton:
 
         converged, message = False, f"{self.max_iter} iterations did not suffice"
         for n_iter in range(len(curve), self.max_iter + 1):
-            delta, use_qr = _scoring_step(problem, w, gradient, gauge, use_qr)
+            delta, use_qr, trace = _scoring_step(problem, w, gradient, gauge, use_qr)
             before, squares = squares, abs(float(gradient @ delta))  # delta' A'A delta
             decrement = float(np.sqrt(squares * problem.score_scale(w))) if squares else 0.0
             risen += squares >= before
             at_rounding = (risen >= 2 and squares <= _STALLED * abs(value)) or (
-                squares > 0.25 * before and _is_rounding(problem, w, delta)
+                squares > 0.25 * before
+                and squares <= 2.0 * _ROUNDING**2 * trace * float(w @ w)  # else it is not
+                and _is_rounding(problem, w, delta)
             )
+            higher = value
             w, value, gradient, moved = _halved(problem, w, value, gradient, delta)
             curve.append(value)
             if report is not None:
@@ -91,6 +96,9 @@ class Newton:
                 break
             if decrement <= self.tol:
                 converged, message = True, "the score is within tol standard errors of zero"
+                break
+            if value < 0.5 * higher and problem.escapes(w):
+                message = "the deviance falls to 0 for ever along the parameters"
                 break
             if not moved:
                 small = squares <= _STALLED * abs(value)
@@ -107,13 +115,18 @@ class Newton:
 
 def _scoring_step(
     problem: ScoringProblem, w: Array, gradient: Array, gauge: Array, use_qr: bool
-) -> tuple[Array, bool]:
-    """Return delta, and whether QR was needed (then it is used from here on)."""
+) -> tuple[Array, bool, float]:
+    """Return delta, whether QR was needed (then it is used from here on), and a bound of A'A.
+
+    |A v|^2 <= trace(A'A) |v|^2, without QR.
+    """
     if not use_qr:
-        delta = gram_solve(problem.information(w), gradient, gauge)
+        F = problem.information(w)
+        trace = float(np.trace(F))
+        delta = gram_solve(F, gradient, gauge)
         if delta is not None:
-            return delta, False
-    return qr_solve(problem.scoring_blocks(w), gauge), True
+            return delta, False, trace
+    return qr_solve(problem.scoring_blocks(w), gauge), True, np.inf
 
 
 def _is_rounding(problem: ScoringProblem, w: Array, delta: Array) -> bool:
@@ -122,7 +135,7 @@ def _is_rounding(problem: ScoringProblem, w: Array, delta: Array) -> bool:
     for A, _ in problem.scoring_blocks(w):
         moved += float(np.square(A @ delta).sum())
         size += float(np.square(A @ w).sum())
-    return bool(moved <= (32 * _EPS) ** 2 * size)
+    return bool(moved <= _ROUNDING**2 * size)
 
 
 def _hides(problem: ScoringProblem, w: Array, gradient: Array) -> bool:
