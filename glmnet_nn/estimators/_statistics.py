@@ -144,7 +144,7 @@ class StatisticsMixin:
             source = surveyed(known_rows(self, blocks), self.family_)
             return self._results(source, pd.RangeIndex(0), options)
         y = given_response(self, X, y, sample_weight)
-        X, offset, exposure = known_columns(self, X, offset, exposure)
+        X, offset, exposure = known_columns(self, X, offset, exposure, sample_weight)
         checks = {"dtype": np.float64, "accept_sparse": accepted_sparse(self)}
         rows: Array = as_inputs(known_matrix(self, X, sample_weight, **checks))
         weight = with_trials(sample_weight, self._trials(y, rows), rows)
@@ -208,7 +208,7 @@ class StatisticsMixin:
     ) -> Rows:
         """Return data as the user has them as rows, checked against the fit."""
         y = given_response(self, X, y, sample_weight)
-        X, offset, exposure = known_columns(self, X, offset, exposure)
+        X, offset, exposure = known_columns(self, X, offset, exposure, sample_weight)
         checks = {"dtype": np.float64, "accept_sparse": COMPRESSED}
         validated: Array = as_inputs(known_matrix(self, X, sample_weight, **checks))
         return self._rows(validated, y, sample_weight, offset, exposure)

@@ -28,7 +28,7 @@ from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._base_model import base_offset
 from glmnet_nn.estimators._block_entry import has_rows, in_block
 from glmnet_nn.estimators._blockwise import lazily
-from glmnet_nn.estimators._columns import entered_columns, given_response
+from glmnet_nn.estimators._columns import entered_columns, given_response, present_data
 from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._partial import by_batches
 from glmnet_nn.estimators._prediction import ClassPredictions
@@ -346,6 +346,7 @@ n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
         blocks = blocks_of(X, y, sample_weight, offset, exposure)
         if blocks is not None:
             return self._score_blocks(blocks)
+        X, y, sample_weight, offset, exposure = present_data(X, y, sample_weight, offset, exposure)
         predicted = self.predict(X, offset, exposure)
         y = given_response(self, X, y, sample_weight)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))

@@ -16,7 +16,12 @@ from glmnet_nn.estimators._base_model import base_offset
 from glmnet_nn.estimators._block_entry import known_rows, surveyed
 from glmnet_nn.estimators._blockwise import lazily
 from glmnet_nn.estimators._choices import asked_law
-from glmnet_nn.estimators._columns import entered_columns, given_response, known_columns
+from glmnet_nn.estimators._columns import (
+    entered_columns,
+    given_response,
+    known_columns,
+    present_data,
+)
 from glmnet_nn.estimators._ensemble import over_members
 from glmnet_nn.estimators._partial import by_batches
 from glmnet_nn.estimators._prediction import RegressionPredictions
@@ -492,6 +497,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         blocks = blocks_of(X, y, sample_weight, offset, exposure)
         if blocks is not None:
             return self._score_blocks(blocks)
+        X, y, sample_weight, offset, exposure = present_data(X, y, sample_weight, offset, exposure)
         eta = self._linear_predictor(X, offset, exposure)
         y = given_response(self, X, y, sample_weight)
         X, offset, exposure = known_columns(self, X, offset, exposure)
