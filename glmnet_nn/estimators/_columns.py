@@ -42,12 +42,20 @@ def take_columns(
     """
     _require_memory(X)
     X = as_frame(X)
+    X, offset, exposure = _divided(estimator, X, offset, exposure)
+    if isinstance(X, pd.DataFrame):
+        _require_features(estimator, X)
+    return X, offset, exposure
+
+
+def _divided(
+    estimator: BaseEstimator, X: Any, offset: ArrayLike | None, exposure: ArrayLike | None
+) -> tuple[Any, ArrayLike | None, ArrayLike | None]:
+    """Return X without the columns that the constructor names, offset and exposure."""
     offset, exposure = _named_columns(estimator, X, offset, exposure)
     taken = {estimator.offset, estimator.exposure} - {None}
     if taken:
         X = X[[label for label in X.columns if label not in taken]]
-    if isinstance(X, pd.DataFrame):
-        _require_features(estimator, X)
     return X, offset, exposure
 
 
@@ -119,7 +127,7 @@ def entered_columns(
             "of its linear predictor, and name it as offset; or set formula=None."
         )
     _require_defaults(estimator)
-    frame, offset, exposure = take_columns(estimator, _framed(estimator, X), offset, exposure)
+    frame, offset, exposure = _divided(estimator, _framed(estimator, X), offset, exposure)
     present = check_weight(sample_weight, frame) > 0
     if y is None:
         y = response(formula, frame, present)
@@ -188,16 +196,17 @@ def present_data(
     exposure: ArrayLike | None,
 ) -> tuple[Any, Any, Any, Any, Any]:
     """Return the rows of positive weight of data in memory: others may hold anything."""
-    given = (y, sample_weight, offset, exposure)
     if sample_weight is None:
-        return X, *given
+        return X, y, sample_weight, offset, exposure
+    _require_memory(X)
     X = as_frame(X)
     present = check_weight(sample_weight, X) > 0
-    if present.all():
-        return X, *given
-    check_consistent_length(X, *(values for values in given if np.ndim(values)))
-    rows = (values if np.ndim(values) == 0 else _safe_indexing(values, present) for values in given)
-    return _safe_indexing(X, present), *rows
+    given: list[Any] = [X, y, sample_weight, offset, exposure]
+    if not present.all():
+        check_consistent_length(*filter(np.ndim, given))  # None, and one number for all, have none
+        given = [_safe_indexing(rows, present) if np.ndim(rows) else rows for rows in given]
+    X, y, sample_weight, offset, exposure = given
+    return X, y, sample_weight, offset, exposure
 
 
 def _require_memory(X: Any) -> None:

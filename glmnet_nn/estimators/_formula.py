@@ -73,17 +73,22 @@ class Design:
         terms = parsed(self.formula, self.available)
         data = _plain_frame(self.formula, frame, terms.right_variables)
         found = _evaluated(self.formula, data, self._spec(terms.right), self.levels)
-        if found.columns != self.columns:
+        if found.columns != self.columns or not found.categorical.issuperset(self.levels):
             raise ValueError(
                 f"formula {self.formula!r} makes columns {self.columns} of the rows of the fit, "
-                f"but {found.columns} of these: some column has another type. Give numbers where "
+                f"but {found.columns} of these, in which {sorted(found.categorical)} are factors, "
+                f"and not {sorted(self.levels)}: some column has another type. Give numbers where "
                 "there were numbers, and text or categories where there were those."
             )
-        self.__dict__["_structure"] = found.spec.structure
+        self.__dict__["_structure"] = found.spec.structure  # for the next rows, and not kept
         return pd.DataFrame(found.values, frame.index, self.columns)
 
     def _spec(self, right: Terms) -> ModelSpec:
-        """Return what formulaic is to do: with the structure that it found before, if it did."""
+        """Return what formulaic is to do, with the structure that it found before, if it did.
+
+        With a structure it takes one column of numbers for all levels of a factor: whether
+        factors are what they were is for :meth:`of` to see.
+        """
         spec = _new_spec(right, copy.deepcopy(self.transforms), self.levels)
         structure = self.__dict__.get("_structure")
         return spec if structure is None else spec.update(structure=structure)
@@ -181,6 +186,12 @@ class _Evaluated:
     values: NDArray[Any]
     columns: list[str]
     spec: ModelSpec
+
+    @property
+    def categorical(self) -> set[str]:
+        """The expressions that are factors."""
+        kinds = self.spec.encoder_state.items()
+        return {expr for expr, (kind, _) in kinds if kind.value == "categorical"}
 
     @property
     def levels(self) -> dict[str, list[Any]]:

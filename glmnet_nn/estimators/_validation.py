@@ -199,7 +199,7 @@ def check_offset(
     return total
 
 
-def _column(values: ArrayLike, name: str, n_rows: int, n_outputs: int) -> Array:
+def _column(values: Any, name: str, n_rows: int, n_outputs: int) -> Array:
     array = values.to_numpy() if type(values) is pd.Series else values
     if type(array) is not np.ndarray or array.dtype != np.float64 or not has_finite_sum(array):
         array = check_array(

@@ -63,6 +63,8 @@ def as_table(X: Any) -> nw.DataFrame[Any] | None:
         _refuse_records(X)
         return None
     arrow = get_pyarrow()  # None before it is imported: then X is nothing of Arrow's
+    if arrow is not None and isinstance(X, arrow.StructArray):  # rows of a batch, by scikit-learn
+        X = arrow.RecordBatch.from_struct_array(X)
     if arrow is not None and isinstance(X, arrow.RecordBatch):
         X = arrow.Table.from_batches([X])
     if arrow is not None and isinstance(X, arrow.Table):
