@@ -151,11 +151,6 @@ class Factor:
         return [*found, *[_GONE["missing" in found]] * self.has_missing]
 
     @property
-    def labels(self) -> list[str]:
-        """What the levels are called."""
-        return [*map(str, self.levels.tolist()), *["missing"] * self.has_missing]
-
-    @property
     def names(self) -> list[str]:
         """What the indicators are called, as in patsy: area[T.B], or area[B] without reference."""
         labels = self.labels
