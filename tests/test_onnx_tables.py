@@ -58,6 +58,10 @@ def run(graph, table, **others):
 MODELS = {
     "glm": (DeepGLMRegressor("poisson", **GLM), TABLE),
     "network": (DeepGLMRegressor("poisson", categorical=FACTORS, **NET), TABLE),
+    "embedded": (
+        DeepGLMRegressor("poisson", categorical=FACTORS, embedding_size=1, **NET),
+        TABLE,
+    ),
     "missing": (
         DeepGLMRegressor("poisson", categorical=FACTORS, missing="indicator", **NET),
         HOLES,
