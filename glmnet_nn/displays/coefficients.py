@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from families import Array
-from glmnet_nn._plotting import plain_log_axis
+from glmnet_nn._plotting import Display, plain_log_axis
 from glmnet_nn.inference import RATIOS
-from glmnet_nn.validation.display import Display, colour
+from glmnet_nn.validation.display import colour
 from glmnet_nn.validation.estimates import read_estimates
 from glmnet_nn.validation.fitted import inference_of
 

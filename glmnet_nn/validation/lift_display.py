@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from glmnet_nn._plotting import Display
 from glmnet_nn.tables import as_frame
 from glmnet_nn.validation.actual_expected import actual_expected
 from glmnet_nn.validation.display import (
-    Display,
     DisplayOfMeans,
     by_model,
     colour,
