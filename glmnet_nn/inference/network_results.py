@@ -18,7 +18,6 @@ from glmnet_nn.inference import functionals
 from glmnet_nn.inference.average_effects import column_effects
 from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.covariance import Fitted
-from glmnet_nn.inference.draws import generator
 from glmnet_nn.inference.estimate import Estimate
 from glmnet_nn.inference.flags import in_words
 from glmnet_nn.inference.functionals import Functional, WithError, delta_method
@@ -29,7 +28,6 @@ from glmnet_nn.inference.observed import ObservedInformation, covariance_root
 from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.partial_effects import PartialInference
 from glmnet_nn.inference.predictions import AverageEffects, Differences, Prediction
-from glmnet_nn.inference.residuals import residuals
 from glmnet_nn.inference.summary import Summary
 from glmnet_nn.network import Network
 from glmnet_nn.training.data import Rows
@@ -340,17 +338,7 @@ class NetworkResults(LocalInference, PartialInference):
 
     def residuals(self, kind: str = "deviance", random_state: Any = None) -> Array:
         """Return residuals, (n,) or (n, K): see :func:`glmnet_nn.inference.residuals.residuals`."""
-        fitted = self.fitted
-        values = residuals(
-            fitted.family,
-            fitted.rows.y,
-            fitted.eta,
-            kind,
-            precision=fitted.weights.precision,
-            phi=self.scale,
-            rng=generator(random_state),
-        )
-        return values[:, 0] if values.shape[1] == 1 else values
+        return self.fitted.residuals(kind, self.scale, random_state)
 
     def get_influence(self) -> Influence:
         """Return leverages, studentised residuals, Cook's distances and changes of predictions.

@@ -14,7 +14,6 @@ from families import Array
 from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.contrasts import contrasts, numbers
 from glmnet_nn.inference.covariance import Fitted
-from glmnet_nn.inference.draws import generator
 from glmnet_nn.inference.estimate import Estimate, root_of
 from glmnet_nn.inference.hypotheses import (
     ContrastTest,
@@ -33,7 +32,6 @@ from glmnet_nn.inference.local_coefficients import Door, LocalInference
 from glmnet_nn.inference.margins import Effects, LinearPredictor, MarginalEffects, Population
 from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.partial_effects import PartialInference
-from glmnet_nn.inference.residuals import residuals
 from glmnet_nn.inference.summary import Summary
 from glmnet_nn.training.inputs import Inputs
 
@@ -283,17 +281,7 @@ class GLMResults(LocalInference, PartialInference):
 
     def residuals(self, kind: str = "deviance", random_state: Any = None) -> Array:
         """Return residuals, (n,) or (n, K): see :func:`glmnet_nn.inference.residuals.residuals`."""
-        fitted = self.fitted
-        values = residuals(
-            fitted.family,
-            fitted.rows.y,
-            fitted.eta,
-            kind,
-            precision=fitted.weights.precision,
-            phi=self.scale,
-            rng=generator(random_state),
-        )
-        return values[:, 0] if values.shape[1] == 1 else values
+        return self.fitted.residuals(kind, self.scale, random_state)
 
     @property
     def resid_response(self) -> Array:
