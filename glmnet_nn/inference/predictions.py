@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy import special
 
 from families import Array, ExponentialFamily
-from glmnet_nn.inference.hypotheses import ContrastTest, critical_value
 from glmnet_nn.inference.margins import MarginalEffects
 from glmnet_nn.inference.predictive import predictor_range
+from glmnet_nn.inference.reference import ContrastTest, critical_value
 
 
 @dataclass(frozen=True)
