@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from scipy import linalg
 
 from families import Array, ExponentialFamily
-from glmnet_nn.inference.draws import generator
 from glmnet_nn.inference.options import InferenceOptions
-from glmnet_nn.inference.residuals import residuals
 from glmnet_nn.inference.sandwich import meat, without_leverage
 from glmnet_nn.inference.weights import Weighting, likelihood_phi, log_likelihood
 from glmnet_nn.network import laid_out
@@ -109,19 +106,6 @@ class Fitted:
     def pearson_chi2(self) -> float:
         """The weighted sum of their squares."""
         return float(self.weights.total @ np.square(self.pearson).sum(axis=1))
-
-    def residuals(self, kind: str, phi: float, random_state: Any = None) -> Array:
-        """Return residuals, (n,) or (n, K): see :func:`glmnet_nn.inference.residuals.residuals`."""
-        values = residuals(
-            self.family,
-            self.rows.y,
-            self.eta,
-            kind,
-            precision=self.weights.precision,
-            phi=phi,
-            rng=generator(random_state),
-        )
-        return values[:, 0] if values.shape[1] == 1 else values
 
     def rounding(self, relative: float) -> float:
         """Return the dispersion that residuals of this share of the means would give."""
