@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
@@ -21,8 +20,7 @@ from glmnet_nn.estimators._partial import by_batches
 from glmnet_nn.estimators._prediction import RegressionPredictions
 from glmnet_nn.estimators._responses import ResponseMixin
 from glmnet_nn.estimators._score import explained_deviance, explained_deviance_of_blocks
-from glmnet_nn.estimators._validation import check_offset, check_weight, with_trials
-from glmnet_nn.training.data import Rows
+from glmnet_nn.estimators._validation import present_rows, with_trials
 
 
 class DeepGLMRegressor(
@@ -376,12 +374,9 @@ class DeepGLMRegressor(
         y = given_response(self, X, y, sample_weight)
         X, offset, exposure = known_columns(self, X, offset, exposure)
         observed, trials = self._columns(y, len(eta))
-        weight = check_weight(with_trials(sample_weight, trials, eta), eta)
-        known = check_offset(offset, exposure, self.family_, *observed.shape)
-        present = weight > 0
-        rows = Rows(np.empty((len(eta), 0)), observed, weight, known).take(present)
-        self.family_.check_response(rows.y)
-        return explained_deviance(rows, eta[present], self.family_)
+        weight = with_trials(sample_weight, trials, eta)
+        rows = present_rows(eta, observed, self.family_, weight, offset, exposure, None)
+        return explained_deviance(rows, rows.X, self.family_)
 
     def _score_blocks(self, blocks: Any) -> float:
         """Return D^2 of the rows of all blocks together."""
