@@ -9,6 +9,7 @@ import pandas as pd
 
 from glmnet_nn._plotting import Display
 from glmnet_nn.estimators._base import BaseDeepGLM
+from glmnet_nn.estimators._validation import named_output
 from glmnet_nn.explanation.importance import local_importance
 from glmnet_nn.explanation.interactions import (
     interaction_profile,
@@ -58,13 +59,10 @@ class LocalImportanceDisplay(Display):
             As in :func:`local_importance`.
         """
         table = local_importance(estimator, X, **options)
-        if table.index.nlevels > 1:
-            known = list(table.index.get_level_values("output").unique())
-            if str(output) not in known:
-                raise ValueError(f"output must be one of {known}, but got {output!r}.")
+        several = table.index.nlevels > 1
+        names = list(table.index.unique("output")) if several else None
+        if named_output(output, names) is not None:
             table = pd.DataFrame(table.xs(str(output), level="output"))
-        elif output is not None:
-            raise ValueError(f"output is for several outputs, but the model has one: {output!r}.")
         return cls(table).plot(ax=ax)
 
     def plot(self, ax: Any = None) -> LocalImportanceDisplay:
