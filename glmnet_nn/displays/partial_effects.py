@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike
 from sklearn.pipeline import Pipeline
 
 from families import Array
-from glmnet_nn._plotting import plain_log_axis, pyplot
+from glmnet_nn._plotting import Display, plain_log_axis, pyplot
 from glmnet_nn.displays.residuals import FEWEST_VALUES
 from glmnet_nn.inference import RATIOS, GLMResults, NetworkResults, PartialEffect
-from glmnet_nn.validation.display import Display, colour, ticks
+from glmnet_nn.validation.display import colour, ticks
 from glmnet_nn.validation.fitted import inference_of
 
 _NUMBERED = 10  # curves with a colour of their own

@@ -244,3 +244,14 @@ def check_estimable(family: ExponentialFamily, y: Array, weight: Array) -> None:
         "parameters (every y at the end of its range?). Such data determine no model: add rows "
         "in which y varies."
     )
+
+
+def named_output(output: Any, names: list[str] | None) -> int | None:
+    """Return the number of the output of that name; None where there is one, without ``names``."""
+    if names is None:
+        if output is not None:
+            raise ValueError(f"output is for several outputs, but the model has one: {output!r}.")
+        return None
+    if str(output) not in names:
+        raise ValueError(f"output must be one of {names}, but got {output!r}.")
+    return names.index(str(output))
