@@ -19,6 +19,7 @@ from glmnet_nn.training.moments import Moments
 from glmnet_nn.training.penalties import ElasticNet
 
 _CACHED_ROWS = 4096
+_FALLING = 1e-3  # of F, where t w is e times as far
 _HESSIAN_BYTES = 2**22  # of the tangents along all parameters for one block of rows
 _BLOCK_BYTES = 2**22  # of the largest array formed for one block of rows
 
@@ -201,9 +202,18 @@ class Objective:
 
         C_i J_i w > 0 for all i, but for the rows of zeros that C of
         :meth:`families.ExponentialFamily.escape_cone` has: F falls to 0 along w, for ever.
+        Where it hardly falls, as at an optimum, the rows are not asked.
         """
+        return self._falls(w) and self._separates(w)
+
+    def _falls(self, w: Array) -> bool:
+        """Tell whether F has no penalty and, d F(t w) / d log t = g . w, falls along w."""
         if self.network.depth or self.penalty.l2.any():
             return False
+        value, gradient = self.smooth_value_and_gradient(w)
+        return bool(-gradient @ w > _FALLING * value)
+
+    def _separates(self, w: Array) -> bool:
         for rows in self.rows.blocks(self._block_size()):
             cone = self.family.escape_cone(rows.y)
             v = self.linear_predictor(w, replace(rows, offset=None))[1]

@@ -140,11 +140,8 @@ class SourceObjective(Objective):
         """Return the source of gradients estimated from ``size`` rows at a time."""
         return SourceBatches(self.rows, self.family, self.network, size, single)
 
-    def escapes(self, w: Array) -> bool:
-        """Tell whether w separates all rows of a GLM without a penalty."""
-        if self.network.depth or self.penalty.l2.any():
-            return False
-        return all(self.of_blocks(Objective.escapes, w))
+    def _separates(self, w: Array) -> bool:
+        return all(self.of_blocks(Objective._separates, w))
 
     def pearson_chi2(self, w: Array) -> float:
         """Return sum_i w_i |r_i|^2, r the Pearson residuals."""
