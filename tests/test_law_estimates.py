@@ -257,3 +257,15 @@ def test_asked_for_by_name_and_cloned():
 def test_bias_reduction_is_not_for_unknown_laws():
     with pytest.raises(ValueError, match="alpha of NegativeBinomial is to be estimated"):
         fitted(NegativeBinomial(alpha="estimate"), MAIN_EFFECTS, DAYS, bias_reduction=True)
+
+
+def test_a_network_stays_where_it_is_when_the_link_moves_with_alpha():
+    """Of counts that vary little alpha falls to the end: then the same eta is other means."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(200, 3)), rng.binomial(10, 0.3, 200).astype(float)
+    network = DeepGLMRegressor(
+        NegativeBinomial(alpha="estimate"), hidden_layer_sizes=(4,), max_iter=100, random_state=0
+    )
+    with pytest.warns(BoundaryWarning, match="still rises at 1e-08"):
+        network.fit(X, y)
+    assert network.predict(X).mean() == pytest.approx(y.mean(), rel=0.02)

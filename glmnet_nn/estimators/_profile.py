@@ -26,6 +26,8 @@ from glmnet_nn.estimators._fit import Fit
 from glmnet_nn.estimators._nested import fit_nested
 from glmnet_nn.estimators._task import Specification
 from glmnet_nn.exceptions import BoundaryWarning
+from glmnet_nn.training.data import Rows
+from glmnet_nn.training.units import Units
 
 # the last move, in standard errors
 _TOL = {"newton": 1e-9, "lbfgs": 1e-3, "newton_cg": 1e-3, "adam": 0.1}
@@ -73,8 +75,9 @@ def fit_law(
     moved = np.inf
     for rounds in range(_ROUNDS[spec.solver] + 1):
         at_end = not scale.is_inside(point[0])
-        spec = replace(spec, family=law.at(scale.value(point[0])))
-        fit = fit_nested(X, y, weight, offset, replace(spec, start=fit.weights, n_init=1))
+        former, spec = spec.family, replace(spec, family=law.at(scale.value(point[0])))
+        start = _under_link_of(spec.family, fit, former, Rows(X, y, weight, offset))
+        fit = fit_nested(X, y, weight, offset, replace(spec, start=start, n_init=1))
         if at_end or moved <= _TOL[spec.solver] or fit.solution.ended_by != "solver":
             break
         if rounds == _ROUNDS[spec.solver]:
@@ -192,6 +195,23 @@ class _Likelihood:
                 H[k, l] = H[l, k] = 0.5 * (mixed - H[k, k] - H[l, l])
         values, vectors = linalg.eigh(-H / h**2)
         return np.asarray(vectors / np.sqrt(np.maximum(values, 1e-8)))
+
+
+def _under_link_of(
+    law: ExponentialFamily, fit: Fit, before: ExponentialFamily, rows: Rows
+) -> Array:
+    """Return the weights of a fit of ``before`` with about its means under the link of ``law``.
+
+    eta -> g(mu) + g'(mu) / h'(mu) (eta - h(mu)), h the link before and g that after, mu the
+    mean of y: a canonical link may have the parameter in it, and the same eta is other means.
+    """
+    layout, mu = fit.network.layout, rows.mean_response()
+    h, g, one = before.link_of(mu), law.link_of(mu), np.ones_like(mu)
+    slope = float(np.mean(before.mean_tangent(h, one) / law.mean_tangent(g, one)))
+    moved = Units(slope, g - slope * h, 1.0, 1.0).given(layout, fit.weights)
+    eta = fit.network.linear_predictor(moved, rows.X)
+    feasible = law.is_feasible(eta if rows.offset is None else eta + rows.offset)
+    return moved if feasible and layout.fit_intercept else fit.weights
 
 
 def _steps(point: Array, h: float) -> Array:
