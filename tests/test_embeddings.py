@@ -134,6 +134,22 @@ def test_reduced_rank_regression():
     assert degrees_of_freedom(net, table, Y) == pytest.approx(free)
 
 
+def test_a_search_starts_with_a_slope_in_every_axis():
+    """From v = e = 0 there is none, and no search would leave it."""
+    layout = EmbeddedLayout((10, 4, 1), embeddings=TWO)
+    rng = np.random.default_rng(5)
+    dense = rng.normal(size=layout.plain.size)
+    W = layout.plain.layers(dense)[0].W
+    W[:, 1:5] = np.outer(W[:, 1], W[0, 1:5])  # of rank 1, for an embedding of size 2
+    W[:, 6:9] = 0.0
+    start = layout.opened(dense)
+    assert_allclose(layout.widened(start), dense, atol=1e-12)
+    of_dense = rng.normal(size=dense.size)
+    gradient = layout.pulled(start, of_dense)
+    for _, (V, E) in layout.factors(gradient):
+        assert np.all(np.abs(V).max(axis=0) + np.abs(E).max(axis=0) > 1e-3)
+
+
 # --------------------------------------------------------------- estimators
 
 
@@ -172,6 +188,28 @@ def test_ranks_of_the_first_layer(motor, solver):
         "region": (12, 2),
         "brand": (5, 2),
     }
+
+
+def test_pairs_of_units_at_the_start_hold_back_no_axis(motor):
+    """The hidden units of a start come in pairs of the same weights: four of them have rank 2."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = embedded_network(
+            hidden_layer_sizes=(4,), embedding_size=3, alpha=1e-3, max_iter=5
+        ).fit(*motor)
+    assert ranks(net) == {"region": 3, "brand": 3}
+
+
+def test_a_warm_start_uses_new_axes(motor):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = embedded_network(embedding_size=1, alpha=1e-3, warm_start=True, max_iter=20).fit(
+            *motor
+        )
+        before = net.loss_
+        net.set_params(embedding_size=2).fit(*motor)
+    assert ranks(net) == {"region": 2, "brand": 2}
+    assert net.loss_ < before
 
 
 def test_distances_of_levels_are_those_of_their_weights(motor):
@@ -223,6 +261,8 @@ def test_calls_of_partial_fit_are_one_fit(motor):
     assert ranks(learner) == {"region": 2, "brand": 2}
     before = net.deviance_
     assert net.partial_fit(X, y).deviance_ < before
+    with pytest.raises(ValueError, match=r"sizes \[2, 2\], but embedding_size=1"):
+        learner.set_params(embedding_size=1).partial_fit(X, y)
 
 
 def test_a_warm_start_goes_on(motor):
