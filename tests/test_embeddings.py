@@ -20,6 +20,7 @@ from glmnet_nn import (
     DeepGLMClassifier,
     DeepGLMRegressor,
     DoubleGLMRegressor,
+    glm_to_net_path,
     load_model,
     save_model,
 )
@@ -232,6 +233,41 @@ def test_levels_a_reference_leaves_out_lie_at_0(motor):
     assert points.index.tolist() == ["0", "1", "2", "3", "4", "missing"]
     assert np.all(points.loc["0"] == 0)
     assert np.all(points.loc["1":].abs().sum(axis=1) > 0)
+
+
+def test_one_level_against_a_reference_has_no_weights(motor):
+    X, y = motor
+    net = embedded_network(skip_connection=True, max_iter=5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net.fit(X.assign(brand="the one"), y)
+    assert net.embeddings_["brand"].shape == (1, 0)
+    assert net.embeddings_["region"].shape == (12, 2)
+
+
+@pytest.mark.parametrize("skip", [True, "fixed"])
+def test_the_glm_beside_it_has_all_its_coefficients(motor, skip):
+    X, y = motor[0], np.minimum(motor[1], 2)
+    X = X.assign(again=X["age"])
+    glm = DeepGLMClassifier(hidden_layer_sizes=(), alpha=0.0)
+    net = DeepGLMClassifier(
+        hidden_layer_sizes=(3,), embedding_size=1, skip_connection=skip, solver="lbfgs", alpha=1e3
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a column that is there twice
+        glm.fit(X, y)
+        net.fit(X, y)
+    assert_allclose(net.predict_proba(X), glm.predict_proba(X), atol=1e-4)
+
+
+def test_a_path_from_the_glm(motor):
+    X, y = (part[:200] for part in motor)
+    net = embedded_network(hidden_layer_sizes=(3,), embedding_size=1, max_iter=10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = glm_to_net_path(net, X, y, strengths=[1e-2], cv=2)
+    assert [model.n_layers_ for model in path.models] == [2, 3]
+    assert max(ranks(path.models[1]).values()) == 1
 
 
 def test_an_embedding_as_long_as_the_layer_restricts_nothing(motor):

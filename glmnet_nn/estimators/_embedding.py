@@ -62,7 +62,9 @@ class EmbeddingMixin:
 def _points(factor: Factor, weights: Array, size: int | None) -> pd.DataFrame:
     """Return the points of the levels of a factor, from its weights, (indicators, units)."""
     Q, s, Ut = linalg.svd(weights, full_matrices=False)
-    points = (svd_flip(Q, Ut)[0] * s)[:, :size]
+    if len(Q):  # against a reference a factor of one level has no indicator
+        Q, _ = svd_flip(Q, Ut)
+    points = (Q * s)[:, :size]
     if factor.reference:
         points = np.vstack([np.zeros(points.shape[1]), points])
     return pd.DataFrame(points, index=pd.Index(factor.labels, name=factor.name))
