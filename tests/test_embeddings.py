@@ -394,6 +394,8 @@ def test_a_mean_with_embeddings_beside_a_dispersion(motor):
         ({"embedding_size": {"area": 2}}, "'area', but the factors of X are"),
         ({"embedding_size": {"region": 0}}, "that of 'region' is 0"),
         ({"embedding_size": {"region": True}}, "that of 'region' is True"),
+        ({"embedding_size": True}, "is True"),
+        ({"store_covariance": True}, "store_covariance=True"),
         ({"embedding_size": 0}, "embedding_size"),
         ({"embedding_size": "auto"}, "embedding_size"),
     ],

@@ -97,11 +97,18 @@ def embeddings_of(estimator: Any, hidden: tuple[int, ...]) -> tuple[Embedding, .
     _check_choices(estimator, hidden)
     factors = list(_factors(estimator._coding))
     sizes = _sizes(asked, [factor.name for *_, factor in factors])
-    return tuple(
+    found = tuple(
         Embedding(start, stop, sizes[factor.name])
         for start, stop, factor in factors
         if sizes.get(factor.name, np.inf) < min(hidden[0], stop - start)
     )
+    if found and estimator.store_covariance:
+        raise ValueError(
+            "store_covariance=True keeps the covariance of parameters that the data determine, but "
+            f"with embedding_size={asked!r} axes can be turned. Set embedding_size=None or "
+            "store_covariance=False."
+        )
+    return found
 
 
 def _check_choices(estimator: Any, hidden: tuple[int, ...]) -> None:
@@ -133,17 +140,17 @@ def _sizes(asked: Any, names: list[str]) -> dict[str, int]:
             "Give a table with columns of categories or strings, name them in categorical, or "
             "set embedding_size=None. (The categories of a formula are columns of numbers.)"
         )
-    if not isinstance(asked, dict):
-        return dict.fromkeys(names, int(asked))
-    unknown = [name for name in asked if name not in names]
+    sizes = asked if isinstance(asked, dict) else dict.fromkeys(names, asked)
+    unknown = [name for name in sizes if name not in names]
     if unknown:
         raise ValueError(
             f"embedding_size has a size for {unknown[0]!r}, but the factors of X are "
             f"{names[:20]}. Name one of these."
         )
-    for name, size in asked.items():
+    for name, size in sizes.items():
         if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
             raise ValueError(
-                f"embedding_size must have integers >= 1, but that of {name!r} is {size!r}."
+                f"embedding_size must have integers >= 1, but that of {name!r} is {size!r}. "
+                "Give a number of axes; None keeps all weights."
             )
-    return {name: int(size) for name, size in asked.items()}
+    return {name: int(size) for name, size in sizes.items()}
