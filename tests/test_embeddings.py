@@ -17,6 +17,7 @@ from test_checkpoints import assert_same_fit, cut_off_after
 
 from families import Normal, Poisson
 from glmnet_nn import (
+    Blocks,
     DeepGLMClassifier,
     DeepGLMRegressor,
     DoubleGLMRegressor,
@@ -299,6 +300,17 @@ def test_calls_of_partial_fit_are_one_fit(motor):
     assert net.partial_fit(X, y).deviance_ < before
     with pytest.raises(ValueError, match=r"sizes \[2, 2\], but embedding_size=1"):
         learner.set_params(embedding_size=1).partial_fit(X, y)
+
+
+def test_one_block_is_a_table(motor):
+    X, y = motor
+    net = embedded_network(max_iter=5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        one, other = net.fit(Blocks([(X, y)])).predict(X), clone(net).fit(X, y).predict(X)
+    assert_allclose(one, other, rtol=1e-6)
+    with pytest.raises(ValueError, match="X has none"):  # whatever was fitted before
+        net.fit(Blocks([(X[["age", "size"]], y)]))
 
 
 def test_a_warm_start_goes_on(motor):
