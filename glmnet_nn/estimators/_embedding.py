@@ -38,13 +38,13 @@ class EmbeddingMixin:
 
     @property
     def embeddings_(self) -> dict[str, pd.DataFrame]:
-        """The levels of each factor as points, (levels, size), such that distances are weights'.
+        """The levels of each factor as points, (levels, size): as far apart as their weights.
 
         With U S Q' the singular value decomposition of the weights (units, levels) of a factor
         in the first layer, the coordinates of its levels are Q S, those of largest spread
-        first: two levels are as far apart as their weights. Of ``embedding_size`` numbers each
-        or, without it, as many as the weights have. A level that a reference coding leaves out
-        lies at 0.
+        first. Of ``embedding_size`` numbers each or, without it, as many as the weights have. A
+        level that a reference coding leaves out lies at 0. The rows of the table are called as
+        in ``feature_names_``.
         """
         check_is_fitted(self)
         self._refuse_of_ensemble("embeddings_")
