@@ -112,6 +112,7 @@ def _glm_of(rows: Rows | Source, spec: Specification) -> Fit:
         waiting=None,
         polish_output=False,
         balance=None,
+        embeddings=(),
     )
     fit = fit_rows(rows.seen(Rows.in_double), classical)
     if not fit.solution.converged:

@@ -203,6 +203,9 @@ class DeepGLMRegressor(
         connection ``coef_`` is beta.
     coefs_, intercepts_ : list of arrays
         Weights (n_in, n_out) and offsets (n_out,) of every layer, for X as given.
+    embeddings_ : dict of str to DataFrame
+        With hidden layers the levels of each factor of a table as points, (levels, numbers):
+        two are as far apart as their weights in the first layer.
     input_bounds_ : array, (2, n_features)
         The ends to which columns of X are clipped; infinite where they are not.
     deviance_, null_deviance_ : float
