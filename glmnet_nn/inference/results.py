@@ -34,12 +34,13 @@ from glmnet_nn.inference.margins import Effects, LinearPredictor, MarginalEffect
 from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.partial_effects import PartialInference
 from glmnet_nn.inference.residuals import residuals
+from glmnet_nn.inference.shown import ShownSummary
 from glmnet_nn.inference.summary import Summary
 from glmnet_nn.training.inputs import Inputs
 
 
-@dataclass(frozen=True)
-class GLMResults(LocalInference, PartialInference):
+@dataclass(frozen=True, repr=False)
+class GLMResults(ShownSummary, LocalInference, PartialInference):
     """Estimates, their uncertainty, tests and diagnostics of a model without hidden layers.
 
     Coefficients are asymptotically normal, with covariance phi F^-1, F the Fisher
