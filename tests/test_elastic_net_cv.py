@@ -245,5 +245,5 @@ def test_displays():
 def test_without_matplotlib_plots_say_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     path = elastic_net_path(X, COUNTS, family="poisson", n_alphas=3)
-    with pytest.raises(ImportError, match=r"pip install glmnet_nn\[plot\]"):
+    with pytest.raises(ImportError, match=r"pip install \"glmnet_nn\[plot\]\""):
         path.plot()

@@ -197,7 +197,7 @@ def test_axes_may_be_given_and_a_display_drawn_again():
 
 def test_without_matplotlib_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r"pip install glmnet_nn\[plot\]"):
+    with pytest.raises(ImportError, match=r"pip install \"glmnet_nn\[plot\]\""):
         LiftDisplay.from_predictions([1.0, 2.0], [1.0, 2.0])
 
 

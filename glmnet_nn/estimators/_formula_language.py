@@ -82,7 +82,7 @@ def parsed(formula: str, available: list[str]) -> Parsed:
     except ImportError as error:
         raise ImportError(
             "formulas need formulaic, which is not installed. Install it with: "
-            "pip install glmnet_nn[formula]"
+            'pip install "glmnet_nn[formula]"'
         ) from error
     uses_all = False
     try:

@@ -24,7 +24,12 @@ from sklearn.utils.validation import (
 )
 
 from families import Array
-from glmnet_nn.estimators._validation import FLOATING, check_inputs, check_weight
+from glmnet_nn.estimators._validation import (
+    FLOATING,
+    check_inputs,
+    check_weight,
+    refuse_labels,
+)
 from glmnet_nn.inference.levels import LevelSteps
 from glmnet_nn.tables import TableCoding
 from glmnet_nn.tables.coding import planned, refuse_missing
@@ -92,6 +97,8 @@ def fitted_matrix(
         X has missing values or columns that are not to be coded; under ``warm_start`` columns
         of other kinds, or other levels, than the fit before.
     """
+    if checks.get("y_numeric"):
+        refuse_labels(y)
     frame, coding = _coded_frame(estimator, X), None
     if frame is not None:
         share = check_weight(sample_weight, frame)
