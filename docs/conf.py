@@ -37,6 +37,9 @@ myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 4
 html_math_renderer = "mathml"
 
+# A default of "auto" is to be read, and copied, as it is typed.
+smartquotes = False
+
 # Docstrings name types in words. A link that leads nowhere is an error, but for names of other
 # packages, which are not looked up, and of inner modules, which have no page.
 autodoc_typehints = "none"
@@ -69,6 +72,7 @@ sphinx_gallery_conf = {
     "reset_modules": ("matplotlib", "strict.reset"),
     "reset_modules_order": "both",
     "download_all_examples": False,
+    "remove_config_comments": True,
     "show_memory": False,
     "show_signature": False,
     "write_computation_times": False,

@@ -227,6 +227,8 @@ def test_displays():
     first = model.path().coefs[np.flatnonzero(alive)[0]]
     np.testing.assert_array_equal(display.lines_[0][0].get_ydata(), first)
     assert display.ax_.get_xscale() == "log"
+    assert [text.get_text() for text in display.ax_.texts] == ["chosen"]
+    assert display.ax_.texts[0].xy[0] == model.alpha_
     assert display.figure_ is display.ax_.figure
     curve = ElasticNetCVDisplay.from_estimator(model)
     heights = np.asarray(curve.errorbar_[0].get_ydata(), dtype=float)
