@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from families import Link, known_links
+from glmnet_nn.estimators._embedding import EMBEDDING_CONSTRAINTS
 from glmnet_nn.estimators._tables import TABLE_CONSTRAINTS
 from glmnet_nn.network import known_activations
 from glmnet_nn.training.solvers import SCHEDULES, SOLVERS
@@ -35,6 +36,7 @@ class Parameters(BaseEstimator):
         "offset": [str, None],
         "exposure": [str, None],
         **TABLE_CONSTRAINTS,
+        **EMBEDDING_CONSTRAINTS,
         "standardize": [StrOptions({"auto"}), "boolean"],
         "solver": [StrOptions({"auto", *SOLVERS})],
         "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -79,6 +81,7 @@ class Parameters(BaseEstimator):
         categorical: Any = "auto",
         unseen: str = "error",
         missing: str = "error",
+        embedding_size: int | dict[str, int] | None = None,
         standardize: str | bool = "auto",
         solver: str = "auto",
         max_iter: str | int = "auto",
@@ -119,6 +122,7 @@ class Parameters(BaseEstimator):
         self.categorical = categorical
         self.unseen = unseen
         self.missing = missing
+        self.embedding_size = embedding_size
         self.standardize = standardize
         self.solver = solver
         self.max_iter = max_iter

@@ -94,7 +94,10 @@ class RegressionPredictions:
         *,
         inference: Any = None,
     ) -> Forecast | ClassForecast:
-        """Return the forecast with its standard errors, as statsmodels' get_prediction."""
+        """Return the law of new observations, and of their mean, with standard errors.
+
+        Of the mean alone: ``inference(X, y).get_prediction(X)``, as in statsmodels.
+        """
         return _forecast_of(self, X, offset, exposure, inference)
 
     def predict_distribution(
@@ -209,7 +212,10 @@ class ClassPredictions:
         *,
         inference: Any = None,
     ) -> Forecast | ClassForecast:
-        """Return the forecast with its standard errors, as statsmodels' get_prediction."""
+        """Return the law of new observations, and of their mean, with standard errors.
+
+        Of the mean alone: ``inference(X, y).get_prediction(X)``, as in statsmodels.
+        """
         return _forecast_of(self, X, offset, exposure, inference)
 
     def predict_distribution(

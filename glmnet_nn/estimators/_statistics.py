@@ -111,7 +111,8 @@ class StatisticsMixin:
         GLMResults
             Without hidden layers. With statsmodels' names: params, bse, tvalues, pvalues,
             conf_int(), cov_params(), llf, aic, bic, deviance, scale, summary(), wald_test(),
-            t_test(), score_test(), get_margeff(), get_influence(), resid_deviance, ...
+            t_test(), score_test(), get_prediction(), get_margeff(), get_influence(),
+            resid_deviance, ...
         NetworkResults
             With hidden layers: get_prediction(), average_partial_effects(), contrast(), llf,
             aic, bic, scale, flags, trustworthy, summary(), ...

@@ -51,10 +51,10 @@ class DeepGLMClassifier(ClassifierMixin, ClassPredictions, BaseDeepGLM):
         The link of a Bernoulli output; "auto" is the canonical one.
     hidden_layer_sizes, architecture, skip_connection, base, activation, alpha, l1_ratio, \
 group_lasso, bias_reduction, fit_intercept, formula, offset, exposure, categorical, unseen, \
-missing, standardize, solver, max_iter, tol, batch_size, learning_rate, learning_rate_init, \
-shuffle, early_stopping, validation_fraction, n_iter_no_change, n_init, n_estimators, n_jobs, \
-polish_output, balance, warm_start, checkpoint, checkpoint_every, store_covariance, \
-random_state, verbose
+missing, embedding_size, standardize, solver, max_iter, tol, batch_size, learning_rate, \
+learning_rate_init, shuffle, early_stopping, validation_fraction, n_iter_no_change, n_init, \
+n_estimators, n_jobs, polish_output, balance, warm_start, checkpoint, checkpoint_every, \
+store_covariance, random_state, verbose
         As in :class:`DeepGLMRegressor`.
 
     Attributes

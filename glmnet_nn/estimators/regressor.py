@@ -109,8 +109,9 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         refuses them. Where eta has x beta (without hidden layers, with a skip connection,
         in a LocalGLMnet) a factor has an indicator for each level but the first
         (``area[T.B]``), so that inference is identified; a network has one for each
-        (``area[B]``): the first layer's weights of a level are its embedding. Levels are those
-        of the rows of the fit, a Categorical's in its order, others sorted.
+        (``area[B]``): the first layer's weights of a level are its embedding, as long as that
+        layer or of ``embedding_size``. Levels are those of the rows of the fit, a Categorical's
+        in its order, others sorted.
     unseen : {"error", "average"}, default="error"
         A level at prediction that the fit has not seen: an error, or the mean of its
         indicators over the rows of the fit, so that x beta is the mean over the levels.
@@ -118,6 +119,12 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         Missing values of X: an error, or of numbers the column's mean, with a 0/1 column
         ``age[missing]`` that tells where; of a factor a level of its own. A column that had
         none in the fit may have none at prediction.
+    embedding_size : int or dict of str to int, optional
+        Numbers that the first hidden layer sees of a factor's level in the place of a weight
+        for each of its units, of all factors or by name: W_0[:, J] = V E' of that rank, with
+        the ridge alpha_0 on V and alpha_0 / 10 on E. ``embeddings_`` has the levels as points.
+        Where the factor has no more levels than that, or the layer no more units, nothing is
+        restricted. Not for l1_ratio > 0, the LocalGLMnet and ``inference``.
     standardize : "auto" or bool, default="auto"
         Whether the penalty and the random start see columns of mean 0 and variance
         1. "auto" is True with hidden layers and False without, as in scikit-learn's GLMs.
@@ -283,6 +290,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         categorical: Any = "auto",
         unseen: str = "error",
         missing: str = "error",
+        embedding_size: int | dict[str, int] | None = None,
         standardize: str | bool = "auto",
         solver: str = "auto",
         max_iter: str | int = "auto",
@@ -324,6 +332,7 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
             categorical=categorical,
             unseen=unseen,
             missing=missing,
+            embedding_size=embedding_size,
             standardize=standardize,
             solver=solver,
             max_iter=max_iter,

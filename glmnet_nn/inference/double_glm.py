@@ -23,6 +23,7 @@ class PartResults(ShownTable, GLMResults):
     """One of the two models: coefficients, their uncertainty and tests, as of a GLM.
 
     Its deviance is that of the working response with the weights of the last round.
+    New rows, as of ``get_prediction``, have the columns of this model alone.
     """
 
     @property

@@ -232,14 +232,14 @@ class _Average:
     def of(self, X: Array, offset: Array | None) -> tuple[Array, Array]:
         """Return them, (K,) and (K, q); NaN where some row is unlike any of the fit."""
         estimate = self.estimate
-        Z = estimate.inputs.transform(X)
+        Z, outside = estimate.seen(X)
         rows = Rows(Z, np.empty((len(Z), 0)), self.shares, offset)
         total, gradients = np.zeros(()), np.zeros(())
         for block in self._blocks(rows):
             values, gradient = self._function(block)
             total = total + block.weight @ values
             gradients = gradients + gradient
-        if estimate._is_outside(X, Z).any():
+        if outside.any():
             gradients = gradients + np.nan
         return total, gradients
 

@@ -129,9 +129,14 @@ class Factor:
         return cls(name, levels, has_missing, reference, total / total.sum())
 
     @property
+    def labels(self) -> list[str]:
+        """What the levels are called."""
+        return [*map(str, self.levels.tolist()), *["missing"] * self.has_missing]
+
+    @property
     def names(self) -> list[str]:
         """What the indicators are called, as in patsy: area[T.B], or area[B] without reference."""
-        labels = [*map(str, self.levels.tolist()), *["missing"] * self.has_missing]
+        labels = self.labels
         before = "T." if self.reference else ""
         return [f"{self.name}[{before}{label}]" for label in labels[self.reference :]]
 
