@@ -37,6 +37,10 @@ myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 4
 html_math_renderer = "mathml"
 
+# What is copied can be pasted: neither prompts nor what was printed.
+copybutton_selector = "div:not(.highlight-text, .highlight-console) > div.highlight pre"
+copybutton_exclude = ".linenos, .gp, .go"
+
 # A default of "auto" is to be read, and copied, as it is typed.
 smartquotes = False
 

@@ -68,6 +68,7 @@ def test_notebooks_show_the_summary(results: dict[str, object]) -> None:
 def test_long_tables_are_cut_as_pandas_cuts_them(results: dict[str, object]) -> None:
     with pd.option_context("display.max_rows", 20, "display.min_rows", 4):
         text = str(results["forecast"])
+        assert results["forecast"]._repr_html_().count("<tr") == 1 + 5
     assert "[300 rows x 6 columns]" in text
     assert len(text.splitlines()) == 1 + 5 + 2
     with pd.option_context("display.max_rows", None):

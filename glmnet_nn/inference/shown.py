@@ -54,7 +54,10 @@ class ShownTable:
 
     def _repr_html_(self: Any) -> str:
         frame = self.summary_frame()
-        table = frame.to_html(**self._ways(frame))
+        ways = self._ways(frame)
+        if ways["show_dimensions"]:  # to_html has no min_rows
+            ways["max_rows"] = pd.get_option("display.min_rows")
+        table = frame.to_html(**ways)
         note = getattr(self, "note", "")
         return f"{table}\n<p>{escape(note)}</p>" if note else str(table)
 
