@@ -23,6 +23,7 @@ from glmnet_nn.estimators._validation import (
     as_inputs,
     check_offset,
     check_weight,
+    present_rows,
     row_labels,
     with_trials,
 )
@@ -145,7 +146,7 @@ class StatisticsMixin:
             source = surveyed(known_rows(self, blocks), self.family_)
             return self._results(source, pd.RangeIndex(0), options)
         y = given_response(self, X, y, sample_weight)
-        X, offset, exposure = known_columns(self, X, offset, exposure)
+        X, offset, exposure = known_columns(self, X, offset, exposure, sample_weight)
         checks = {"dtype": np.float64, "accept_sparse": accepted_sparse(self)}
         rows: Array = as_inputs(known_matrix(self, X, sample_weight, **checks))
         weight = with_trials(sample_weight, self._trials(y, rows), rows)
@@ -209,7 +210,7 @@ class StatisticsMixin:
     ) -> Rows:
         """Return data as the user has them as rows, checked against the fit."""
         y = given_response(self, X, y, sample_weight)
-        X, offset, exposure = known_columns(self, X, offset, exposure)
+        X, offset, exposure = known_columns(self, X, offset, exposure, sample_weight)
         checks = {"dtype": np.float64, "accept_sparse": COMPRESSED}
         validated: Array = as_inputs(known_matrix(self, X, sample_weight, **checks))
         return self._rows(validated, y, sample_weight, offset, exposure)
@@ -239,6 +240,7 @@ class StatisticsMixin:
         trials = self._trials(y, X)
         weight = check_weight(with_trials(sample_weight, trials, X), X)
         known = check_offset(offset, exposure, self.family_, len(X), columns.shape[1], weight > 0)
+        # Taken even if all are present: a copy, since results ask their rows for more later.
         rows = Rows(X, columns, weight, known, trials).take(weight > 0)
         self.family_.check_response(rows.y)
         return rows
@@ -252,9 +254,8 @@ class StatisticsMixin:
         exposure: ArrayLike | None,
     ) -> Estimate:
         """Return the parameters and their covariance from the validated data of the fit."""
-        weight = check_weight(sample_weight, X)
-        known = check_offset(offset, exposure, self.family_, len(X), y.shape[1], weight > 0)
-        rows = Rows(X.astype(float, copy=False), y, weight, known).take(weight > 0)
+        X = X.astype(float, copy=False)
+        rows = present_rows(X, y, self.family_, sample_weight, offset, exposure, None)
         return self._results(rows, pd.RangeIndex(len(rows)), InferenceOptions()).estimate
 
     def _results(

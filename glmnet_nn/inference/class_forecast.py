@@ -13,7 +13,7 @@ from scipy.stats import qmc
 from families import Array
 from glmnet_nn.inference.estimate import Estimate
 from glmnet_nn.inference.functionals import odds_of_classes
-from glmnet_nn.inference.hypotheses import critical_value
+from glmnet_nn.inference.reference import critical_value
 
 _POINTS = 2**10
 

@@ -11,7 +11,7 @@ from scipy import linalg
 
 from families import Array
 from glmnet_nn.inference.covariance import Fitted
-from glmnet_nn.inference.hypotheses import JointTest
+from glmnet_nn.inference.reference import JointTest
 from glmnet_nn.inference.results import GLMResults
 from glmnet_nn.inference.shown import ShownSummary, ShownTable
 from glmnet_nn.inference.summary import Summary

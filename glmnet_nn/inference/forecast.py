@@ -11,13 +11,13 @@ from numpy.typing import ArrayLike
 
 from families import Array
 from glmnet_nn.inference.estimate import Estimate
-from glmnet_nn.inference.hypotheses import critical_value
 from glmnet_nn.inference.predictions import around, mean_limits
 from glmnet_nn.inference.predictive import (
     PredictiveDistribution,
     predictor_range,
     truncated_normal,
 )
+from glmnet_nn.inference.reference import critical_value
 from glmnet_nn.inference.shown import ShownTable
 
 

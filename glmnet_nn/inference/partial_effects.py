@@ -16,9 +16,9 @@ from families import Array, ExponentialFamily
 from glmnet_nn.exceptions import InferenceWarning
 from glmnet_nn.inference import functionals
 from glmnet_nn.inference.estimate import Estimate
-from glmnet_nn.inference.hypotheses import critical_value
 from glmnet_nn.inference.local_coefficients import Door
 from glmnet_nn.inference.predictions import around, mean_limits, probability_limits
+from glmnet_nn.inference.reference import critical_value
 from glmnet_nn.inference.shown import ShownTable
 from glmnet_nn.tables import as_frame
 from glmnet_nn.training.data import Rows

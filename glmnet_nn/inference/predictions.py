@@ -18,10 +18,10 @@ from glmnet_nn.exceptions import InferenceWarning
 from glmnet_nn.inference import functionals
 from glmnet_nn.inference.estimate import Estimate
 from glmnet_nn.inference.functionals import Functional, WithError, delta_method
-from glmnet_nn.inference.hypotheses import ContrastTest, critical_value
 from glmnet_nn.inference.local_coefficients import Door
 from glmnet_nn.inference.margins import MarginalEffects
 from glmnet_nn.inference.predictive import predictor_range
+from glmnet_nn.inference.reference import ContrastTest, critical_value
 from glmnet_nn.inference.shown import ShownTable
 from glmnet_nn.training.data import Rows
 

@@ -15,24 +15,22 @@ from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.contrasts import contrasts, numbers
 from glmnet_nn.inference.covariance import Fitted
 from glmnet_nn.inference.estimate import Estimate, root_of
-from glmnet_nn.inference.hypotheses import (
-    ContrastTest,
-    JointTest,
-    added_columns,
-    by_row,
-    coefficient_table,
-    critical_value,
-    likelihood_ratio,
-    ratio,
-    reference,
-    wald,
-)
+from glmnet_nn.inference.hypotheses import added_columns, by_row, wald
 from glmnet_nn.inference.influence import Influence
+from glmnet_nn.inference.likelihood_ratio import likelihood_ratio
 from glmnet_nn.inference.local_coefficients import Door, LocalInference
 from glmnet_nn.inference.margins import Effects, LinearPredictor, MarginalEffects, Population
 from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.partial_effects import PartialInference
 from glmnet_nn.inference.predictions import PredictionInference
+from glmnet_nn.inference.reference import (
+    ContrastTest,
+    JointTest,
+    coefficient_table,
+    critical_value,
+    ratio,
+    reference,
+)
 from glmnet_nn.inference.residuals import ResidualInference
 from glmnet_nn.inference.shown import ShownSummary
 from glmnet_nn.inference.summary import Summary
