@@ -31,6 +31,7 @@ from glmnet_nn.estimators._validation import (
     check_weight,
     has_columns_of_fit,
     has_finite_sum,
+    refuse_labels,
 )
 from glmnet_nn.inference.levels import LevelSteps
 from glmnet_nn.tables import TableCoding
@@ -104,6 +105,8 @@ def fitted_matrix(
         X has missing values or columns that are not to be coded; under ``warm_start`` columns
         of other kinds, or other levels, than the fit before.
     """
+    if checks.get("y_numeric"):
+        refuse_labels(y)
     frame, coding = _coded_frame(estimator, X), None
     if frame is not None:
         share = check_weight(sample_weight, frame)

@@ -41,9 +41,10 @@ class DeepGLMRegressor(
     Parameters
     ----------
     family : str or ExponentialFamily, default="normal"
-        The law of y: "normal", "poisson", "bernoulli" (y in [0, 1]), "binomial" (two
-        columns of y: successes and failures), "multinoulli" (rows of y are
-        probabilities), or an object of :mod:`families`. One with an
+        The law of y: "normal"; "poisson", "negative_binomial" (counts); "gamma",
+        "inverse_gaussian" (amounts > 0), "tweedie" (amounts, some of them 0); "bernoulli"
+        (y in [0, 1]), "binomial" (two columns of y: successes and failures), "multinoulli"
+        (rows of y are probabilities); or an object of :mod:`families`. One with an
         unknown parameter, as NegativeBinomial(alpha="estimate"), is fitted by profile
         likelihood: the fit is repeated, from where the one before ended, until that
         parameter maximises the likelihood at the fitted means.
@@ -191,7 +192,7 @@ class DeepGLMRegressor(
         is the seed of the first member, and the others' are drawn from it.
     verbose : int, default=0
         1 shows a bar: iterations, mean deviance (and that of held-out rows), time left; it
-        needs tqdm, ``pip install glmnet_nn[progress]``. 2, or 1 without tqdm, prints the
+        needs tqdm, ``pip install "glmnet_nn[progress]"``. 2, or 1 without tqdm, prints the
         chosen solver, F and the deviance after every iteration. Ctrl-C leaves the best
         parameters so far, and a ConvergenceWarning.
 
