@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,28 +9,11 @@ import numpy as np
 from benchmarks import data, tables
 from benchmarks.contenders import Data
 from benchmarks.crew import Contender, Crew, crew, stored
-from benchmarks.glm import judged_race
+from benchmarks.glm import Work
+from benchmarks.judged import judged_race, judged_rows
 
 EXCESS = 1e-6  # of F above its minimum, over F of the null model: the quality asked of all
 _TIGHT = 1e-13  # our tolerance for what is called the minimum
-
-
-@dataclass(frozen=True)
-class Work:
-    """A row of the table: data, and the ratios aimed at, by beginning of a name."""
-
-    law: str
-    n: int
-    p: int
-    n_outputs: int = 1
-    goals: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """The work in words."""
-        classes = f", K = {self.n_outputs}" if self.n_outputs > 1 else ""
-        size = f"{self.n:.0e} x {self.p}".replace("e+0", "e")
-        return f"{self.law.capitalize()} {size}{classes}"
 
 
 _FOURTH = {"glum": 4.0}
@@ -94,23 +75,5 @@ def run(options: Any) -> dict[str, Any]:
 
 def table(found: dict[str, Any]) -> str:
     """Return the Markdown of a result."""
-    ours = {
-        row["work"]: row.get("seconds") for row in found["rows"] if row["contender"] == tables.OURS
-    }
-    body = []
-    for row in found["rows"]:
-        seconds, own = row.get("seconds"), ours[row["work"]]
-        late = "" if row.get("reached", True) else " (missed)"
-        body.append(
-            [
-                row["work"],
-                row["contender"],
-                tables.status(row) or tables.seconds(seconds),
-                tables.digits(seconds / own if seconds and own else None),
-                str(row.get("threads", "-")),
-                "-" if row["tol"] is None else f"{row['tol']:.0e}",
-                f"{row['excess']:.0e}{late}" if "excess" in row else "-",
-            ]
-        )
-    heads = ["work", "contender", "time", "over ours", "threads", "tol", "F above minimum"]
+    heads, body = judged_rows(found, "excess", "F above minimum")
     return tables.goals(found["goals"]) + "\n\n" + tables.markdown(heads, body)

@@ -117,9 +117,7 @@ def log_poisson_mode(y: ArrayLike) -> Array:
     inverse = 1.0 / z
     square = inverse * inverse
     coefficients = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
-    series = np.zeros_like(z)
-    for coefficient in reversed(coefficients):
-        series = series * square + coefficient
+    series = np.polyval(coefficients[::-1], square)
     stirling = -0.5 * (np.log(2 * np.pi) + np.log(z)) - series * inverse
     small = np.where(large, 1.0, y)
     direct = special.xlogy(small, small) - small - special.gammaln(small + 1.0)
@@ -141,9 +139,7 @@ def log_minus_digamma(k: ArrayLike) -> Array:
     inverse = 1.0 / np.where(large, k, 15.0)
     square = inverse * inverse
     coefficients = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12)
-    series = np.zeros_like(square)
-    for coefficient in reversed(coefficients):
-        series = series * square + coefficient
+    series = np.polyval(coefficients[::-1], square)
     small = np.where(large, 1.0, k)
     direct = np.log(small) - special.digamma(small)
     return np.asarray(np.where(large, 0.5 * inverse + series * square, direct))
@@ -164,9 +160,7 @@ def trigamma_excess(k: ArrayLike) -> Array:
     inverse = 1.0 / np.where(large, k, 15.0)
     square = inverse * inverse
     coefficients = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6)
-    series = np.zeros_like(square)
-    for coefficient in reversed(coefficients):
-        series = series * square + coefficient
+    series = np.polyval(coefficients[::-1], square)
     small = np.where(large, 1.0, k)
     direct = small * small * special.polygamma(1, small) - small
     return np.asarray(np.where(large, 0.5 + series * inverse, direct))

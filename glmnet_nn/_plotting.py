@@ -1,4 +1,4 @@
-"""matplotlib, which is optional: imported when a figure is asked for."""
+"""Figures: matplotlib, which is optional and imported when one is asked for, and its axes."""
 
 from __future__ import annotations
 
@@ -23,12 +23,26 @@ def pyplot() -> Any:
     return plt
 
 
-def figure_and_axes(ax: Any = None, figsize: tuple[float, float] | None = None) -> tuple[Any, Any]:
-    """Return the figure and the axes to draw on: those given, or new ones of this size."""
-    plt = pyplot()
-    if ax is None:
-        return plt.subplots(layout="constrained", figsize=figsize)
-    return ax.figure, ax
+class Display:
+    """Something and its figure, in the style of scikit-learn's displays.
+
+    ``from_estimator`` and its like make it and draw it; ``plot`` draws it again, elsewhere.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib's Axes and Figure
+    """
+
+    ax_: Any
+    figure_: Any
+
+    def _axes(self, ax: Any = None, figsize: tuple[float, float] | None = None) -> Any:
+        """Return the axes to draw on, kept with their figure; new ones have this size."""
+        plt = pyplot()
+        if ax is None:
+            _, ax = plt.subplots(layout="constrained", figsize=figsize)
+        self.figure_, self.ax_ = ax.figure, ax
+        return ax
 
 
 _FEW = 10.0  # times the lower end of an axis: powers of ten would mark hardly any of it

@@ -110,7 +110,13 @@ FLOORS = (
     ),
     Floor(
         "glmnet_nn.export",
-        ("families", "glmnet_nn.network", "glmnet_nn.estimators", "glmnet_nn.export"),
+        (
+            "families",
+            "glmnet_nn.network",
+            "glmnet_nn.tables",
+            "glmnet_nn.estimators",
+            "glmnet_nn.export",
+        ),
         frozenset({"sklearn", "onnx"}),
     ),
     Floor("glmnet_nn._plotting", (), frozenset({"matplotlib"})),

@@ -22,6 +22,7 @@ from benchmarks import (
     glm,
     grow,
     insurance,
+    judged,
     judges,
     memory,
     nets,
@@ -71,7 +72,7 @@ def run(
 def test_glm_reaches_the_gradient_and_says_who_is_absent(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("crew", "glm"):
+    for module in ("crew", "judged"):
         monkeypatch.setattr(
             f"benchmarks.{module}.is_installed", {"ours", "scikit_learn"}.__contains__
         )
@@ -79,7 +80,7 @@ def test_glm_reaches_the_gradient_and_says_who_is_absent(
     rows = {row["contender"]: row for row in found["rows"]}
     present = [row for row in rows.values() if "absent" not in row]
     assert len(present) == 3
-    assert all(row["gradient"] <= glm.GRADIENT and row["reached"] for row in present)
+    assert all(row["gradient"] <= judged.GRADIENT and row["reached"] for row in present)
     assert all(row["seconds"] > 0 for row in present)
     assert rows["glum irls-ls"]["absent"]
     assert "| glum irls-ls | not installed |" in printed
@@ -328,7 +329,7 @@ def test_the_tolerance_is_the_loosest_that_reaches_the_gradient(
         lambda library, threads, request: {"gradient": factor * request["settings"]["tol"]}
     )
     peer = Contender("peer", "numpy", "glm", {"tol": None})
-    found = glm.with_tolerance(workers, "", peer)
+    found = judged.with_tolerance(workers, "", peer)
     assert found.settings["tol"] == pytest.approx(expected)
     assert len(workers.asked) <= 4
 

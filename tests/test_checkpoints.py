@@ -23,7 +23,7 @@ from glmnet_nn import (
     load_model,
     save_model,
 )
-from glmnet_nn.estimators import _checkpoint, _waiting
+from glmnet_nn.estimators import _journal, _waiting
 from glmnet_nn.training.solvers import LBFGS, Adam, Memory, Newton, NewtonCG
 
 RNG = np.random.default_rng(0)
@@ -49,7 +49,7 @@ def assert_same_fit(one, other):
 
 def cut_off_after(monkeypatch, n_writes, estimator, **known):
     """Fit until it has written so many checkpoints; tell whether it came to its end."""
-    left, write = [n_writes], _checkpoint.write_archive
+    left, write = [n_writes], _journal.write_archive
 
     def counting(*given, **named):
         write(*given, **named)
@@ -58,7 +58,7 @@ def cut_off_after(monkeypatch, n_writes, estimator, **known):
             raise CutOff
 
     with monkeypatch.context() as patch:
-        patch.setattr(_checkpoint, "write_archive", counting)
+        patch.setattr(_journal, "write_archive", counting)
         try:
             estimator.fit(X, Y, **known)
         except CutOff:
@@ -180,13 +180,13 @@ def test_members_have_files_of_their_own(seed, tmp_path):
 
 
 def test_every_so_many_epochs(tmp_path, monkeypatch):
-    written, write = [], _checkpoint.write_archive
+    written, write = [], _journal.write_archive
 
     def listening(path, header, arrays, **named):
         written.append(header["content"]["dict"]["searches"])
         write(path, header, arrays, **named)
 
-    monkeypatch.setattr(_checkpoint, "write_archive", listening)
+    monkeypatch.setattr(_journal, "write_archive", listening)
     asked = model(max_iter=7, checkpoint=tmp_path / "file", checkpoint_every=3).fit(X, Y)
     states = [at[0]["dict"]["state"] for at in written if at]
     curves = [s["dict"]["solver"]["dict"]["adam"]["dict"]["curve"] for s in states if s is not None]
@@ -264,7 +264,7 @@ def test_what_is_no_whole_checkpoint_is_refused(tmp_path):
 
 def test_another_version_is_refused(tmp_path, monkeypatch):
     asked = model(max_iter=2, checkpoint=tmp_path / "file").fit(X, Y)
-    monkeypatch.setattr(_checkpoint, "__version__", "99.0")
+    monkeypatch.setattr(_journal, "__version__", "99.0")
     with pytest.raises(ValueError, match=r"written by glmnet_nn .*, and this is 99.0"):
         asked.fit(X, Y)
 
@@ -285,14 +285,14 @@ def test_what_cannot_have_a_checkpoint(tmp_path):
 
 def test_two_fits_do_not_share_a_file(tmp_path, monkeypatch):
     one = model(checkpoint=tmp_path / "file")
-    keep = _checkpoint.Record.keep
+    keep = _journal.Record.keep
 
     def meanwhile(*given):
-        monkeypatch.setattr(_checkpoint.Record, "keep", keep)
+        monkeypatch.setattr(_journal.Record, "keep", keep)
         clone(one).fit(X, Y)
         keep(*given)
 
-    monkeypatch.setattr(_checkpoint.Record, "keep", meanwhile)
+    monkeypatch.setattr(_journal.Record, "keep", meanwhile)
     with pytest.raises(ValueError, match="was written by another fit while this one ran"):
         one.fit(X, Y)
 

@@ -249,7 +249,7 @@ def test_what_is_wrong_is_said(rows, models):
         (lambda: local_importance(net, X, alpha=1.0), ValueError, "alpha must be"),
         (lambda: local_importance(models["dense"], X, **ATTENTION), ValueError, "'local'"),
         (lambda: local_interactions(models["classes"], X), ValueError, "output must be one of"),
-        (lambda: local_interactions(net, X, output="b"), ValueError, "output must be one of"),
+        (lambda: local_interactions(net, X, output="b"), ValueError, "output is for several"),
         (lambda: interaction_profile(net, X, "a", span=0.0), ValueError, "span must be"),
         (lambda: interaction_profile(net, X, "a", n_points=1), ValueError, "n_points must be"),
         (lambda: local_profile(net, X, "z"), ValueError, "column must be one of"),

@@ -12,6 +12,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from test_residual_displays import N, glm, visits
 
 from glmnet_nn import (
     CoefficientDisplay,
@@ -21,19 +22,6 @@ from glmnet_nn import (
     PartialEffectDisplay,
     TrainingCurveDisplay,
 )
-
-N = 200
-
-
-def visits():
-    rng = np.random.default_rng(0)
-    X = pd.DataFrame({"age": rng.normal(size=N), "arm": rng.choice([0.0, 1.0], N)})
-    y = rng.poisson(np.exp(0.4 * X["age"] + 0.5 * X["arm"])).astype(float)
-    return X, y, sm.GLM(y, sm.add_constant(X), sm.families.Poisson()).fit()
-
-
-def glm(family="poisson", **parameters):
-    return DeepGLMRegressor(family, hidden_layer_sizes=(), **parameters)
 
 
 @pytest.fixture(scope="module")

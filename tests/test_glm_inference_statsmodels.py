@@ -186,3 +186,19 @@ def test_wald_and_t_tests(pair, kind):
         agree(test.conf_int(), single.conf_int(), rtol=1e-7)
     theirs._results.use_t = False
     agree(ours().pvalues, theirs.pvalues, rtol=1e-6)
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair.name}-{pair.link_name}")
+def test_predictions(pair):
+    ours, theirs, X, *_ = fits(pair, "none")
+    new, offset = X[:5] * [1.0, 0.9], np.linspace(-0.01, 0.01, 5)
+    found = ours().get_prediction(new, offset=offset)
+    expected = theirs.get_prediction(sm.add_constant(new), offset=offset)
+    agree(found.linpred, expected.linpred.predicted, rtol=1e-9)
+    agree(found.se_linpred, expected.linpred.se, rtol=1e-9)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they try the link at 0
+        frame = expected.summary_frame(alpha=0.1)
+    ends = ["mean_ci_lower", "mean_ci_upper"]
+    frame[ends] = np.sort(frame[ends])  # statsmodels turns them round for decreasing links
+    agree(found.summary_frame(alpha=0.1)[frame.columns], frame, rtol=1e-9)

@@ -210,7 +210,7 @@ def test_outputs_are_named_and_pipelines_are_opened():
 REFUSED = [
     (lambda X, y, m: ResidualDisplay.from_estimator(m, X, y, kind="raw"), "kind must be one of"),
     (lambda X, y, m: ResidualDisplay.from_estimator(m, X, y, "sex"), "by='sex' must name one"),
-    (lambda X, y, m: ResidualDisplay.from_estimator(m, X, y, output="a"), "there is one: 'a'"),
+    (lambda X, y, m: ResidualDisplay.from_estimator(m, X, y, output="a"), "the model has one: 'a'"),
     (lambda X, y, m: ResidualDisplay.from_predictions(y, y, "poisson"), "no finite linear"),
     (
         lambda X, y, m: ResidualDisplay.from_predictions(y, y + 1, "gamma", dispersion=-1.0),

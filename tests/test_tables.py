@@ -28,7 +28,6 @@ from glmnet_nn import (
     load_model,
     local_importance,
     save_model,
-    to_onnx,
 )
 from glmnet_nn.tables import TableCoding, as_frame
 
@@ -359,12 +358,6 @@ def test_model_goes_where_others_go(tmp_path):
     assert np.isfinite(search.fit(pa.Table.from_pandas(X), y).cv_results_["mean_test_score"]).all()
     before, _, _ = claims()
     pd.testing.assert_frame_equal(holes(before).assign(time=time), X)
-
-
-def test_a_graph_takes_numbers():
-    X, y, _ = claims()
-    with pytest.raises(ValueError, match=r"factors.*Encode X before"):
-        to_onnx(glm().fit(X, y))
 
 
 def test_forecast_of_a_table():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import warnings
 
 import joblib
 import numpy as np
@@ -15,9 +14,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from test_callbacks import data, fitted, model
 
 from families import NegativeBinomial, Poisson
-from glmnet_nn import DeepGLMClassifier, DeepGLMRegressor
+from glmnet_nn import DeepGLMClassifier
 from glmnet_nn.estimators import _waiting
 from glmnet_nn.estimators._waiting import Lines, raise_if_repeated
 from glmnet_nn.network import Layout, Network, get_activation
@@ -39,26 +39,6 @@ OPTIONS = {
     "beside": {"skip_connection": "fixed", "solver": "adam", "max_iter": 12},
     "firth": {"hidden_layer_sizes": (), "bias_reduction": True},
 }
-
-
-def data(n=150, seed=0):
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n, 3))
-    y = rng.poisson(np.exp(0.5 * X[:, 0] + 0.3 * X[:, 1] ** 2)).astype(float)
-    return X, y
-
-
-def model(**options):
-    return DeepGLMRegressor(
-        **{"family": "poisson", "hidden_layer_sizes": (4,), "random_state": 0, **options}
-    )
-
-
-def fitted(estimator, *given, **known):
-    """Fit, whether it converges or not."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return estimator.fit(*given, **known)
 
 
 @pytest.fixture(autouse=True)

@@ -11,11 +11,14 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from families import Array
-from glmnet_nn._plotting import plain_log_axis
+from glmnet_nn._plotting import Display, plain_log_axis
 from glmnet_nn.inference import RATIOS
-from glmnet_nn.validation.display import Display, colour
+from glmnet_nn.validation.display import colour
 from glmnet_nn.validation.estimates import read_estimates
 from glmnet_nn.validation.fitted import inference_of
+
+Names = Sequence[str] | Mapping[str, str] | None  # of the rows, or what to call each
+Groups = Mapping[str, Sequence[str]] | None  # the names below each heading
 
 _INTERCEPT = "Intercept"
 _SORTS = (None, "estimate", "size")
@@ -72,8 +75,8 @@ class CoefficientDisplay(Display):
         exponentiate: bool = False,
         alpha: float = 0.05,
         intercept: bool = False,
-        names: Sequence[str] | Mapping[str, str] | None = None,
-        groups: Mapping[str, Sequence[str]] | None = None,
+        names: Names = None,
+        groups: Groups = None,
         sort: str | None = None,
         annotate: bool = False,
         ax: Any = None,
@@ -138,8 +141,8 @@ class CoefficientDisplay(Display):
         exponentiate: bool = False,
         alpha: float = 0.05,
         intercept: bool = False,
-        names: Sequence[str] | Mapping[str, str] | None = None,
-        groups: Mapping[str, Sequence[str]] | None = None,
+        names: Names = None,
+        groups: Groups = None,
         sort: str | None = None,
         annotate: bool = False,
         ax: Any = None,
@@ -174,8 +177,8 @@ class CoefficientDisplay(Display):
     def plot(
         self,
         *,
-        names: Sequence[str] | Mapping[str, str] | None = None,
-        groups: Mapping[str, Sequence[str]] | None = None,
+        names: Names = None,
+        groups: Groups = None,
         sort: str | None = None,
         annotate: bool = False,
         ax: Any = None,
@@ -183,8 +186,9 @@ class CoefficientDisplay(Display):
         """Draw the tables on ``ax``, or on new axes: no point where nothing is determined."""
         rows = self._rows(names, groups, sort)
         shown = dict(names) if isinstance(names, Mapping) else {}
-        labels = ["" if key is None else textwrap.fill(shown.get(key, key), _LETTERS) for key in
-                  (key for _, key in rows)]  # fmt: skip
+        labels = [
+            "" if key is None else textwrap.fill(shown.get(key, key), _LETTERS) for _, key in rows
+        ]
         ax = self._axes(ax, _size(labels, len(self.tables), annotate))
         place = {key: at for at, (_, key) in enumerate(rows) if key is not None}
         self.bars_: dict[str, Any] = {}
@@ -213,12 +217,7 @@ class CoefficientDisplay(Display):
                       ncols=min(len(handles), 4), frameon=False, borderaxespad=0.2)  # fmt: skip
         return self
 
-    def _rows(
-        self,
-        names: Sequence[str] | Mapping[str, str] | None,
-        groups: Mapping[str, Sequence[str]] | None,
-        sort: str | None,
-    ) -> list[tuple[str, str | None]]:
+    def _rows(self, names: Names, groups: Groups, sort: str | None) -> list[tuple[str, str | None]]:
         """Return a heading and no name, or no heading and a name, for each row.
 
         Raises

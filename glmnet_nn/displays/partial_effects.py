@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike
 from sklearn.pipeline import Pipeline
 
 from families import Array
-from glmnet_nn._plotting import plain_log_axis, pyplot
+from glmnet_nn._plotting import Display, plain_log_axis, pyplot
 from glmnet_nn.displays.residuals import FEWEST_VALUES
 from glmnet_nn.inference import RATIOS, GLMResults, NetworkResults, PartialEffect
-from glmnet_nn.validation.display import Display, colour, ticks
+from glmnet_nn.validation.display import colour, ticks
 from glmnet_nn.validation.fitted import inference_of
 
 _NUMBERED = 10  # curves with a colour of their own
@@ -171,14 +171,7 @@ class PartialEffectDisplay(Display):
                 self._points(x + beside, heights[:, k], bounds[:, k], look)
             else:
                 self._curve(x, heights[:, k], bounds[:, k], look)
-        if not numeric:
-            ticks(ax, pd.Index(effect.values))
-        elif levels:
-            ax.set_xticks(x, [f"{value:.4g}" for value in x])
-            ax.margins(x=1.0 / (1.0 + len(x)))
-        elif self.rug is not None:
-            ax.plot(self.rug, np.zeros(len(self.rug)), "|", color="0.3", ms=9, clip_on=False,
-                    transform=ax.get_xaxis_transform())  # fmt: skip
+        self._mark(x, numeric, levels)
         if effect.reference is not None or effect.which == "slope":
             ax.axhline(1.0 if exponentiate else 0.0, color="0.3", lw=0.8, zorder=0)
         if exponentiate:
@@ -210,6 +203,18 @@ class PartialEffectDisplay(Display):
                 f"the link is {link!r}. Set which='linear' and a reference."
             )
         return f"{RATIOS[link]} to {effect.column} = {effect.reference}"
+
+    def _mark(self, x: Array, numeric: bool, levels: bool) -> None:
+        """Mark levels by their names, numbers that are levels by themselves, others by the rug."""
+        ax = self.ax_
+        if not numeric:
+            ticks(ax, pd.Index(self.effect.values))
+        elif levels:
+            ax.set_xticks(x, [f"{value:.4g}" for value in x])
+            ax.margins(x=1.0 / (1.0 + len(x)))
+        elif self.rug is not None:
+            ax.plot(self.rug, np.zeros(len(self.rug)), "|", color="0.3", ms=9, clip_on=False,
+                    transform=ax.get_xaxis_transform())  # fmt: skip
 
     def _curve(self, x: Array, height: Array, bounds: Array, look: dict[str, Any]) -> None:
         band = self.ax_.fill_between(x, *bounds.T, color=look["color"], alpha=0.25, lw=0)

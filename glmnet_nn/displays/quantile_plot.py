@@ -11,13 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 from families import Array, ExponentialFamily
+from glmnet_nn._plotting import Display
 from glmnet_nn.displays.residual_sources import (
     of_estimator,
     of_predictions,
     of_results,
     require_finite,
 )
-from glmnet_nn.validation.display import Display
 
 _ENVELOPES = ("pointwise", "simultaneous")
 _MOST_POINTS = 2000  # that are drawn; of more those evenly spaced, and all in the tails

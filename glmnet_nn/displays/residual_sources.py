@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from families import Array, ExponentialFamily
 from glmnet_nn.comparison.means import unwrapped
-from glmnet_nn.estimators._validation import check_weight
+from glmnet_nn.estimators._validation import check_weight, named_output
 from glmnet_nn.inference import GLMResults, NetworkResults, generator
 from glmnet_nn.inference.residuals import KINDS, residuals
 from glmnet_nn.validation.lift_display import column_of
@@ -117,7 +117,7 @@ def of_estimator(
     kept = check_weight(sample_weight, np.empty((len(np.asarray(y)), 0))) > 0
     eta = np.asarray(model.linear_predictor(columns, **known))[kept]
     weight = np.ones(len(eta)) if sample_weight is None else np.asarray(sample_weight)[kept]
-    place = _output(output, model._output_names() if values.ndim == 2 else None)
+    place = named_output(output, model._output_names() if values.ndim == 2 else None)
     mu = model.family_.mean(eta.reshape(len(eta), -1))
     found = Residuals(
         values if place is None else values[:, place],
@@ -143,7 +143,7 @@ def of_results(
     values = results.residuals(check_kind(kind), random_state)
     fitted, estimate = results.fitted, results.estimate
     names, outputs, _ = results._labels
-    place = _output(output, outputs)
+    place = named_output(output, outputs)
     at = place or 0
     columns = pd.DataFrame(estimate.inputs.given(fitted.rows.X), columns=names)
     found = Residuals(
@@ -219,14 +219,3 @@ def _dispersion(
     if not np.all(phi > 0):
         raise ValueError(f"dispersion must be > 0, but the least is {float(phi.min())!r}.")
     return phi[kept][:, None] if phi.ndim else float(phi)
-
-
-def _output(output: Any, names: list[str] | None) -> int | None:
-    """Return the number of an output; None where there is one."""
-    if names is None:
-        if output is not None:
-            raise ValueError(f"output is for several outputs, but there is one: {output!r}.")
-        return None
-    if str(output) not in names:
-        raise ValueError(f"output must be one of {names}, but got {output!r}.")
-    return names.index(str(output))

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from families import Array, ExponentialFamily
-from glmnet_nn._plotting import plain_log_axis
+from glmnet_nn._plotting import Display, plain_log_axis
 from glmnet_nn.displays.residual_sources import (
     Residuals,
     of_estimator,
@@ -19,7 +19,7 @@ from glmnet_nn.displays.residual_sources import (
 )
 from glmnet_nn.explanation.interactions import check_curve
 from glmnet_nn.explanation.smoothing import Smooth, quantiles, smooth
-from glmnet_nn.validation.display import Display, reach, ticks
+from glmnet_nn.validation.display import reach, ticks
 
 _POINTS = 60  # of a smooth
 _MOST_POINTS = 3000  # that are drawn one by one; more are counted in hexagons

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from glmnet_nn._plotting import plain_log_axis
+from glmnet_nn._plotting import Display, plain_log_axis
 from glmnet_nn.comparison.means import innermost
-from glmnet_nn.validation.display import Display
 
 _OTHERS = {"lw": 0.8, "alpha": 0.35}
 _TRAINING, _VALIDATION = "C0", "C1"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from glmnet_nn._plotting import figure_and_axes, pyplot
+from glmnet_nn._plotting import Display, pyplot
 from glmnet_nn.elastic_net.results import ElasticNetPath
 
 AGAINST = {
@@ -18,7 +18,7 @@ AGAINST = {
 _LABELLED = 10  # coefficients named in the legend, from above to below as the lines end
 
 
-class ElasticNetPathDisplay:
+class ElasticNetPathDisplay(Display):
     """Coefficients along a path, for X as given.
 
     Parameters
@@ -34,8 +34,6 @@ class ElasticNetPathDisplay:
         of theirs.
     """
 
-    figure_: Any
-    ax_: Any
     lines_: list[Any]
 
     def __init__(self, path: ElasticNetPath, against: str = "alpha") -> None:
@@ -129,7 +127,7 @@ class ElasticNetPathDisplay:
         return np.abs(coefs).sum(axis=0)
 
 
-class ElasticNetCVDisplay:
+class ElasticNetCVDisplay(Display):
     """Held-out mean deviance along a path, with its standard errors and both rules' choices.
 
     Parameters
@@ -144,8 +142,6 @@ class ElasticNetCVDisplay:
         After :meth:`plot`.
     """
 
-    figure_: Any
-    ax_: Any
     errorbar_: Any
 
     def __init__(self, table: pd.DataFrame, alpha_min: float, alpha_1se: float) -> None:
@@ -164,8 +160,7 @@ class ElasticNetCVDisplay:
 
     def plot(self, *, ax: Any = None, **kwargs: Any) -> ElasticNetCVDisplay:
         """Draw; ``kwargs`` are for ``Axes.errorbar``."""
-        self.figure_, self.ax_ = figure_and_axes(ax)
-        ax = self.ax_
+        ax = self._axes(ax)
         finite = self.table[np.isfinite(self.table["mean_deviance"])]
         style = {"fmt": "o", "markersize": 3, "elinewidth": 0.8, "color": "C0", "ecolor": "0.7"}
         self.errorbar_ = ax.errorbar(

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from families import Array, ExponentialFamily
-
-if TYPE_CHECKING:
-    from glmnet_nn.elastic_net.display import ElasticNetPathDisplay
 
 
 @dataclass(frozen=True)
@@ -116,9 +113,8 @@ class ElasticNetPath:
         """Draw the coefficients along the path; see :class:`ElasticNetPathDisplay`."""
         from glmnet_nn.elastic_net.display import ElasticNetPathDisplay
 
-        display: ElasticNetPathDisplay = ElasticNetPathDisplay(self, against)
-        return display.plot(ax=ax, **kwargs)
+        return ElasticNetPathDisplay.from_path(self, against=against, ax=ax, **kwargs)
 
-    def unconverged(self) -> ArrayLike:
+    def unconverged(self) -> Array:
         """Return the alphas at which the optimum was not reached."""
         return self.alphas[~self.converged]

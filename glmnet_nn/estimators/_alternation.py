@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 from families import Array, ExponentialFamily
-from glmnet_nn.estimators._network_inference import objective_of_fit
+from glmnet_nn.estimators._network_inference import at_the_fit
 from glmnet_nn.estimators._tables import known_matrix
 from glmnet_nn.estimators._task import PRIOR_PRECISION
 from glmnet_nn.exceptions import BoundaryWarning
@@ -20,7 +20,6 @@ from glmnet_nn.inference.weights import Weighting
 from glmnet_nn.training.anderson import Anderson
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.dispersion import leverages, working_dispersion
-from glmnet_nn.training.inputs import unfolded
 
 _TOL = {"newton": 1e-7, "lbfgs": 1e-2, "newton_cg": 1e-2}  # last move, in standard errors
 _ROUNDS = 100
@@ -77,9 +76,7 @@ class Observations:
         X: Array = known_matrix(mean, self.X, dtype=np.float64)
         offset = None if self.offset is None else self.offset[:, None]
         rows = Rows(X, self.y[:, None], self.weights.total / phi, offset)
-        objective = objective_of_fit(mean, rows)
-        w = unfolded(objective.network.layout, mean._inputs, mean._weights)
-        return leverages(objective, w) / self.members
+        return leverages(*at_the_fit(mean, rows)) / self.members
 
     def log_likelihood(self, family: ExponentialFamily, eta: Array, phi: Array) -> float:
         """Return sum_i log f(y_i | mu_i, phi_i), every observation of a row a term."""

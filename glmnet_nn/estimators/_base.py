@@ -15,6 +15,7 @@ from glmnet_nn.estimators._bias_reduction import check_bias_reduction
 from glmnet_nn.estimators._blockwise import BlockwiseMixin
 from glmnet_nn.estimators._callbacks import CallbackSupportMixin, end_callbacks, watched
 from glmnet_nn.estimators._checkpoint import checkpointed
+from glmnet_nn.estimators._embedding import EmbeddingMixin, embeddings_of
 from glmnet_nn.estimators._ensemble import EnsembleMixin, check_ensemble, seed_of
 from glmnet_nn.estimators._fit import Fit
 from glmnet_nn.estimators._from_formula import FromFormulaMixin
@@ -45,6 +46,7 @@ class BaseDeepGLM(
     TableMixin,
     FromFormulaMixin,
     LocalCoefMixin,
+    EmbeddingMixin,
     StatisticsMixin,
     InferenceFit,
     PartialFit,
@@ -177,6 +179,7 @@ class BaseDeepGLM(
             bias_reduction=self.bias_reduction,
             polish_output=self.polish_output,
             balance=self.balance,
+            embeddings=embeddings_of(self, hidden),
         )
         if for_inference and hidden:
             specification = self._for_inference(specification, law)
@@ -252,6 +255,7 @@ class BaseDeepGLM(
         self._network: Network = fit.network
         self._weights: Array = fit.weights
         self._inputs = fit.inputs
+        self._embeddings = specification.embeddings
         self.alpha_ = fit.alpha
         self.n_iter_ = solution.n_iter
         self.loss_ = fit.loss

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from families import ExponentialFamily
-from glmnet_nn.estimators._checkpoint import Journal
+from glmnet_nn.estimators._journal import Journal
 from glmnet_nn.estimators._search import most_searches
 from glmnet_nn.estimators._task import Specification
 from glmnet_nn.estimators._waiting import Iteration, Waiting, displays

@@ -5,15 +5,19 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from glmnet_nn.blocks import is_in_blocks
 from glmnet_nn.estimators._base_model import base_offset
 from glmnet_nn.estimators._formula import fitted_design, pandas_frame, response
 from glmnet_nn.estimators._validation import check_weight
 from glmnet_nn.tables import as_frame
+from glmnet_nn.tables.frames import require_distinct
 
 _NEUTRAL = {"offset": "0 for no offset", "exposure": "1 for rates"}
 
@@ -33,17 +37,37 @@ def take_columns(
     TypeError
         A column is named, but X has no names.
     ValueError
-        It is not in X, there twice, named twice, or the argument is given as well.
+        It is not in X, there twice, named twice, or the argument is given as well; what is
+        left of a table has no rows, no columns, or several of one name.
     """
     _require_memory(X)
     X = as_frame(X)
+    X, offset, exposure = _divided(estimator, X, offset, exposure)
+    if isinstance(X, pd.DataFrame):
+        _require_features(estimator, X)
+    return X, offset, exposure
+
+
+def _divided(
+    estimator: BaseEstimator, X: Any, offset: ArrayLike | None, exposure: ArrayLike | None
+) -> tuple[Any, ArrayLike | None, ArrayLike | None]:
+    """Return X without the columns that the constructor names, offset and exposure."""
+    offset, exposure = _named_columns(estimator, X, offset, exposure)
+    taken = {estimator.offset, estimator.exposure} - {None}
+    if taken:
+        X = X[[label for label in X.columns if label not in taken]]
+    return X, offset, exposure
+
+
+def _named_columns(
+    estimator: BaseEstimator, X: Any, offset: ArrayLike | None, exposure: ArrayLike | None
+) -> tuple[ArrayLike | None, ArrayLike | None]:
+    """Return offset and exposure, those that the constructor names from their columns of X."""
     asked = {
         name: column
         for name, column in (("offset", estimator.offset), ("exposure", estimator.exposure))
         if column is not None
     }
-    if not asked:
-        return X, offset, exposure
     given = {"offset": offset, "exposure": exposure}
     for name, column in asked.items():
         if given[name] is not None:
@@ -58,8 +82,20 @@ def take_columns(
             f"offset and exposure must name different columns of X, but both are "
             f"{estimator.offset!r}. Set one of them to None."
         )
-    features = [label for label in X.columns if label not in asked.values()]
-    return X[features], given["offset"], given["exposure"]
+    return given["offset"], given["exposure"]
+
+
+def _require_features(estimator: BaseEstimator, X: pd.DataFrame) -> None:
+    """Raise ValueError unless a table has rows, and columns that can be told apart."""
+    if not X.columns.is_unique:
+        require_distinct(X.columns)
+    if 0 in X.shape:
+        what = "feature(s)" if len(X) else "sample(s)"
+        raise ValueError(  # as scikit-learn says it of arrays
+            f"Found array with 0 {what} (shape={X.shape}) while a minimum of 1 is required by "
+            f"{type(estimator).__name__}. Give a table with rows, and with columns beside offset "
+            "and exposure."
+        )
 
 
 def entered_columns(
@@ -91,7 +127,7 @@ def entered_columns(
             "of its linear predictor, and name it as offset; or set formula=None."
         )
     _require_defaults(estimator)
-    frame, offset, exposure = take_columns(estimator, _framed(estimator, X), offset, exposure)
+    frame, offset, exposure = _divided(estimator, _framed(estimator, X), offset, exposure)
     present = check_weight(sample_weight, frame) > 0
     if y is None:
         y = response(formula, frame, present)
@@ -112,13 +148,22 @@ def _require_defaults(estimator: BaseEstimator) -> None:
 
 
 def design_columns(
-    estimator: BaseEstimator, X: Any, offset: ArrayLike | None, exposure: ArrayLike | None
+    estimator: BaseEstimator,
+    X: Any,
+    offset: ArrayLike | None,
+    exposure: ArrayLike | None,
+    sample_weight: ArrayLike | None = None,
 ) -> tuple[Any, ArrayLike | None, ArrayLike | None]:
-    """Return what :func:`take_columns` does, and the columns that the formula of a fit makes."""
+    """Return what :func:`take_columns` does, and the columns that the formula of a fit makes.
+
+    Those are 0 in rows of weight 0, which may hold anything.
+    """
     if estimator.formula is None:
         return take_columns(estimator, X, offset, exposure)
-    frame, offset, exposure = take_columns(estimator, _framed(estimator, X), offset, exposure)
-    return estimator._design.of(frame), offset, exposure
+    frame = _framed(estimator, X)
+    offset, exposure = _named_columns(estimator, frame, offset, exposure)
+    present = None if sample_weight is None else check_weight(sample_weight, frame) > 0
+    return estimator._design.of(frame, present), offset, exposure
 
 
 def on_design(estimator: BaseEstimator) -> BaseEstimator:
@@ -143,6 +188,27 @@ def given_response(estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any 
     return response(estimator.formula, frame, check_weight(sample_weight, frame) > 0)
 
 
+def present_data(
+    X: Any,
+    y: Any,
+    sample_weight: ArrayLike | None,
+    offset: ArrayLike | None,
+    exposure: ArrayLike | None,
+) -> tuple[Any, Any, Any, Any, Any]:
+    """Return the rows of positive weight of data in memory: others may hold anything."""
+    if sample_weight is None:
+        return X, y, sample_weight, offset, exposure
+    _require_memory(X)
+    X = as_frame(X)
+    present = check_weight(sample_weight, X) > 0
+    given: list[Any] = [X, y, sample_weight, offset, exposure]
+    if not present.all():
+        check_consistent_length(*filter(np.ndim, given))  # None, and one number for all, have none
+        given = [_safe_indexing(rows, present) if np.ndim(rows) else rows for rows in given]
+    X, y, sample_weight, offset, exposure = given
+    return X, y, sample_weight, offset, exposure
+
+
 def _require_memory(X: Any) -> None:
     """Raise TypeError of data in blocks."""
     if is_in_blocks(X):
@@ -156,16 +222,21 @@ def _require_memory(X: Any) -> None:
 
 def _framed(estimator: BaseEstimator, X: Any) -> Any:
     """Return X, for a formula, as a data frame of pandas."""
+    _require_memory(X)
     named = {name for name in (estimator.offset, estimator.exposure) if name is not None}
     return pandas_frame(estimator.formula, X, named)
 
 
 def known_columns(
-    estimator: BaseEstimator, X: Any, offset: ArrayLike | None, exposure: ArrayLike | None
+    estimator: BaseEstimator,
+    X: Any,
+    offset: ArrayLike | None,
+    exposure: ArrayLike | None,
+    sample_weight: ArrayLike | None = None,
 ) -> tuple[Any, ArrayLike | None, ArrayLike | None]:
     """Return what :func:`design_columns` does for a fitted estimator, its base in the offset."""
     check_is_fitted(estimator)
-    X, offset, exposure = design_columns(estimator, X, offset, exposure)
+    X, offset, exposure = design_columns(estimator, X, offset, exposure, sample_weight)
     known = base_offset(
         estimator.base, X, estimator.family_, offset, estimator.n_outputs_, estimator._labels()
     )

@@ -8,8 +8,7 @@ from scipy import linalg
 from sklearn.base import BaseEstimator
 
 from families import Array
-from glmnet_nn.estimators._network_inference import objective_of_fit
-from glmnet_nn.training.inputs import unfolded
+from glmnet_nn.estimators._network_inference import at_the_fit
 from glmnet_nn.training.penalties import ElasticNet, GroupElasticNet
 
 _CUT = 1e-10  # of the largest eigenvalue: less is no direction of the data
@@ -39,8 +38,7 @@ def degrees_of_freedom(
     freedom of the group lasso".
     """
     rows = estimator._given_rows(X, y, sample_weight, offset, exposure)
-    objective = objective_of_fit(estimator, rows)
-    w = unfolded(objective.network.layout, estimator._inputs, estimator._weights)
+    objective, w = at_the_fit(estimator, rows)
     P = np.diag(objective.penalty.l2) + _of_groups(objective.penalty, w)
     F = objective.information(w) + _of_groups(objective.penalty, w)
     held = np.zeros(len(w), dtype=bool)

@@ -49,7 +49,7 @@ _OWN = (
     "loss_", "loss_curve_", "deviance_curve_", "validation_loss_curve_", "start_curves_",
     "estimable_coef_",
     "_network", "_weights", "_inputs", "_search", "_estimate", "_free_directions",
-    "_learner", "t_",
+    "_learner", "t_", "_embeddings",
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from glmnet_nn.estimators._task import (
     objective_of,
     prior,
     scaled_inputs,
+    searched,
 )
 from glmnet_nn.estimators._waiting import Iteration
 from glmnet_nn.network import Layer, Layout, Network
@@ -167,6 +168,7 @@ class Task:
         if balance is not None:
             w = balanced(objective, w, refit=balance == "refit")
         mean_loss, n_features = objective.mean_loss(w), rows.n_features
+        narrow = searched(objective, spec)
         n_parameters = 0 if spec.hidden else reduced.rank + spec.fit_intercept
         found = Fit(
             solution=solution,
@@ -174,7 +176,7 @@ class Task:
             weights=folded(layout, reduced, w),
             inputs=reduced,
             alpha=self.alpha,
-            loss=mean_loss + objective.penalty.value(w),
+            loss=mean_loss + narrow.penalty.value(narrow.network.layout.narrowed(w)),
             deviance=2.0 * mean_loss * total,
             null_deviance=2.0 * self.null_loss * total,
             dispersion=pearson_dispersion(objective, w, n_parameters),

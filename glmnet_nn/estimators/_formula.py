@@ -14,18 +14,20 @@ from __future__ import annotations
 
 import copy
 import warnings
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from glmnet_nn.estimators._formula_language import Terms, parsed, variables
-from glmnet_nn.tables import as_frame
+from glmnet_nn.estimators._formula_language import Terms, parsed
 from glmnet_nn.tables.columns import kind_of, labels, numbers
+from glmnet_nn.tables.frames import as_table, frame_of, require_distinct
 
 State = dict[str, Any]
+ModelSpec = Any  # formulaic.ModelSpec
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,12 @@ class Design:
     transforms: dict[str, State]
     levels: dict[str, list[Any]]
 
-    def of(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return the columns of X of other rows.
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is kept: the fields."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def of(self, frame: pd.DataFrame, present: NDArray[np.bool_] | None = None) -> pd.DataFrame:
+        """Return the columns of X of other rows; 0 in rows that are not ``present``.
 
         Raises
         ------
@@ -60,15 +66,32 @@ class Design:
             A column is not there, has missing values or levels that the rows of the fit did
             not have, is of another type, or beyond the knots of a spline.
         """
-        right = parsed(self.formula, self.available).right
-        values = _evaluated(self.formula, right, frame, self.transforms, self.levels)
-        if values.columns != self.columns:
+        if present is not None and not present.all():
+            values = np.zeros((len(frame), len(self.columns)))
+            values[present] = self.of(frame[present]).to_numpy()
+            return pd.DataFrame(values, frame.index, self.columns)
+        terms = parsed(self.formula, self.available)
+        data = _plain_frame(self.formula, frame, terms.right_variables)
+        found = _evaluated(self.formula, data, self._spec(terms.right), self.levels)
+        if found.columns != self.columns or not found.categorical.issuperset(self.levels):
             raise ValueError(
                 f"formula {self.formula!r} makes columns {self.columns} of the rows of the fit, "
-                f"but {values.columns} of these: some column has another type. Give numbers where "
+                f"but {found.columns} of these, in which {sorted(found.categorical)} are factors, "
+                f"and not {sorted(self.levels)}: some column has another type. Give numbers where "
                 "there were numbers, and text or categories where there were those."
             )
-        return pd.DataFrame(values.values, frame.index, self.columns)
+        self.__dict__["_structure"] = found.spec.structure  # for the next rows, and not kept
+        return pd.DataFrame(found.values, frame.index, self.columns)
+
+    def _spec(self, right: Terms) -> ModelSpec:
+        """Return what formulaic is to do, with the structure that it found before, if it did.
+
+        With a structure it takes one column of numbers for all levels of a factor: whether
+        factors are what they were is for :meth:`of` to see.
+        """
+        spec = _new_spec(right, copy.deepcopy(self.transforms), self.levels)
+        structure = self.__dict__.get("_structure")
+        return spec if structure is None else spec.update(structure=structure)
 
 
 def fitted_design(
@@ -91,19 +114,21 @@ def fitted_design(
             f"fit_intercept={terms.has_intercept}, or write the formula "
             f"{'with 0 +' if terms.has_intercept else 'without 0 + or - 1'}."
         )
-    found = _evaluated(formula, terms.right, frame[present], {}, {})
+    data = _plain_frame(formula, frame[present], terms.right_variables)
+    found = _evaluated(formula, data, _new_spec(terms.right, {}, {}), {})
     if not found.columns:
         raise ValueError(
             f"formula {formula!r} makes no column of X beside the intercept. Name one: the null "
             "model is part of every fit, as null_deviance_."
         )
+    require_distinct(found.columns)
     values = np.zeros((len(frame), len(found.columns)))
     values[present] = found.values
     design = Design(
         formula,
         available if terms.uses_all else [],
         found.columns,
-        found.transforms,
+        {expr: _plain(state) for expr, state in found.spec.transform_state.items()},
         found.levels,
     )
     return design, pd.DataFrame(values, frame.index, found.columns)
@@ -111,18 +136,19 @@ def fitted_design(
 
 def response(formula: str, frame: pd.DataFrame, present: NDArray[np.bool_]) -> NDArray[Any]:
     """Return y, (n,) or (n, K): the left side, of which a lone column may hold labels."""
-    left = parsed(formula, [name for name in frame.columns if isinstance(name, str)]).left
-    if left is None:
+    terms = parsed(formula, [name for name in frame.columns if isinstance(name, str)])
+    if terms.left is None:
         raise ValueError(
             f"y must be given, for formula {formula!r} does not name it. Pass y, or write "
             f"'y ~ {formula.lstrip('~ ')}'."
         )
-    names = [str(term) for term in left]
+    names = [str(term) for term in terms.left]
     if len(names) == 1 and names[0] in frame.columns:
         _require_values(formula, frame[present], {names[0]})
         column = frame[names[0]]
         return np.asarray(_plain_numbers(column) if present.all() else column)
-    found = _evaluated(formula, left, frame[present], {}, {})
+    data = _plain_frame(formula, frame[present], terms.left_variables)
+    found = _evaluated(formula, data, _new_spec(terms.left, {}, {}), {})
     if found.levels:
         raise ValueError(
             f"the left side of a formula must be numbers, or one column of labels, but in "
@@ -139,62 +165,71 @@ def pandas_frame(formula: str, X: Any, needed: set[str]) -> pd.DataFrame:
     Raises
     ------
     TypeError
-        It is none.
+        It is none, or has no rows yet.
     """
     if isinstance(X, pd.DataFrame):
         return X
-    import narwhals  # formulaic needs it as well
-
-    try:
-        table = narwhals.from_native(X, eager_only=True)
-        names = list(table.columns)
-    except (TypeError, AttributeError) as error:
+    table = as_table(X)
+    if table is None:
         raise TypeError(
             f"formula {formula!r} names columns, so X must be a data frame, but it is a "
             f"{type(X).__name__}. Pass a DataFrame."
-        ) from error
+        )
+    names = table.columns
     terms = parsed(formula, names)
-    taken = names if terms.uses_all else [n for n in names if n in needed | terms.variables]
-    found: pd.DataFrame = as_frame(table.select(taken).to_native())
-    return found
+    asked = terms.left_variables | terms.right_variables | needed
+    return frame_of(table.select(n for n in names if terms.uses_all or n in asked))
 
 
 @dataclass(frozen=True)
 class _Evaluated:
     values: NDArray[Any]
     columns: list[str]
-    transforms: dict[str, State]
-    levels: dict[str, list[Any]]
+    spec: ModelSpec
+
+    @property
+    def categorical(self) -> set[str]:
+        """The expressions that are factors."""
+        kinds = self.spec.encoder_state.items()
+        return {expr for expr, (kind, _) in kinds if kind.value == "categorical"}
+
+    @property
+    def levels(self) -> dict[str, list[Any]]:
+        """The categories of each factor, by its expression."""
+        return {
+            expr: _plain(state["categories"])
+            for expr, (_, state) in self.spec.encoder_state.items()
+            if "categories" in state
+        }
 
 
-def _evaluated(
-    formula: str,
-    terms: Terms,
-    frame: pd.DataFrame,
-    transforms: dict[str, State],
-    levels: dict[str, list[Any]],
-) -> _Evaluated:
-    """Return what formulaic makes of a frame, the intercept left out."""
+def _new_spec(
+    terms: Terms, transforms: dict[str, State], levels: dict[str, list[Any]]
+) -> ModelSpec:
+    """Return what formulaic is to do; it writes what it learns into ``transforms``."""
     from formulaic import ModelSpec
-    from formulaic.errors import DataMismatchWarning, FormulaicError
-    from formulaic.materializers import PandasMaterializer
     from formulaic.parser.types import Factor
 
-    named = variables(terms)
-    _require_values(formula, frame, named)
     known = {
         expr: (Factor.Kind.CATEGORICAL, {"categories": list(found)})
         for expr, found in levels.items()
     }
-    spec = ModelSpec(
+    return ModelSpec(
         formula=terms,
         na_action="ignore",
         output="numpy",
-        transform_state=copy.deepcopy(transforms),
+        transform_state=transforms,
         encoder_state=known,
     )
-    data = pd.DataFrame({name: _plain_column(formula, frame[name]) for name in sorted(named)})
-    data = data.reset_index(drop=True)
+
+
+def _evaluated(
+    formula: str, data: pd.DataFrame, spec: ModelSpec, levels: dict[str, list[Any]]
+) -> _Evaluated:
+    """Return what formulaic makes of plain columns, the intercept left out."""
+    from formulaic.errors import DataMismatchWarning, FormulaicError
+    from formulaic.materializers import PandasMaterializer
+
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("error", DataMismatchWarning)
         try:
@@ -210,16 +245,14 @@ def _evaluated(
     columns = [str(spec.column_names[at]) for at in kept]
     values = np.asarray(matrix, dtype=float)[:, kept]
     _require_finite(formula, values, columns)
-    return _Evaluated(
-        values,
-        columns,
-        {expr: _plain(state) for expr, state in spec.transform_state.items()},
-        {
-            expr: _plain(state["categories"])
-            for expr, (_, state) in spec.encoder_state.items()
-            if "categories" in state
-        },
-    )
+    return _Evaluated(values, columns, spec)
+
+
+def _plain_frame(formula: str, frame: pd.DataFrame, named: Iterable[str]) -> pd.DataFrame:
+    """Return the columns that are named as formulaic understands them, their rows numbered."""
+    columns = _require_values(formula, frame, named)
+    plain = {name: _plain_column(formula, column).array for name, column in columns.items()}
+    return pd.DataFrame(plain, pd.RangeIndex(len(frame)))
 
 
 def _plain_column(formula: str, column: pd.Series) -> pd.Series:
@@ -263,27 +296,31 @@ def _is_plain(dtype: Any) -> bool:
     return isinstance(dtype, np.dtype) and dtype.kind in "biuf"
 
 
-def _require_values(formula: str, frame: pd.DataFrame, named: set[str]) -> None:
-    """Raise unless the columns are there, once each, with a value in every row."""
-    names = list(frame.columns)
-    absent = sorted(name for name in named if names.count(name) != 1)
+def _require_values(
+    formula: str, frame: pd.DataFrame, named: Iterable[str]
+) -> dict[str, pd.Series]:
+    """Return the columns that are named, if each is there once, with a value in every row."""
+    named, names = sorted(named), list(frame.columns)
+    absent = [name for name in named if names.count(name) != 1]
     if absent:
         raise ValueError(
             f"formula {formula!r} names columns {absent}, which must be in the data once each, but "
             f"the columns are {names[:20]}. A name that is no Python name is written `in ticks`."
         )
-    missing = frame[sorted(named)].isna()
-    counts = missing.sum()
-    if counts.any():
+    columns = {name: frame[name] for name in named}
+    gone = {name: column.isna().to_numpy() for name, column in columns.items()}
+    gone = {name: missing for name, missing in gone.items() if missing.any()}
+    if gone:
         said = [
-            f"{name!r} ({count}, the first in row {int(np.argmax(missing[name]))})"
-            for name, count in counts[counts > 0].items()
+            f"{name!r} ({int(missing.sum())}, the first in row {int(np.argmax(missing))})"
+            for name, missing in gone.items()
         ]
         raise ValueError(
             f"formula {formula!r} needs a value in every row, but values are missing in "
             f"{', '.join(said)}. Fill them, or leave such rows out: "
-            f"data.dropna(subset={list(counts.index[counts > 0])})."
+            f"data.dropna(subset={list(gone)})."
         )
+    return columns
 
 
 def _require_finite(formula: str, values: NDArray[Any], columns: list[str]) -> None:
@@ -299,7 +336,7 @@ def _require_finite(formula: str, values: NDArray[Any], columns: list[str]) -> N
 def _unseen(formula: str, frame: pd.DataFrame, levels: dict[str, list[Any]], error: str) -> str:
     """Return what to say of levels that the rows of the fit did not have."""
     for expr, known in levels.items():
-        for name in parsed(f"~ {expr}", []).variables:
+        for name in parsed(f"~ {expr}", []).right_variables:
             rows = ~frame[name].isin(known).to_numpy()
             if rows.any():
                 at = int(np.argmax(rows))

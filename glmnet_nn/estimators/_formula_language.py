@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import takewhile
 from typing import Any
 
@@ -19,7 +20,7 @@ _SPEECH = (
 Terms = Any  # formulaic.SimpleFormula
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Parsed:
     """Both sides of a formula, as formulaic has them.
 
@@ -35,13 +36,18 @@ class Parsed:
         """Whether 1 is a term of the right side, as it is unless taken out."""
         return any(str(term) == "1" for term in self.right)
 
-    @property
-    def variables(self) -> set[str]:
-        """The columns that it names, on either side."""
-        return variables(self.left or ()) | variables(self.right)
+    @cached_property
+    def left_variables(self) -> frozenset[str]:
+        """The columns that its left side names."""
+        return frozenset(_variables(self.left or ()))
+
+    @cached_property
+    def right_variables(self) -> frozenset[str]:
+        """The columns that its right side names."""
+        return frozenset(_variables(self.right))
 
 
-def variables(terms: Terms) -> set[str]:
+def _variables(terms: Terms) -> set[str]:
     """Return the columns that terms name: whatever is neither called nor a name of formulaic's.
 
     So a name of Python's own, as ``exec``, is nothing but a column that is to be in the data.
@@ -72,25 +78,38 @@ def parsed(formula: str, available: list[str]) -> Parsed:
     ------
     ImportError
         formulaic is not installed.
+    TypeError
+        It is no text.
     ValueError
         It cannot be read, has more than two sides, or calls what it may not.
     """
     try:
-        from formulaic import Formula
-        from formulaic.errors import FormulaicError
-        from formulaic.formula import SimpleFormula, StructuredFormula
+        import formulaic  # noqa: F401
     except ImportError as error:
         raise ImportError(
             "formulas need formulaic, which is not installed. Install it with: "
             "pip install glmnet_nn[formula]"
         ) from error
+    if not isinstance(formula, str):
+        raise TypeError(
+            f"formula must be text, as 'y ~ a + log(b)', but got a {type(formula).__name__}."
+        )
+    return _parsed(formula, tuple(available))
+
+
+@lru_cache(maxsize=256)  # reading one takes longer than predicting a row
+def _parsed(formula: str, available: tuple[str, ...]) -> Parsed:
+    from formulaic import Formula
+    from formulaic.errors import FormulaicError
+    from formulaic.formula import SimpleFormula, StructuredFormula
+
     uses_all = False
     try:
         found = Formula.from_spec(formula)
     except (FormulaicError, SyntaxError):
         uses_all = True  # a dot has nothing to stand for; or it is something else
         try:
-            context = {"__formulaic_variables_available__": available}
+            context = {"__formulaic_variables_available__": list(available)}
             found = Formula.from_spec(formula, context=context)
         except (FormulaicError, SyntaxError) as error:
             said = str(error).splitlines()[0]

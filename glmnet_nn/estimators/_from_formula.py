@@ -7,6 +7,7 @@ from typing import Any, Self
 from numpy.typing import ArrayLike
 
 from glmnet_nn.estimators._formula_language import parsed
+from glmnet_nn.tables.frames import as_table
 
 
 class FromFormulaMixin:
@@ -89,6 +90,7 @@ class FromFormulaMixin:
 
 def _column(data: Any, name: str) -> Any:
     """Return a column of a data frame."""
+    as_table(data)  # says so if it has no rows yet
     try:
         return data[name]
     except Exception as error:

@@ -110,6 +110,7 @@ class InferenceFit:
             "balance": ("auto", None),
             "n_estimators": 1,
             "checkpoint": None,
+            "embedding_size": None,
         }
         for name, known in wanted.items():
             given = getattr(self, name)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from families import Array
 from glmnet_nn.estimators._door import Door
 from glmnet_nn.estimators._inference import dispersion
 from glmnet_nn.exceptions import InferenceWarning
@@ -15,6 +16,7 @@ from glmnet_nn.inference import Fitted, InferenceOptions, NetworkResults, Observ
 from glmnet_nn.inference.flags import find_flags, in_words
 from glmnet_nn.inference.weights import total_log_likelihood, weighting
 from glmnet_nn.training.data import Rows, scaled_rows
+from glmnet_nn.training.embedded import embedded
 from glmnet_nn.training.inputs import unfolded
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import elastic_net
@@ -42,12 +44,17 @@ def network_results(
             "held beta. Set skip_connection=True, or take the inference of the GLM "
             "(hidden_layer_sizes=())."
         )
+    if estimator._embeddings:
+        raise ValueError(
+            "inference() needs parameters that the data determine, but an embedding can be turned "
+            f"within its axes, and embedding_size={estimator.embedding_size!r}. Use "
+            "embedding_size=None, or base=, a GLM of the factors, for its standard errors."
+        )
     family, inputs = estimator.family_, estimator._inputs
     given = float(rows.weight.sum())
     weights = weighting(rows.weight, options.weight_type, rows.trials)
     rows = Rows(rows.X, rows.y, weights.total, rows.offset)
-    objective = objective_of_fit(estimator, rows)
-    w = unfolded(objective.network.layout, inputs, estimator._weights)
+    objective, w = at_the_fit(estimator, rows)
     information = ObservedInformation.of(objective, w)
     fitted = Fitted(objective, w, information.root, weights)
     nobs, total = weights.nobs, objective.total_weight
@@ -84,8 +91,11 @@ def network_results(
     )
 
 
-def objective_of_fit(estimator: BaseEstimator, rows: Rows) -> Objective:
-    """Return the objective of the fit, its penalty included, on its standardised inputs."""
+def at_the_fit(estimator: BaseEstimator, rows: Rows) -> tuple[Objective, Array]:
+    """Return the objective of the fit, its penalty included, and the parameters that it ended at.
+
+    Those of its standardised inputs, and of embeddings where there are any.
+    """
     inputs = estimator._inputs
     network = estimator._network.on_inputs(inputs.rank, inputs.bounds)
     scaled = scaled_rows(Rows(rows.X, rows.y, rows.weight, rows.offset), inputs)
@@ -98,4 +108,8 @@ def objective_of_fit(estimator: BaseEstimator, rows: Rows) -> Objective:
         scale,
         group_inputs=estimator.group_lasso,
     )
-    return Objective(scaled, estimator.family_, network, penalty)
+    objective = Objective(scaled, estimator.family_, network, penalty)
+    w = unfolded(network.layout, inputs, estimator._weights)
+    if estimator._embeddings:
+        objective = embedded(objective, estimator._embeddings)
+    return objective, objective.network.layout.narrowed(w)

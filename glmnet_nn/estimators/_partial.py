@@ -25,6 +25,7 @@ from glmnet_nn.estimators._task import (
     objective_of,
     prior,
     scaled_inputs,
+    searched,
 )
 from glmnet_nn.estimators._validation import check_estimable, is_estimable
 from glmnet_nn.estimators._waiting import Iteration, Lines, in_unit
@@ -113,13 +114,15 @@ class PartialFit:
         alpha = learner.alpha if spec.alpha is None else spec.alpha
         inputs, units = learner.inputs, learner.units
         objective = objective_of(rows, inputs, alpha, units, spec)
-        solution, state = _epoch(objective, learner, spec)
+        narrow = searched(objective, spec)
+        solution, state = _epoch(narrow, learner, spec)
         if solution.converged:
-            deviance = 2.0 * (solution.loss_curve[-1] - objective.penalty.value(solution.w))
+            deviance = 2.0 * (solution.loss_curve[-1] - narrow.penalty.value(solution.w))
             deviances = [*learner.deviances, deviance * units.of_loss]
             learner = replace(learner, state=state, deviances=deviances)
         curve = tuple(learner.deviances)
-        solution = replace(in_unit(solution, units.of_loss), deviance_curve=curve)
+        wide = narrow.network.layout.widened(solution.w)
+        solution = replace(in_unit(solution, units.of_loss), w=wide, deviance_curve=curve)
         intercept, null_loss = np.empty(0), np.nan
         if is_estimable(spec.family, y, weight):
             intercept, null_loss = null_model(rows, spec.family)
@@ -160,8 +163,9 @@ class PartialFit:
         if hasattr(self, "family_"):
             inputs, alpha = self._inputs, list(self.alpha_)
             objective = objective_of(rows, inputs, alpha, units, spec)
-            layout = objective.network.layout
-            start = units.seen(layout, unfolded(layout, inputs, self._weights))
+            layout = searched(objective, spec).network.layout
+            fitted = unfolded(layout.plain, inputs, self._weights)
+            start = layout.narrowed(units.seen(layout.plain, fitted))
             sound = is_estimable(spec.family, mean.y, mean.weight)
             intercept = null_model(mean, spec.family)[0] if sound else np.full(1, -np.inf)
         else:
@@ -171,7 +175,8 @@ class PartialFit:
             alpha = spec.alpha or prior(rows, inputs, spec, null_loss)
             objective = objective_of(rows, inputs, alpha, units, spec)
             seen, glm = (intercept - units.middle) / units.unit, _around(rows, intercept, spec)
-            start = random_start(objective.network.layout, inputs, seen, units, glm, rng)
+            layout = searched(objective, spec).network.layout
+            start = random_start(layout, inputs, seen, units, glm, rng)
             if not spec.hidden:
                 start = feasible_start(objective, start)
         planned = self.max_iter != "auto" and spec.schedule == "one_cycle"

@@ -78,13 +78,8 @@ def _forecast_of(
     return Forecast(estimate, rows, known, labels)
 
 
-class RegressionPredictions:
-    """Predictive methods of a regressor.
-
-    ``inference`` is what ``inference(X, y)`` of the same fit gave, with its covariance
-    (``cov_type``); it may be left out after a fit with ``store_covariance=True``. The
-    uncertainty of the parameters is part of everything here; phi is taken as known.
-    """
+class Forecasts:
+    """``forecast()``, from which a regressor and a classifier take all the others."""
 
     def forecast(
         self,
@@ -94,8 +89,20 @@ class RegressionPredictions:
         *,
         inference: Any = None,
     ) -> Forecast | ClassForecast:
-        """Return the forecast with its standard errors, as statsmodels' get_prediction."""
+        """Return the law of new observations, and of their mean, with standard errors.
+
+        Of the mean alone: ``inference(X, y).get_prediction(X)``, as in statsmodels.
+        """
         return _forecast_of(self, X, offset, exposure, inference)
+
+
+class RegressionPredictions(Forecasts):
+    """Predictive methods of a regressor.
+
+    ``inference`` is what ``inference(X, y)`` of the same fit gave, with its covariance
+    (``cov_type``); it may be left out after a fit with ``store_covariance=True``. The
+    uncertainty of the parameters is part of everything here; phi is taken as known.
+    """
 
     def predict_distribution(
         self,
@@ -198,19 +205,8 @@ class RegressionPredictions:
         return self._shaped(drawn)  # type: ignore[attr-defined]
 
 
-class ClassPredictions:
+class ClassPredictions(Forecasts):
     """Predictive methods of a classifier; ``inference`` as of a regressor's."""
-
-    def forecast(
-        self,
-        X: ArrayLike,
-        offset: ArrayLike | None = None,
-        exposure: ArrayLike | None = None,
-        *,
-        inference: Any = None,
-    ) -> Forecast | ClassForecast:
-        """Return the forecast with its standard errors, as statsmodels' get_prediction."""
-        return _forecast_of(self, X, offset, exposure, inference)
 
     def predict_distribution(
         self,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from families import Array
-from glmnet_nn.estimators._task import Specification, glm_seen, mean_curvature
+from glmnet_nn.estimators._task import Specification, glm_seen, mean_curvature, searched
 from glmnet_nn.network import Layer, Layout
 from glmnet_nn.training.bias_reduction import reduce_bias
 from glmnet_nn.training.inputs import Inputs, unfolded
@@ -56,8 +56,9 @@ def best_of(
 
     ``fit`` is what a solution makes. Ctrl-C ends all this with the best so far.
     """
-    layout = objective.network.layout
-    training, validation = _split(objective, spec)
+    narrow = searched(objective, spec)
+    layout = narrow.network.layout
+    training, validation = _split(narrow, spec)
     seen = (intercept - units.middle) / units.unit
     scale = _Scale(mean_curvature(objective, seen), null_loss / units.of_loss)
     solutions: list[Solution] = []
@@ -66,7 +67,17 @@ def best_of(
 
     def solve(start: Array, rng: np.random.Generator, name: str) -> bool:
         """Tell whether that was the last search."""
-        found = _solve(training, validation, start, rng, scale, spec, name, units.of_loss, fit)
+        found = _solve(
+            training,
+            validation,
+            start,
+            rng,
+            scale,
+            spec,
+            name,
+            units.of_loss,
+            lambda solution: fit(_widened(layout, solution)),
+        )
         solutions.append(found)
         return spec.waiting is not None and spec.waiting.is_over
 
@@ -79,7 +90,8 @@ def best_of(
         if not spec.hidden:
             start = feasible_start(objective, start)
         if spec.start is not None and attempt == 0:
-            warm = units.seen(layout, unfolded(layout, inputs, spec.start))
+            known = unfolded(layout.plain, inputs, spec.start)
+            warm = layout.narrowed(units.seen(layout.plain, known))
             if solve(warm, rng, "from the last fit"):
                 break
             if solutions[-1].converged or spec.max_iter == 1:  # or one step from there is asked
@@ -91,8 +103,15 @@ def best_of(
         curves = (Curves(found.deviance_curve, found.validation_curve) for found in solutions)
         best = replace(best, searches=tuple(curves))
     if solutions[-1].ended_by == "interrupt":
-        return replace(best, ended_by="interrupt")
-    return polished(training, best) if spec.polish_output else best
+        best = replace(best, ended_by="interrupt")
+    elif spec.polish_output:
+        best = polished(training, best)
+    return _widened(layout, best)
+
+
+def _widened(layout: Layout, solution: Solution) -> Solution:
+    """Return the solution with the parameters of the network without embeddings."""
+    return replace(solution, w=layout.widened(solution.w))
 
 
 def random_start(
@@ -106,8 +125,8 @@ def random_start(
 ) -> Array:
     """Return the null model with this intercept or, if given, the GLM, with random layers."""
     if glm is None:
-        return initial_weights(layout, intercept, rng)
-    return paired_weights(layout, glm_seen(glm, inputs, units), rng, size)
+        return layout.narrowed(initial_weights(layout.plain, intercept, rng))
+    return layout.narrowed(paired_weights(layout.plain, glm_seen(glm, inputs, units), rng, size))
 
 
 def most_searches(spec: Specification) -> int:

@@ -23,6 +23,7 @@ from glmnet_nn.estimators._validation import (
     as_inputs,
     check_offset,
     check_weight,
+    present_rows,
     row_labels,
     with_trials,
 )
@@ -111,7 +112,8 @@ class StatisticsMixin:
         GLMResults
             Without hidden layers. With statsmodels' names: params, bse, tvalues, pvalues,
             conf_int(), cov_params(), llf, aic, bic, deviance, scale, summary(), wald_test(),
-            t_test(), score_test(), get_margeff(), get_influence(), resid_deviance, ...
+            t_test(), score_test(), get_prediction(), get_margeff(), get_influence(),
+            resid_deviance, ...
         NetworkResults
             With hidden layers: get_prediction(), average_partial_effects(), contrast(), llf,
             aic, bic, scale, flags, trustworthy, summary(), ...
@@ -144,7 +146,7 @@ class StatisticsMixin:
             source = surveyed(known_rows(self, blocks), self.family_)
             return self._results(source, pd.RangeIndex(0), options)
         y = given_response(self, X, y, sample_weight)
-        X, offset, exposure = known_columns(self, X, offset, exposure)
+        X, offset, exposure = known_columns(self, X, offset, exposure, sample_weight)
         checks = {"dtype": np.float64, "accept_sparse": accepted_sparse(self)}
         rows: Array = as_inputs(known_matrix(self, X, sample_weight, **checks))
         weight = with_trials(sample_weight, self._trials(y, rows), rows)
@@ -208,7 +210,7 @@ class StatisticsMixin:
     ) -> Rows:
         """Return data as the user has them as rows, checked against the fit."""
         y = given_response(self, X, y, sample_weight)
-        X, offset, exposure = known_columns(self, X, offset, exposure)
+        X, offset, exposure = known_columns(self, X, offset, exposure, sample_weight)
         checks = {"dtype": np.float64, "accept_sparse": COMPRESSED}
         validated: Array = as_inputs(known_matrix(self, X, sample_weight, **checks))
         return self._rows(validated, y, sample_weight, offset, exposure)
@@ -238,6 +240,7 @@ class StatisticsMixin:
         trials = self._trials(y, X)
         weight = check_weight(with_trials(sample_weight, trials, X), X)
         known = check_offset(offset, exposure, self.family_, len(X), columns.shape[1], weight > 0)
+        # Taken even if all are present: a copy, since results ask their rows for more later.
         rows = Rows(X, columns, weight, known, trials).take(weight > 0)
         self.family_.check_response(rows.y)
         return rows
@@ -251,9 +254,8 @@ class StatisticsMixin:
         exposure: ArrayLike | None,
     ) -> Estimate:
         """Return the parameters and their covariance from the validated data of the fit."""
-        weight = check_weight(sample_weight, X)
-        known = check_offset(offset, exposure, self.family_, len(X), y.shape[1], weight > 0)
-        rows = Rows(X.astype(float, copy=False), y, weight, known).take(weight > 0)
+        X = X.astype(float, copy=False)
+        rows = present_rows(X, y, self.family_, sample_weight, offset, exposure, None)
         return self._results(rows, pd.RangeIndex(len(rows)), InferenceOptions()).estimate
 
     def _results(

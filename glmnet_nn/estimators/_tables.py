@@ -24,11 +24,17 @@ from sklearn.utils.validation import (
 )
 
 from families import Array
-from glmnet_nn.estimators._validation import FLOATING, check_inputs, check_weight
+from glmnet_nn.estimators._validation import (
+    FLOATING,
+    check_inputs,
+    check_weight,
+    has_columns_of_fit,
+    has_finite_sum,
+)
 from glmnet_nn.inference.levels import LevelSteps
 from glmnet_nn.tables import TableCoding
-from glmnet_nn.tables.coding import planned, refuse_missing
-from glmnet_nn.tables.columns import require_numbers
+from glmnet_nn.tables.coding import column_names, planned, refuse_missing
+from glmnet_nn.tables.columns import kind_of, numbers, require_numbers
 
 TABLE_CONSTRAINTS: dict[str, list[Any]] = {
     "categorical": [StrOptions({"auto"}), "array-like", None],
@@ -102,6 +108,8 @@ def fitted_matrix(
     else:
         _, target = validate_data(estimator, X, y, skip_check_array=True)
         rows = coding.matrix(frame, estimator.unseen, absent=share == 0)
+        if not has_finite_sum(rows):
+            _refuse_infinite(frame)
         rows, target = check_X_y(rows, target, dtype=FLOATING, estimator=estimator, **checks)
     estimator._coding = coding
     return rows, target
@@ -128,9 +136,13 @@ def known_matrix(
         with _naming_columns(X, in_fit=False):
             return validate_data(estimator, X, reset=False, **checks)
     frame = _frame_of(estimator, X)
-    validate_data(estimator, X, reset=False, skip_check_array=True)
+    if not has_columns_of_fit(estimator, X):
+        validate_data(estimator, X, reset=False, skip_check_array=True)
     absent = None if sample_weight is None else check_weight(sample_weight, frame) == 0
     rows = coding.matrix(frame, estimator.unseen, absent)
+    if has_finite_sum(rows):
+        return rows
+    _refuse_infinite(frame)
     return check_array(rows, estimator=estimator, **checks)
 
 
@@ -223,7 +235,25 @@ def _naming_columns(X: Any, *, in_fit: bool) -> Iterator[None]:
             _refuse_sparse(X)
         elif "NaN" in str(error):
             refuse_missing(X, in_fit)
+        elif "infinity" in str(error) and not sparse.issparse(X):
+            _refuse_infinite(X)
         raise
+
+
+def _refuse_infinite(X: Any) -> None:
+    """Raise if a number of a table or an array is infinite, naming the columns."""
+    frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X))
+    names = column_names(frame)
+    found = {}
+    for j, name in enumerate(names):
+        if kind_of(frame.iloc[:, j]) == "number":
+            found[name] = int(np.isinf(numbers(frame.iloc[:, j])).sum())
+    counts = [f"{name!r} ({k})" for name, k in found.items() if k]
+    if counts:
+        raise ValueError(
+            "Input X contains infinity or a value too large for dtype('float64'), in the columns "
+            f"(rows) {', '.join(counts[:10])}. Correct them or drop the rows."
+        )
 
 
 def _refuse_sparse(X: Any) -> None:

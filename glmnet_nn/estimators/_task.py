@@ -12,6 +12,7 @@ import numpy as np
 from families import Array, ExponentialFamily
 from glmnet_nn.estimators._waiting import Waiting
 from glmnet_nn.network import (
+    Embedding,
     Layer,
     Layout,
     LocalLayout,
@@ -20,6 +21,7 @@ from glmnet_nn.network import (
     network_on,
 )
 from glmnet_nn.training.data import Rows, scaled_rows
+from glmnet_nn.training.embedded import embedded
 from glmnet_nn.training.inputs import Inputs, standardized, unscaled
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.overdispersion import overdispersion
@@ -70,6 +72,7 @@ class Specification:
     polish_output: bool = False
     balance: str | None = None
     completed: Callable[[Any], Any] | None = None
+    embeddings: tuple[Embedding, ...] = ()
 
     @property
     def nests_glm(self) -> bool:
@@ -128,6 +131,11 @@ def objective_of(
     late = spec.solver in ("newton", "adam") and not spec.bias_reduction
     scaled = rows.seen(partial(_scaled_rows, inputs, units, late))
     return objective_on(scaled, spec.family, network, penalty, spec.solver == "newton")
+
+
+def searched(objective: Objective, spec: Specification) -> Objective:
+    """Return the objective in the parameters that a search moves."""
+    return embedded(objective, spec.embeddings) if spec.embeddings else objective
 
 
 def _scaled_rows(inputs: Inputs, units: Units, late: bool, rows: Rows) -> Rows:

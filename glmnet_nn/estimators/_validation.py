@@ -57,25 +57,46 @@ def check_inputs(estimator: BaseEstimator, X: ArrayLike) -> Any:
 
     A sparse X becomes a ShiftedSparse.
 
-    A plain array that scikit-learn would return as it is passes by the quick door: its
-    checks cost several times what one row costs a network. All else, and whatever is
-    wrong, is left to scikit-learn, which says so in its own words.
+    A plain array that scikit-learn would return as it is passes by the quick door, and so
+    does a DataFrame of the columns of the fit that would be one: scikit-learn's checks cost
+    several times what one row costs a network. All else, and whatever is wrong, is left to
+    scikit-learn, which says so in its own words.
     """
-    if type(X) is np.ndarray and X.dtype in FLOATING and _passes(estimator, X):
-        return X
+    rows = _plain_rows(estimator, X)
+    if rows is not None:
+        return rows
     check_is_fitted(estimator)
     return as_inputs(
         validate_data(estimator, X, reset=False, dtype=FLOATING, accept_sparse=COMPRESSED)
     )
 
 
-def _passes(estimator: BaseEstimator, X: NDArray[Any]) -> bool:
-    """Tell whether X has rows, the columns of the fit without names, and a finite sum."""
-    if X.ndim != 2 or not len(X) or hasattr(estimator, "feature_names_in_"):
+def _plain_rows(estimator: BaseEstimator, X: Any) -> NDArray[Any] | None:
+    """Return the numbers of X if they are fit for use: of the type and columns, and finite."""
+    if type(X) is pd.DataFrame and has_columns_of_fit(estimator, X):
+        if not all(isinstance(dtype, np.dtype) and dtype.kind in "iuf" for dtype in X.dtypes):
+            return None
+        X = X.to_numpy()
+    elif type(X) is not np.ndarray or hasattr(estimator, "feature_names_in_"):
+        return None
+    if X.dtype not in FLOATING or X.ndim != 2 or not len(X):
+        return None
+    as_in_fit = X.shape[1] == getattr(estimator, "n_features_in_", None)
+    return X if as_in_fit and has_finite_sum(X) else None
+
+
+def has_columns_of_fit(estimator: BaseEstimator, X: Any) -> bool:
+    """Tell whether X is a DataFrame of the names of the fit, in their order."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None or type(X) is not pd.DataFrame or X.shape[1] != len(names):
         return False
+    return bool(X.columns.tolist() == names.tolist())
+
+
+def has_finite_sum(X: NDArray[Any]) -> bool:
+    """Tell whether no number is missing or infinite; not so of numbers near the largest."""
     with np.errstate(over="ignore", invalid="ignore"):
-        total = np.add.reduce(X, axis=None)
-    return X.shape[1] == getattr(estimator, "n_features_in_", None) and bool(np.isfinite(total))
+        return bool(np.isfinite(np.add.reduce(X, axis=None)))
 
 
 def row_labels(X: Any, n_rows: int) -> pd.Index:
@@ -178,10 +199,12 @@ def check_offset(
     return total
 
 
-def _column(values: ArrayLike, name: str, n_rows: int, n_outputs: int) -> Array:
-    array = check_array(
-        values, ensure_2d=False, dtype=np.float64, input_name=name, ensure_min_samples=0
-    )
+def _column(values: Any, name: str, n_rows: int, n_outputs: int) -> Array:
+    array = values.to_numpy() if type(values) is pd.Series else values
+    if type(array) is not np.ndarray or array.dtype != np.float64 or not has_finite_sum(array):
+        array = check_array(
+            values, ensure_2d=False, dtype=np.float64, input_name=name, ensure_min_samples=0
+        )
     if array.ndim == 0:
         array = np.full(n_rows, float(array))
     if array.ndim == 1:
@@ -221,3 +244,14 @@ def check_estimable(family: ExponentialFamily, y: Array, weight: Array) -> None:
         "parameters (every y at the end of its range?). Such data determine no model: add rows "
         "in which y varies."
     )
+
+
+def named_output(output: Any, names: list[str] | None) -> int | None:
+    """Return the number of the output of that name; None where there is one, without ``names``."""
+    if names is None:
+        if output is not None:
+            raise ValueError(f"output is for several outputs, but the model has one: {output!r}.")
+        return None
+    if str(output) not in names:
+        raise ValueError(f"output must be one of {names}, but got {output!r}.")
+    return names.index(str(output))

@@ -6,13 +6,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
+from glmnet_nn.estimators._journal import Journal
 from glmnet_nn.training.solvers import FORGETFUL, Keeper, Solution
 from glmnet_nn.training.watch import Stopped, Watch
-
-if TYPE_CHECKING:
-    from glmnet_nn.estimators._checkpoint import Journal
 
 Report = Callable[[int, float], None]
 T = TypeVar("T")

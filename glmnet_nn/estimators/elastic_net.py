@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_array, column_or_1d
 
 from families import Array, Bernoulli, ExponentialFamily, Multinoulli, get_family
 from glmnet_nn.estimators._choices import asked_law
-from glmnet_nn.estimators._columns import take_columns
+from glmnet_nn.estimators._columns import present_data, take_columns
 from glmnet_nn.estimators._elastic_net import BaseElasticNetCV
 from glmnet_nn.estimators._score import explained_deviance
 from glmnet_nn.estimators._tables import fitted_matrix
@@ -206,6 +206,7 @@ class ElasticNetGLMCV(RegressorMixin, BaseElasticNetCV):
         exposure: ArrayLike | None = None,
     ) -> float:
         """Return D^2 = 1 - deviance / null deviance, the null model fitted to this y."""
+        X, y, sample_weight, offset, exposure = present_data(X, y, sample_weight, offset, exposure)
         eta = self._linear_predictor(X, offset, exposure)
         _, offset, exposure = take_columns(self, X, offset, exposure)
         target: Array = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
@@ -348,6 +349,7 @@ feature_names_in_
         exposure: ArrayLike | None = None,
     ) -> float:
         """Return the accuracy."""
+        X, y, sample_weight, offset, exposure = present_data(X, y, sample_weight, offset, exposure)
         predicted = self.predict(X, offset, exposure)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 

@@ -256,12 +256,12 @@ def _falling(alphas: ArrayLike) -> Array:
 
 def warn_of(paths: list[ElasticNetPath]) -> None:
     """Warn where the optimum was not reached."""
-    left = [(len(path.alphas), path.alphas[~path.converged]) for path in paths]
-    missed = np.concatenate([alphas for _, alphas in left])
+    missed = np.concatenate([path.unconverged() for path in paths])
     if not missed.size:
         return
+    n_alphas = sum(len(path.alphas) for path in paths)
     warnings.warn(
-        f"At {missed.size} of {sum(n for n, _ in left)} alphas (from {missed.min():.3g} to "
+        f"At {missed.size} of {n_alphas} alphas (from {missed.min():.3g} to "
         f"{missed.max():.3g}) the minimum was not reached: columns may be collinear, or the data "
         "separated. Raise max_iter or tol, or leave the smallest alphas out; 'converged' tells "
         "which.",

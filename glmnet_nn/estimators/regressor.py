@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from families import Array, ExponentialFamily
+from families import Array
 from glmnet_nn.blocks import blocks_of
 from glmnet_nn.estimators._base import BaseDeepGLM
-from glmnet_nn.estimators._base_model import base_offset
 from glmnet_nn.estimators._block_entry import known_rows, surveyed
 from glmnet_nn.estimators._blockwise import lazily
-from glmnet_nn.estimators._choices import asked_law
-from glmnet_nn.estimators._columns import entered_columns, given_response, known_columns
+from glmnet_nn.estimators._columns import given_response, known_columns, present_data
 from glmnet_nn.estimators._ensemble import over_members
+from glmnet_nn.estimators._parameters import RegressorParameters
 from glmnet_nn.estimators._partial import by_batches
 from glmnet_nn.estimators._prediction import RegressionPredictions
+from glmnet_nn.estimators._responses import ResponseMixin
 from glmnet_nn.estimators._score import explained_deviance, explained_deviance_of_blocks
-from glmnet_nn.estimators._validation import (
-    check_offset,
-    check_weight,
-    with_trials,
-)
-from glmnet_nn.training.data import Rows
+from glmnet_nn.estimators._validation import present_rows, with_trials
 
 
-class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
+class DeepGLMRegressor(
+    RegressorMixin, RegressionPredictions, ResponseMixin, RegressorParameters, BaseDeepGLM
+):
     r"""A feed-forward network whose output layer is a generalized linear model.
 
         eta = network(x) + offset,   mu = g^-1(eta),   y ~ family(mu, phi)
@@ -108,8 +104,9 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         refuses them. Where eta has x beta (without hidden layers, with a skip connection,
         in a LocalGLMnet) a factor has an indicator for each level but the first
         (``area[T.B]``), so that inference is identified; a network has one for each
-        (``area[B]``): the first layer's weights of a level are its embedding. Levels are those
-        of the rows of the fit, a Categorical's in its order, others sorted.
+        (``area[B]``): the first layer's weights of a level are its embedding, as long as that
+        layer or of ``embedding_size``. Levels are those of the rows of the fit, a Categorical's
+        in its order, others sorted.
     unseen : {"error", "average"}, default="error"
         A level at prediction that the fit has not seen: an error, or the mean of its
         indicators over the rows of the fit, so that x beta is the mean over the levels.
@@ -117,6 +114,12 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         Missing values of X: an error, or of numbers the column's mean, with a 0/1 column
         ``age[missing]`` that tells where; of a factor a level of its own. A column that had
         none in the fit may have none at prediction.
+    embedding_size : int or dict of str to int, optional
+        Numbers that the first hidden layer sees of a factor's level in the place of a weight
+        for each of its units, of all factors or by name: W_0[:, J] = V E' of that rank, with
+        the ridge alpha_0 on V and alpha_0 / 10 on E. ``embeddings_`` has the levels as points.
+        Where the factor has no more levels than that, or the layer no more units, nothing is
+        restricted. Not for l1_ratio > 0, the LocalGLMnet and ``inference``.
     standardize : "auto" or bool, default="auto"
         Whether the penalty and the random start see columns of mean 0 and variance
         1. "auto" is True with hidden layers and False without, as in scikit-learn's GLMs.
@@ -256,98 +259,6 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
     44.000000
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseDeepGLM._parameter_constraints,
-        "family": [str, ExponentialFamily],
-    }
-
-    def __init__(
-        self,
-        family: str | ExponentialFamily = "normal",
-        *,
-        link: Any = "auto",
-        hidden_layer_sizes: tuple[int, ...] = (32, 16),
-        architecture: str = "dense",
-        skip_connection: bool | str = False,
-        base: Any = None,
-        activation: str = "tanh",
-        alpha: Any = "auto",
-        l1_ratio: float = 0.0,
-        group_lasso: bool = False,
-        bias_reduction: bool = False,
-        fit_intercept: bool = True,
-        formula: str | None = None,
-        offset: str | None = None,
-        exposure: str | None = None,
-        categorical: Any = "auto",
-        unseen: str = "error",
-        missing: str = "error",
-        standardize: str | bool = "auto",
-        solver: str = "auto",
-        max_iter: str | int = "auto",
-        tol: str | float = "auto",
-        batch_size: str | int = "auto",
-        learning_rate: str = "one_cycle",
-        learning_rate_init: float = 1e-2,
-        shuffle: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        n_init: int = 1,
-        n_estimators: int = 1,
-        n_jobs: int | None = None,
-        polish_output: bool = False,
-        balance: str | None = "auto",
-        warm_start: bool = False,
-        checkpoint: Any = None,
-        checkpoint_every: int = 1,
-        store_covariance: bool = False,
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        super().__init__(
-            link=link,
-            hidden_layer_sizes=hidden_layer_sizes,
-            architecture=architecture,
-            skip_connection=skip_connection,
-            base=base,
-            activation=activation,
-            alpha=alpha,
-            l1_ratio=l1_ratio,
-            group_lasso=group_lasso,
-            bias_reduction=bias_reduction,
-            fit_intercept=fit_intercept,
-            formula=formula,
-            offset=offset,
-            exposure=exposure,
-            categorical=categorical,
-            unseen=unseen,
-            missing=missing,
-            standardize=standardize,
-            solver=solver,
-            max_iter=max_iter,
-            tol=tol,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            shuffle=shuffle,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            n_init=n_init,
-            n_estimators=n_estimators,
-            n_jobs=n_jobs,
-            polish_output=polish_output,
-            balance=balance,
-            warm_start=warm_start,
-            checkpoint=checkpoint,
-            checkpoint_every=checkpoint_every,
-            store_covariance=store_covariance,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.family = family
-
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
@@ -430,39 +341,6 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         self._fit(*self._entered(*told, partial=True), told=told, partial=True)
         return self
 
-    def _entered(
-        self,
-        X: ArrayLike,
-        y: ArrayLike | None,
-        sample_weight: ArrayLike | None,
-        offset: ArrayLike | None,
-        exposure: ArrayLike | None,
-        partial: bool = False,
-    ) -> tuple[Any, ...]:
-        reset = not (partial and hasattr(self, "family_"))
-        given = (X, y, sample_weight, offset, exposure)
-        X, y, offset, exposure = entered_columns(self, *given, reset=reset)
-        family = asked_law(self.family, self.link)
-        rows, target = self._entered_matrix(
-            X, y, sample_weight, reset, multi_output=True, y_numeric=True
-        )
-        target = np.asarray(target, dtype=float)
-        columns = target[:, None] if target.ndim == 1 else target
-        if family.event_ndim and columns.shape[1] < 2:
-            raise ValueError(
-                f"{type(family).__name__} needs y of shape (n, K), K >= 2, a row of probabilities "
-                f"each, but y has shape {target.shape}. For labels use DeepGLMClassifier."
-            )
-        if family.event_ndim:  # proportions in single precision sum to 1 to its digits
-            totals = columns.sum(axis=1, keepdims=True)
-            columns = columns / np.where(np.abs(totals - 1) <= 1e-6, totals, 1.0)
-        columns, trials = family.response(columns)
-        if reset:
-            self._y_ndim = target.ndim if trials is None else 1
-        offset = base_offset(self.base, X, family.initial, offset, columns.shape[1])
-        weight = with_trials(sample_weight, trials, rows)
-        return rows, columns, family, weight, offset, exposure, trials
-
     @lazily
     def linear_predictor(
         self, X: ArrayLike, offset: ArrayLike | None = None, exposure: ArrayLike | None = None
@@ -492,55 +370,20 @@ class DeepGLMRegressor(RegressorMixin, RegressionPredictions, BaseDeepGLM):
         blocks = blocks_of(X, y, sample_weight, offset, exposure)
         if blocks is not None:
             return self._score_blocks(blocks)
+        X, y, sample_weight, offset, exposure = present_data(X, y, sample_weight, offset, exposure)
         eta = self._linear_predictor(X, offset, exposure)
         y = given_response(self, X, y, sample_weight)
         X, offset, exposure = known_columns(self, X, offset, exposure)
         observed, trials = self._columns(y, len(eta))
-        weight = check_weight(with_trials(sample_weight, trials, eta), eta)
-        known = check_offset(offset, exposure, self.family_, *observed.shape)
-        present = weight > 0
-        rows = Rows(np.empty((len(eta), 0)), observed, weight, known).take(present)
-        self.family_.check_response(rows.y)
-        return explained_deviance(rows, eta[present], self.family_)
-
-    def _response(self, y: ArrayLike, X: Array, sample_weight: ArrayLike | None) -> Array:
-        return self._columns(y, len(X))[0]
-
-    def _trials(self, y: ArrayLike, X: Array) -> Array | None:
-        return self._columns(y, len(X))[1]
-
-    def _columns(self, y: ArrayLike, n_rows: int) -> tuple[Array, Array | None]:
-        """Return y as (n, n_outputs), if it has the shape of the fit, and its trials."""
-        observed: Array = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        columns = observed[:, None] if observed.ndim == 1 else observed
-        columns, trials = self.family_.response(columns)
-        if columns.shape != (n_rows, self.n_outputs_):
-            raise ValueError(
-                f"y must have {n_rows} rows, as X has, and {self.n_outputs_} columns, as in fit, "
-                f"but its shape is {observed.shape}. Give one y for each row of X."
-            )
-        return columns, trials
-
-    def _output_names(self) -> list[str]:
-        return [str(k) for k in range(self.n_outputs_)]
+        weight = with_trials(sample_weight, trials, eta)
+        rows = present_rows(eta, observed, self.family_, weight, offset, exposure, None)
+        return explained_deviance(rows, rows.X, self.family_)
 
     def _score_blocks(self, blocks: Any) -> float:
         """Return D^2 of the rows of all blocks together."""
         check_is_fitted(self)
         source = surveyed(known_rows(self, blocks), self.family_)
         return explained_deviance_of_blocks(source, self._predictor_of, self.family_)
-
-    def _row_shape(self, method: str) -> tuple[tuple[int, ...], Any]:
-        """Return the shape of a row of what a method of predictions returns, and its type."""
-        return () if self._y_ndim == 1 else (self.n_outputs_,), np.dtype(float)
-
-    def _by_row(self, eta: Array) -> Array:
-        """Return the means of each network, (k, n), or (k, n, n_outputs)."""
-        mu = self.family_.mean(eta)
-        return mu[..., 0] if self._y_ndim == 1 else mu
-
-    def _shaped(self, values: Array) -> Array:
-        return values[:, 0] if self._y_ndim == 1 else values
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -17,7 +17,12 @@ from glmnet_nn.estimators._base import BaseDeepGLM
 from glmnet_nn.estimators._columns import design_columns, on_design
 from glmnet_nn.estimators._ensemble import require_one_network
 from glmnet_nn.estimators._tables import known_inputs
-from glmnet_nn.estimators._validation import check_weight, require_array, row_labels
+from glmnet_nn.estimators._validation import (
+    check_weight,
+    named_output,
+    require_array,
+    row_labels,
+)
 from glmnet_nn.network import LocalNetwork, Network, input_slopes_tangent, tangent
 
 _BLOCK_NUMBERS = 2**20
@@ -90,12 +95,7 @@ class Explained:
 
     def output(self, output: Any) -> int:
         """Return the number of an output; of one output nothing need be said."""
-        if self.outputs is None and output is None:
-            return 0
-        known = self.outputs or []
-        if str(output) not in known:
-            raise ValueError(f"output must be one of {known or [None]}, but got {output!r}.")
-        return known.index(str(output))
+        return named_output(output, self.outputs) or 0
 
     @cached_property
     def frame(self) -> Any:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from glmnet_nn._plotting import figure_and_axes
+from glmnet_nn._plotting import Display
 from glmnet_nn.estimators._base import BaseDeepGLM
+from glmnet_nn.estimators._validation import named_output
 from glmnet_nn.explanation.importance import local_importance
 from glmnet_nn.explanation.interactions import (
     interaction_profile,
@@ -23,7 +24,7 @@ _MOST_POINTS = 5000
 _LABELS = {"local_coef": "local coefficient", "regression_attention": "regression attention"}
 
 
-class LocalImportanceDisplay:
+class LocalImportanceDisplay(Display):
     """Bars of :func:`local_importance`, one a column, and of the spread of beta over the rows.
 
     Parameters
@@ -58,34 +59,31 @@ class LocalImportanceDisplay:
             As in :func:`local_importance`.
         """
         table = local_importance(estimator, X, **options)
-        if table.index.nlevels > 1:
-            known = list(table.index.get_level_values("output").unique())
-            if str(output) not in known:
-                raise ValueError(f"output must be one of {known}, but got {output!r}.")
+        several = table.index.nlevels > 1
+        names = list(table.index.unique("output")) if several else None
+        if named_output(output, names) is not None:
             table = pd.DataFrame(table.xs(str(output), level="output"))
-        elif output is not None:
-            raise ValueError(f"output is for several outputs, but the model has one: {output!r}.")
         return cls(table).plot(ax=ax)
 
     def plot(self, ax: Any = None) -> LocalImportanceDisplay:
         """Draw the bars, largest above; a line is the standard deviation over the rows."""
-        self.figure_, self.ax_ = figure_and_axes(ax)
+        ax = self._axes(ax)
         table = self.table.iloc[::-1]
         at = np.arange(len(table))
         control = table.attrs.get("control")
         colours = ["0.6" if name == control else "C0" for name in table.index]
-        self.bars_ = self.ax_.barh(at, table["importance"], color=colours)
-        self.ax_.errorbar(
+        self.bars_ = ax.barh(at, table["importance"], color=colours)
+        ax.errorbar(
             table["importance"], at, xerr=table["std"], fmt="none", ecolor="0.25", capsize=2
         )
-        self.ax_.set_yticks(at, [str(name) for name in table.index])
-        self.ax_.set_xlim(left=0.0)
+        ax.set_yticks(at, [str(name) for name in table.index])
+        ax.set_xlim(left=0.0)
         what = _LABELS.get(table.attrs.get("of", ""), "coefficient")
-        self.ax_.set_xlabel(f"mean absolute {what}, and its deviation over the rows")
+        ax.set_xlabel(f"mean absolute {what}, and its deviation over the rows")
         return self
 
 
-class LocalInteractionsDisplay:
+class LocalInteractionsDisplay(Display):
     """A heat map of :func:`local_interactions`.
 
     Parameters
@@ -111,19 +109,19 @@ class LocalInteractionsDisplay:
 
     def plot(self, ax: Any = None) -> LocalInteractionsDisplay:
         """Draw rows (coefficients) against columns (what they vary with)."""
-        self.figure_, self.ax_ = figure_and_axes(ax)
+        ax = self._axes(ax)
         values, names = self.table.to_numpy(), [str(name) for name in self.table.columns]
-        self.image_ = self.ax_.imshow(values, cmap="Blues", vmin=0.0)
+        self.image_ = ax.imshow(values, cmap="Blues", vmin=0.0)
         at = range(len(names))
-        self.ax_.set_xticks(at, names, rotation=40, ha="right", rotation_mode="anchor")
-        self.ax_.set_yticks(at, names)
-        self.ax_.set(xlabel="varies with", ylabel="coefficient of")
+        ax.set_xticks(at, names, rotation=40, ha="right", rotation_mode="anchor")
+        ax.set_yticks(at, names)
+        ax.set(xlabel="varies with", ylabel="coefficient of")
         if len(names) <= _NUMBERED:
             largest = values.max(initial=0.0)
             digits = max(0, 1 - int(np.floor(np.log10(largest)))) if largest > 0 else 0
             for (row, column), value in np.ndenumerate(values):
                 colour = "white" if value > 0.6 * largest else "black"
-                self.ax_.text(
+                ax.text(
                     column,
                     row,
                     f"{value:.{digits}f}",
@@ -132,11 +130,11 @@ class LocalInteractionsDisplay:
                     color=colour,
                     size=8,
                 )
-        self.figure_.colorbar(self.image_, ax=self.ax_, label="mean absolute slope")
+        self.figure_.colorbar(self.image_, ax=ax, label="mean absolute slope")
         return self
 
 
-class InteractionProfileDisplay:
+class InteractionProfileDisplay(Display):
     """The curves of :func:`interaction_profile`.
 
     Parameters
@@ -163,16 +161,16 @@ class InteractionProfileDisplay:
 
     def plot(self, ax: Any = None) -> InteractionProfileDisplay:
         """Draw a curve for each column, the largest on average with a colour and a name."""
-        self.figure_, self.ax_ = figure_and_axes(ax)
+        ax = self._axes(ax)
         x, own = self.table.index.to_numpy(), self.table.index.name
         size = self.table.abs().mean().sort_values(ascending=False, kind="stable")
         self.lines_ = {}
-        self.ax_.axhline(0.0, color="0.3", lw=0.8)
+        ax.axhline(0.0, color="0.3", lw=0.8)
         for rank, name in enumerate(size.index):
             named = rank < _NAMED
             look = {"color": f"C{rank}", "lw": 1.8} if named else {"color": "0.75", "lw": 1.0}
             label = f"{name}{' (curvature)' if name == own else ''}" if named else None
-            (line,) = self.ax_.plot(
+            (line,) = ax.plot(
                 x,
                 self.table[name],
                 ls="--" if name == own else "-",
@@ -182,12 +180,12 @@ class InteractionProfileDisplay:
             )
             self.lines_[name] = line
         what = _LABELS.get(self.table.attrs.get("of", ""), "coefficient")
-        self.ax_.set(xlabel=str(own), ylabel=f"slope of the {what} of {own}")
-        self.ax_.legend(title="varying with", fontsize="small")
+        ax.set(xlabel=str(own), ylabel=f"slope of the {what} of {own}")
+        ax.legend(title="varying with", fontsize="small")
         return self
 
 
-class LocalCoefDisplay:
+class LocalCoefDisplay(Display):
     """A local coefficient against its column, coloured by another: :func:`local_profile`.
 
     Where the cloud is flat and thin the model is a GLM in this column; a bend is
@@ -224,24 +222,22 @@ class LocalCoefDisplay:
 
     def plot(self, ax: Any = None, span: float = 0.3) -> LocalCoefDisplay:
         """Draw the rows, the smooth mean of the coefficient, and its overall mean."""
-        self.figure_, self.ax_ = figure_and_axes(ax)
+        ax = self._axes(ax)
         table, names = self.table, self.table.attrs
         x, coef, weight = (table[name].to_numpy() for name in ("x", "coef", "weight"))
         shown = table.iloc[:: -(-len(table) // _MOST_POINTS)]
         low, high = np.quantile(shown["by"], (0.02, 0.98))  # outliers would take all colours
-        self.points_ = self.ax_.scatter(
+        self.points_ = ax.scatter(
             shown["x"], shown["coef"], c=shown["by"], s=8, alpha=0.6, cmap="viridis", lw=0,
             vmin=low, vmax=high,
         )  # fmt: skip
         at = quantiles(x, weight, 60)
         curve = local_lines(x, coef[:, None], weight, at, span)[:, 0]
-        (self.line_,) = self.ax_.plot(at, curve, color="C3", lw=2, label="local mean")
-        self.ax_.axhline(weight @ coef, color="0.3", ls="--", lw=1, label="mean")
-        bar = self.figure_.colorbar(
-            self.points_, ax=self.ax_, label=str(names["by"]), extend="both"
-        )
+        (self.line_,) = ax.plot(at, curve, color="C3", lw=2, label="local mean")
+        ax.axhline(weight @ coef, color="0.3", ls="--", lw=1, label="mean")
+        bar = self.figure_.colorbar(self.points_, ax=ax, label=str(names["by"]), extend="both")
         bar.solids.set_alpha(1.0)
         what = _LABELS.get(names.get("of", ""), "coefficient")
-        self.ax_.set(xlabel=str(names["x"]), ylabel=f"{what} of {names['x']}")
-        self.ax_.legend(fontsize="small")
+        ax.set(xlabel=str(names["x"]), ylabel=f"{what} of {names['x']}")
+        ax.legend(fontsize="small")
         return self

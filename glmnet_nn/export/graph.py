@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+TEXT = "ai.onnx.ml"  # where operators on text are
+
 
 def onnx() -> Any:
     """Return the package onnx.
@@ -42,10 +44,12 @@ class Graph:
     """
 
     OPSET = 17
+    TEXT_OPSET = 2  # of LabelEncoder, the one operator that looks text up
     IR_VERSION = 8  # that of this opset: older runtimes read it
 
     def __init__(self) -> None:
         self._onnx = onnx()
+        self._names: set[str] = set()
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
         self._inputs: list[Any] = []
@@ -53,25 +57,33 @@ class Graph:
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Add a node; return the name of its output."""
-        name = f"{operator.lower()}_{len(self._nodes)}"
+        name = self._new_name(operator.lower(), len(self._nodes))
         node = self._onnx.helper.make_node(operator, inputs, [name], name=name, **attributes)
         self._nodes.append(node)
         return name
 
+    def cast(self, source: str, dtype: Any = np.float64) -> str:
+        """Return values as another type."""
+        return self.add(
+            "Cast", source, to=self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        )
+
     def constant(self, values: ArrayLike, dtype: Any = np.float64) -> str:
         """Add a constant; return its name."""
-        name = f"constant_{len(self._constants)}"
+        name = self._new_name("constant", len(self._constants))
         values = np.asarray(values, dtype)
         self._constants.append(self._onnx.numpy_helper.from_array(values, name))
         return name
 
-    def input(self, name: str, shape: list[Any]) -> str:
-        """Add an input of double precision; a name in its shape is a free dimension."""
-        self._inputs.append(self._value(name, shape))
+    def input(self, name: str, shape: list[Any], text: bool = False) -> str:
+        """Add an input, of double precision or text; a name in its shape is a free dimension."""
+        self._take(name)
+        self._inputs.append(self._value(name, shape, text))
         return name
 
     def output(self, source: str, name: str, shape: list[Any]) -> None:
         """Name an output of the graph."""
+        self._take(name)
         self._nodes.append(self._onnx.helper.make_node("Identity", [source], [name], name=name))
         self._outputs.append(self._value(name, shape))
 
@@ -83,7 +95,10 @@ class Graph:
         )
         model = helper.make_model(
             graph,
-            opset_imports=[helper.make_opsetid("", self.OPSET)],
+            opset_imports=[
+                helper.make_opsetid("", self.OPSET),
+                helper.make_opsetid(TEXT, self.TEXT_OPSET),
+            ],
             ir_version=self.IR_VERSION,
             producer_name="glmnet_nn",
         )
@@ -105,6 +120,10 @@ class Graph:
         condition = self.add("Less", tested, self.constant(0.0))
         return self.add("Where", condition, self.constant(value), other)
 
+    def if_finite(self, x: str) -> str:
+        """Return x, or NaN where it is infinite."""
+        return self.add("Add", x, self.add("Sub", x, x))
+
     def total(self, terms: list[str]) -> str:
         """Return the sum of the terms."""
         found = terms[0]
@@ -112,6 +131,30 @@ class Graph:
             found = self.add("Add", found, term)
         return found
 
-    def _value(self, name: str, shape: list[Any]) -> Any:
-        kind = self._onnx.TensorProto.DOUBLE
+    def _value(self, name: str, shape: list[Any], text: bool = False) -> Any:
+        kinds = self._onnx.TensorProto
+        kind = kinds.STRING if text else kinds.DOUBLE
         return self._onnx.helper.make_tensor_value_info(name, kind, shape)
+
+    def _take(self, name: str) -> None:
+        """Keep a name that is given from outside.
+
+        Raises
+        ------
+        ValueError
+            It is taken.
+        """
+        if name in self._names:
+            raise ValueError(
+                f"inputs and outputs of a graph need names of their own, but {name!r} would be "
+                "two of them. Rename that column of X before fit."
+            )
+        self._names.add(name)
+
+    def _new_name(self, kind: str, number: int) -> str:
+        """Return a name that is not taken."""
+        name = f"{kind}_{number}"
+        while name in self._names:
+            name += "_"
+        self._names.add(name)
+        return name

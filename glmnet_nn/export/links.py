@@ -1,7 +1,8 @@
 """How a mean is made of a linear predictor by operators of ONNX: one function for each link.
 
 :func:`mean` looks the link up by its class. A link that is not here is refused, and can be
-used everywhere else; the tests ask every known link for the same numbers as ``inverse``.
+used everywhere else; the tests ask every known link for the same numbers as ``inverse``, and
+:func:`complement` for those of ``complement``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from functools import singledispatch
 import numpy as np
 
 from families import (
+    Cauchit,
     CLogLog,
     Identity,
     Link,
@@ -19,9 +21,11 @@ from families import (
     LogLog,
     NegativeBinomialLink,
     Power,
+    Probit,
     Softmax,
 )
 from glmnet_nn.export.graph import Graph
+from glmnet_nn.export.special import cauchy_probability, normal_probability
 
 
 @singledispatch
@@ -31,14 +35,11 @@ def mean(link: Link, graph: Graph, eta: str) -> str:
     Raises
     ------
     ValueError
-        The link has no operator in double precision: probit needs the normal distribution
-        function and cauchit the inverse tangent, which runtimes have in single precision.
+        It is a link of another file, of which nothing is known here.
     """
     raise ValueError(
-        f"link {link.name!r} cannot be written as ONNX: its inverse needs a function that ONNX "
-        "has not, or that runtimes have in single precision alone. Links that can be written are "
-        "identity, log, the powers, nbinom, logit, cloglog, loglog and softmax; or export with "
-        "save_model()."
+        f"link {link.name!r} cannot be written as ONNX: nobody has said by which operators. Use "
+        "a link of this package, or keep the model by pickle."
     )
 
 
@@ -78,6 +79,16 @@ def _(link: Logit, graph: Graph, eta: str) -> str:
 
 
 @mean.register
+def _(link: Probit, graph: Graph, eta: str) -> str:
+    return normal_probability(graph, eta)
+
+
+@mean.register
+def _(link: Cauchit, graph: Graph, eta: str) -> str:
+    return cauchy_probability(graph, eta)
+
+
+@mean.register
 def _(link: CLogLog, graph: Graph, eta: str) -> str:
     """1 - e^-h, h = e^eta."""
     return graph.one_minus_exp_minus(graph.add("Exp", eta))
@@ -85,11 +96,36 @@ def _(link: CLogLog, graph: Graph, eta: str) -> str:
 
 @mean.register
 def _(link: LogLog, graph: Graph, eta: str) -> str:
-    """e^-h, h = e^-eta."""
-    hazard = graph.add("Exp", graph.add("Neg", eta))
-    return graph.add("Exp", graph.add("Neg", hazard))
+    """1 - mu of cloglog at -eta."""
+    return complement(CLogLog(), graph, graph.add("Neg", eta))
 
 
 @mean.register
 def _(link: Softmax, graph: Graph, eta: str) -> str:
     return graph.add("Softmax", eta, axis=-1)
+
+
+@singledispatch
+def complement(link: Link, graph: Graph, eta: str) -> str:
+    """Return 1 - mu, where the link can with the digits of a mu near 1."""
+    return graph.add("Sub", graph.constant(1.0), mean(link, graph, eta))
+
+
+@complement.register(Logit)
+@complement.register(Probit)
+@complement.register(Cauchit)
+def _(link: Link, graph: Graph, eta: str) -> str:
+    """mu at -eta: these links are symmetric."""
+    return mean(link, graph, graph.add("Neg", eta))
+
+
+@complement.register
+def _(link: CLogLog, graph: Graph, eta: str) -> str:
+    """e^-h, h = e^eta."""
+    return graph.add("Exp", graph.add("Neg", graph.add("Exp", eta)))
+
+
+@complement.register
+def _(link: LogLog, graph: Graph, eta: str) -> str:
+    """mu of cloglog at -eta."""
+    return mean(CLogLog(), graph, graph.add("Neg", eta))

@@ -61,7 +61,7 @@ def _(network: LocalNetwork, w: Array, graph: Graph, X: str) -> str:
     """eta_k = b_k + sum_j beta_kj(x) (x_j - c_j)."""
     (p, *_, K), b = network.layout.sizes, network.layout.intercept(w)
     beta = linear_predictor(network.coefficients, w, graph, X)
-    beta = graph.add("Reshape", beta, graph.constant([-1, K, p], np.int64))
+    beta = graph.add("Reshape", beta, graph.constant([0, K, p], np.int64))
     if network.center is not None:
         X = graph.add("Sub", X, graph.constant(network.center))
     deviations = graph.add("Unsqueeze", X, graph.constant([1], np.int64))

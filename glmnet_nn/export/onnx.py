@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from glmnet_nn.estimators._base import BaseDeepGLM
+from glmnet_nn.estimators._double_predictions import chosen
 from glmnet_nn.estimators._elastic_net import BaseElasticNetCV
+from glmnet_nn.estimators.double_glm import DoubleGLMRegressor
+from glmnet_nn.export.columns import Columns
 from glmnet_nn.export.graph import Graph
-from glmnet_nn.export.links import mean
-from glmnet_nn.export.networks import layer_sums, linear_predictor
-from glmnet_nn.network import Layer
+from glmnet_nn.export.links import complement, mean
+from glmnet_nn.export.models import OURS, Model
 
 
 def to_onnx(
@@ -28,26 +30,39 @@ def to_onnx(
 ) -> Any:
     """Return the predict path of a fitted model as a graph of ONNX, and write it.
 
-    All in double precision, opset 17. Clipped and standardised inputs, skip connections,
-    local networks, ensembles (averaged on the mean), the balance shift and a ``base`` of this
-    package with the same link are part of the graph.
+    All in double precision, opset 17, any number of rows: what onnxruntime computes is what
+    ``predict`` does to 1e-12, relatively, in the tails of every link too. Coded columns, clipped
+    and standardised inputs, skip connections, local networks, ensembles (averaged on the mean),
+    the balance shift and a ``base`` of this package with the same link are part of the graph.
 
-    ===============  ====================  =============================================
-    input ``X``      (n, n_features_in_)   the columns as in ``predict``, without named ones
-    ``offset``       (n or 1, K or 1)      added to eta
-    ``exposure``     (n or 1, 1)           multiplies the mean
-    output ``mean``  (n,) or (n, K)        as ``predict``; of a classifier it is
-                                           ``probabilities``, as ``predict_proba``
-    ===============  ====================  =============================================
+    ===================  ====================  ===========================================
+    input ``X``          (n, n_features_in_)   the columns as in ``predict``, without named
+                                               ones; or, if fit has coded some,
+    the column's name    (n, 1)                for each column (x0, x1, ... without names):
+                                               text of a factor with levels of text, ""
+                                               where it is missing; else double, NaN where
+                                               it is missing, truth values 0 and 1
+    ``offset``           (n or 1, K or 1)      added to eta
+    ``exposure``         (n or 1, 1)           multiplies the mean
+    output ``mean``      (n,) or (n, K)        as ``predict``; of a classifier it is
+                                               ``probabilities``, as ``predict_proba``
+    ``dispersion``       (n,)                  of a double GLM, as ``predict_dispersion``
+    ===================  ====================  ===========================================
+
+    Rows that ``predict`` refuses, of missing or infinite values, levels that are not known
+    (unless ``unseen="average"``), exposures that are not positive, are NaN.
 
     Parameters
     ----------
-    estimator : DeepGLMRegressor, DeepGLMClassifier, ElasticNetGLMCV, ElasticNetGLMClassifierCV
-        Fitted.
+    estimator : estimator
+        A fitted DeepGLMRegressor, DeepGLMClassifier, DoubleGLMRegressor, ElasticNetGLMCV or
+        ElasticNetGLMClassifierCV.
     path : str or path, optional
         Where to write it.
     offset, exposure : bool, default=False
-        Whether the graph has that input. It always has, where the constructor names a column.
+        Whether the graph has that input. It always has, where the constructor names a column;
+        what the dispersion of a double GLM names is ``dispersion_offset`` and
+        ``dispersion_exposure``.
 
     Returns
     -------
@@ -61,8 +76,9 @@ def to_onnx(
     TypeError
         The model is none of these.
     ValueError
-        It has no graph in double precision: link probit or cauchit, a ``base`` of another
-        package, a formula, columns that are coded. Or exposure is asked for without the log link.
+        It has no graph: a formula, a ``base`` of another package, with another link, or that is
+        an ensemble, a link or an activation of another package, levels that are partly text, a
+        column called as another input or output. Or exposure is asked for without the log link.
 
     Examples
     --------
@@ -73,108 +89,112 @@ def to_onnx(
     ['X', 'exposure']
     """
     check_is_fitted(estimator)
+    names = _names(estimator)
+    parts = _parts(estimator, names)
     graph = Graph()
-    X = graph.input("X", ["rows", _n_features(estimator)])
-    etas = _linear_predictors(estimator, graph, X)
-    known = _known(estimator, graph, offset, exposure)
-    if known is not None:
-        etas = [graph.add("Add", eta, known) for eta in etas]
-    means = [mean(estimator.family_.link, graph, eta) for eta in etas]
-    mu = graph.total(means)
-    if len(means) > 1:
-        mu = graph.add("Div", mu, graph.constant(len(means)))
-    _name_output(estimator, graph, mu)
+    columns = Columns(graph, names, [seen for part in parts for seen in part.model.codings])
+    asked = {"offset": offset, "exposure": exposure}
+    for part in parts:
+        etas = part.model.linear_predictors(graph, columns)
+        known = part.known(graph, asked)
+        if known is not None:
+            etas = [graph.add("Add", eta, known) for eta in etas]
+        part.write(graph, etas)
+        asked = {}
     model = graph.model(_metadata(estimator))
     if path is not None:
         Path(path).write_bytes(model.SerializeToString())
     return model
 
 
-def _n_features(estimator: BaseEstimator) -> int:
-    """Return the number of columns of X, if it is an estimator that has a graph of them."""
-    if not isinstance(estimator, BaseDeepGLM | BaseElasticNetCV):
-        raise TypeError(
-            "to_onnx() takes a DeepGLMRegressor, DeepGLMClassifier, ElasticNetGLMCV or "
-            f"ElasticNetGLMClassifierCV, but got a {type(estimator).__name__}. Of a double GLM "
-            "export mean_ and dispersion_model_; of a pipeline its last step."
-        )
-    if getattr(estimator, "formula", None) is not None:
-        raise ValueError(
-            f"the columns that formula={estimator.formula!r} makes have no operators in ONNX. Make "
-            "them by formulaic.model_matrix, fit to these, and export that model."
-        )
-    if estimator._coding is not None:
-        raise ValueError(
-            "the columns that factors and missing values become have no operators in ONNX. Encode "
-            "X before fit (sklearn.preprocessing.OneHotEncoder, sklearn.impute.SimpleImputer), and "
-            "export the model of what comes out."
-        )
-    return int(estimator.n_features_in_)
+@dataclass(frozen=True)
+class Part:
+    """An output of the graph: the mean of a model, its probabilities, or a dispersion.
+
+    ``named`` is the estimator whose ``offset`` and ``exposure`` may name columns of X.
+    """
+
+    output: str
+    model: Model
+    named: BaseEstimator
+
+    def known(self, graph: Graph, asked: dict[str, bool]) -> str | None:
+        """Return offset + log(exposure) of inputs that are asked for, or named; None of none."""
+        before = "dispersion_" if self.output == "dispersion" else ""
+        terms = []
+        if asked.get("offset") or self.named.offset is not None:
+            terms.append(graph.input(f"{before}offset", ["n_offset", "k_offset"]))
+        if asked.get("exposure") or self.named.exposure is not None:
+            link = self.model.estimator.family_.link_name
+            if link != "log":
+                raise ValueError(
+                    "exposure multiplies the mean, so it needs the log link, but the link is "
+                    f"{link!r}. Set exposure=False, or offset=True."
+                )
+            exposure = graph.input(f"{before}exposure", ["n_exposure", 1])
+            terms.append(graph.add("Log", exposure))
+        return graph.if_finite(graph.total(terms)) if terms else None
+
+    def write(self, graph: Graph, etas: list[str]) -> None:
+        """Write the mean over the networks, shaped as ``predict`` or ``predict_proba`` does."""
+        estimator = self.model.estimator
+        link, K = estimator.family_.link, _n_outputs(estimator)
+        mu = _average(graph, [mean(link, graph, eta) for eta in etas])
+        if is_classifier(estimator):
+            if K == 1:
+                rest = _average(graph, [complement(link, graph, eta) for eta in etas])
+                mu, K = graph.add("Concat", rest, mu, axis=1), 2
+            graph.output(mu, self.output, ["rows", K])
+        elif K == 1 and getattr(estimator, "_y_ndim", 1) == 1:
+            flat = graph.add("Squeeze", mu, graph.constant([1], np.int64))
+            graph.output(flat, self.output, ["rows"])
+        else:
+            graph.output(mu, self.output, ["rows", K])
 
 
-def _known(estimator: BaseEstimator, graph: Graph, offset: bool, exposure: bool) -> str | None:
-    """Return offset + log(exposure) of the inputs that are asked for, or named; None of none."""
-    terms = []
-    if offset or estimator.offset is not None:
-        terms.append(graph.input("offset", ["n_offset", "k_offset"]))
-    if exposure or estimator.exposure is not None:
-        if estimator.family_.link_name != "log":
-            raise ValueError(
-                "exposure multiplies the mean, so it needs the log link, but the link is "
-                f"{estimator.family_.link_name!r}. Set exposure=False, or offset=True."
-            )
-        terms.append(graph.add("Log", graph.input("exposure", ["n_exposure", 1])))
-    return graph.total(terms) if terms else None
+def _parts(estimator: BaseEstimator, names: list[str]) -> list[Part]:
+    """Return what the graph of an estimator gives."""
+    if isinstance(estimator, DoubleGLMRegressor):
+        of_mean, of_dispersion = estimator._named
+        mu = _of_columns(estimator.mean_, estimator.mean_features, names)
+        phi = _of_columns(estimator.dispersion_model_, estimator.dispersion_features, names)
+        return [Part("mean", mu, of_mean), Part("dispersion", phi, of_dispersion)]
+    output = "probabilities" if is_classifier(estimator) else "mean"
+    return [Part(output, Model.of(estimator, np.arange(len(names)), names), estimator)]
 
 
-def _linear_predictors(estimator: BaseEstimator, graph: Graph, X: str) -> list[str]:
-    """Return eta of each network, without offset; the linear predictor of a base is in each."""
-    if isinstance(estimator, BaseElasticNetCV):
-        glm = Layer(np.atleast_2d(estimator.coef_), np.atleast_1d(estimator.intercept_))
-        return [layer_sums(glm, graph, X)]
-    members = estimator.estimators_ if estimator._is_ensemble else [estimator]
-    etas = [linear_predictor(m._network, m._weights, graph, X) for m in members]
-    if estimator.base is None:
-        return etas
-    base = _own_base(estimator)
-    (known,) = _linear_predictors(base, graph, X)
-    return [graph.add("Add", eta, known) for eta in etas]
-
-
-def _own_base(estimator: BaseEstimator) -> BaseEstimator:
-    """Return the base of a model, if it has a graph."""
-    base = getattr(estimator.base, "estimator", estimator.base)  # of a FrozenEstimator
-    ours = isinstance(base, BaseDeepGLM | BaseElasticNetCV)
-    if not ours or base.link_ != estimator.link_ or len(getattr(base, "estimators_", [0])) > 1:
-        raise ValueError(
-            f"base={estimator.base!r} has no graph: it must be one network or GLM of this package, "
-            f"with link {estimator.link_.name!r}. Give its linear predictor as offset."
-        )
-    own = ("offset", "exposure", "formula", "_coding")
-    if any(getattr(base, name, None) is not None for name in own):
-        raise ValueError(
-            f"base={estimator.base!r} names or codes columns of X, which the graph of this model "
-            "has not. Give its linear predictor as offset."
-        )
-    return base
-
-
-def _name_output(estimator: BaseEstimator, graph: Graph, mu: str) -> None:
-    """Name the output: shaped as that of ``predict`` or ``predict_proba``."""
-    K = len(np.atleast_2d(estimator.coef_)) if _is_linear(estimator) else estimator.n_outputs_
-    if is_classifier(estimator):
-        if K == 1:
-            rest = graph.add("Sub", graph.constant(1.0), mu)
-            mu, K = graph.add("Concat", rest, mu, axis=1), 2
-        graph.output(mu, "probabilities", ["rows", K])
-    elif K == 1 and getattr(estimator, "_y_ndim", 1) == 1:
-        graph.output(graph.add("Squeeze", mu, graph.constant([1], np.int64)), "mean", ["rows"])
+def _of_columns(estimator: BaseEstimator, features: Any, names: list[str]) -> Model:
+    """Return the model of columns that are chosen by name or by number."""
+    known = getattr(estimator, "feature_names_in_", None)
+    if known is None:
+        places = chosen(np.arange(len(names))[None], features)[0]
     else:
-        graph.output(mu, "mean", ["rows", K])
+        places = np.array([names.index(name) for name in known])
+    return Model.of(estimator, places, names)
 
 
-def _is_linear(estimator: BaseEstimator) -> bool:
-    return isinstance(estimator, BaseElasticNetCV)
+def _names(estimator: BaseEstimator) -> list[str]:
+    """Return the names of the columns of X, if it is an estimator that has a graph of them."""
+    if not isinstance(estimator, (*OURS, DoubleGLMRegressor)):
+        raise TypeError(
+            "to_onnx() takes a DeepGLMRegressor, DeepGLMClassifier, DoubleGLMRegressor, "
+            f"ElasticNetGLMCV or ElasticNetGLMClassifierCV, but got a {type(estimator).__name__}. "
+            "Of a search export best_estimator_, of a pipeline its last step."
+        )
+    numbered = [f"x{j}" for j in range(estimator.n_features_in_)]
+    return [str(name) for name in getattr(estimator, "feature_names_in_", numbered)]
+
+
+def _n_outputs(estimator: BaseEstimator) -> int:
+    """Return K, the number of columns of eta."""
+    linear = isinstance(estimator, BaseElasticNetCV)
+    return len(np.atleast_2d(estimator.coef_)) if linear else int(estimator.n_outputs_)
+
+
+def _average(graph: Graph, values: list[str]) -> str:
+    """Return the mean over the networks."""
+    total = graph.total(values)
+    return total if len(values) == 1 else graph.add("Div", total, graph.constant(len(values)))
 
 
 def _metadata(estimator: BaseEstimator) -> dict[str, str]:
@@ -186,4 +206,4 @@ def _metadata(estimator: BaseEstimator) -> dict[str, str]:
     }
     if is_classifier(estimator):
         facts["classes"] = estimator.classes_.tolist()
-    return {name: json.dumps(fact) for name, fact in facts.items()}
+    return {name: json.dumps(fact, default=str) for name, fact in facts.items()}

@@ -13,6 +13,7 @@ from glmnet_nn.inference.network_results import NetworkResults
 from glmnet_nn.inference.observed import RIDGE, ObservedInformation, recommended_starts
 from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.partial_effects import PartialEffect
+from glmnet_nn.inference.predictions import Differences, Prediction
 from glmnet_nn.inference.predictive import PredictiveDistribution
 from glmnet_nn.inference.results import GLMResults
 
@@ -21,6 +22,7 @@ __all__ = [
     "RIDGE",
     "ClassForecast",
     "Coefficients",
+    "Differences",
     "Door",
     "DoubleGLMResults",
     "Estimate",
@@ -33,6 +35,7 @@ __all__ = [
     "ObservedInformation",
     "PartResults",
     "PartialEffect",
+    "Prediction",
     "PredictiveDistribution",
     "Search",
     "generator",

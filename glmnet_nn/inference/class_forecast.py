@@ -12,7 +12,8 @@ from scipy.stats import qmc
 
 from families import Array
 from glmnet_nn.inference.estimate import Estimate
-from glmnet_nn.inference.hypotheses import critical_value
+from glmnet_nn.inference.functionals import odds_of_classes
+from glmnet_nn.inference.reference import critical_value
 
 _POINTS = 2**10
 
@@ -61,10 +62,7 @@ class ClassForecast:
         They are those of log(mu_k / (1 - mu_k)), by the delta method, taken back: they
         lie in [0, 1], and of two classes they are those of logistic regression.
         """
-        K = self.eta.shape[1]
-        others = np.where(np.eye(K, dtype=bool), -np.inf, self.eta[:, None, :])
-        logit = self.eta - special.logsumexp(others, axis=2)
-        slope = np.eye(K) - special.softmax(others, axis=2)  # (n, k, l) d logit_k / d eta_l
+        logit, slope = odds_of_classes(self.eta)
         se = np.sqrt(np.einsum("nkl,nlm,nkm->nk", slope, self.covariance, slope))
         half = critical_value(self.estimate.df, 1.0 - coverage) * se
         return np.asarray(special.expit(np.stack([logit - half, logit + half], axis=-1)))

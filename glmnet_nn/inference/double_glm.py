@@ -11,7 +11,7 @@ from scipy import linalg
 
 from families import Array
 from glmnet_nn.inference.covariance import Fitted
-from glmnet_nn.inference.hypotheses import JointTest
+from glmnet_nn.inference.reference import JointTest
 from glmnet_nn.inference.results import GLMResults
 from glmnet_nn.inference.summary import Summary
 
@@ -22,6 +22,7 @@ class PartResults(GLMResults):
     """One of the two models: coefficients, their uncertainty and tests, as of a GLM.
 
     Its deviance is that of the working response with the weights of the last round.
+    New rows, as of ``get_prediction``, have the columns of this model alone.
     """
 
     @property

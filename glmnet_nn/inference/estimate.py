@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from families import Array, ExponentialFamily
-from glmnet_nn.network import Network, ShiftedSparse, laid_out
+from glmnet_nn.network import Network, laid_out
 from glmnet_nn.training.inputs import Inputs
 
 _BLOCK_BYTES = 2**25
@@ -86,20 +86,34 @@ class Estimate:
             )
         return self.scale
 
+    def seen(self, X: Array) -> tuple[Array, NDArray[np.bool_]]:
+        """Return Z of any rows, (n, r), and which are no combination of those of the fit, (n,).
+
+        Where columns are dependent the data say nothing of such a row: Z is what makes eta
+        that of the coefficients of minimum norm, ``predict``'s, which is not determined.
+        """
+        Z = self.inputs.transform(X)
+        outside = self._is_outside(X, Z)
+        if outside.any():
+            rest = laid_out(X[outside] - self.inputs.center)
+            Z[outside] = rest @ self.inputs.directions()
+        return Z, outside
+
     def linear_predictor(self, X: Array) -> Array:
         """Return eta without offset, (n, K)."""
-        if isinstance(X, ShiftedSparse) and self.inputs.basis is not None:
-            blocks = (self.inputs.transform(X[rows]) for rows in self._blocks(X))
-            return np.concatenate([self.network.linear_predictor(self.w, Z) for Z in blocks])
-        return self.network.linear_predictor(self.w, self.inputs.transform(X))
+        if self.inputs.basis is None:
+            return self.network.linear_predictor(self.w, self.inputs.transform(X))
+        blocks = (self.seen(X[rows])[0] for rows in self._blocks(X))
+        return np.concatenate([self.network.linear_predictor(self.w, Z) for Z in blocks])
 
     def predictor_covariance(self, X: Array) -> Array:
         """Return J C J' row by row, (n, K, K); NaN where a row is not determined."""
         K = self.network.layout.sizes[-1]
         cov = np.empty((len(X), K, K))
-        for rows, J in self._jacobians(X):
+        for rows, J, is_open in self._jacobians(X):
             JR = J @ self.root
             cov[rows] = JR @ JR.transpose(0, 2, 1)
+            cov[rows][is_open] = np.nan
         return cov
 
     def deviations(self, X: Array, draws: Array) -> Array:
@@ -110,20 +124,20 @@ class Estimate:
         """
         K = self.network.layout.sizes[-1]
         moved = np.empty((len(X), K, draws.shape[1]))
-        for rows, J in self._jacobians(X):
+        for rows, J, is_open in self._jacobians(X):
             moved[rows] = J @ (self.root @ draws)
+            moved[rows][is_open] = np.nan
         return moved
 
-    def _jacobians(self, X: Array) -> Iterator[tuple[slice, Array]]:
-        """Yield rows with their J, (m, K, q), NaN where the data do not determine the row."""
+    def _jacobians(self, X: Array) -> Iterator[tuple[slice, Array, NDArray[np.bool_]]]:
+        """Yield rows with their J, (m, K, q), and which the data do not determine, (m,)."""
         for rows in self._blocks(X):
-            Z = self.inputs.transform(X[rows])
+            Z, outside = self.seen(X[rows])
             J = self.network.jacobian(self.w, self.network.forward(self.w, Z)[0])
-            J[self._is_open(J) | self._is_outside(X[rows], Z)] = np.nan
-            yield rows, J
+            yield rows, J, self._is_open(J) | outside
 
     def _blocks(self, X: Array) -> Iterator[slice]:
-        width = self.w.size * self.network.layout.sizes[-1]
+        width = max(self.w.size, len(self.inputs.center)) * self.network.layout.sizes[-1]
         size = max(1, _BLOCK_BYTES // (8 * width))
         return (slice(at, at + size) for at in range(0, len(X), size))
 

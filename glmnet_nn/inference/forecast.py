@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike
 
 from families import Array
 from glmnet_nn.inference.estimate import Estimate
-from glmnet_nn.inference.hypotheses import critical_value
+from glmnet_nn.inference.predictions import around, mean_limits
 from glmnet_nn.inference.predictive import (
     PredictiveDistribution,
     predictor_range,
     truncated_normal,
 )
+from glmnet_nn.inference.reference import critical_value
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,7 @@ class Forecast:
         if kind == "observation":
             return np.stack(self.distribution().interval(coverage), axis=-1)
         half = critical_value(self.estimate.df, 1.0 - coverage) * self.se_eta
-        low, high = predictor_range(self.estimate.family)
-        ends = np.stack([self.eta - half, self.eta + half], axis=-1)
-        return np.sort(self.estimate.family.mean(np.clip(ends, low, high)), axis=-1)
+        return mean_limits(self.estimate.family, around(self.eta, half))
 
     def distribution(self) -> PredictiveDistribution:
         """Return the predictive law of each row, (n, K)."""

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import special
 
 from families import Array, ExponentialFamily
 from glmnet_nn.network import Network, gradient_tangent, tangent
@@ -40,7 +42,7 @@ class WithError(NamedTuple):
 def delta_method(
     function: Callable[[Rows], Functional],
     root: Array,
-    is_estimable: Callable[[Array], Array],
+    is_estimable: Callable[[Array], NDArray[np.bool_]],
     rows: Sequence[Iterable[Rows]],
 ) -> WithError:
     """Return f, or f(first) - f(second), with sqrt(g' C g), C = ``root`` ``root``'.
@@ -82,6 +84,30 @@ def means(network: Network, family: ExponentialFamily, w: Array, rows: Rows) -> 
     return Functional(
         family.mean(eta).ravel(), np.einsum("nkl,nlq->nkq", slopes, J).reshape(eta.size, -1)
     )
+
+
+def log_odds(network: Network, family: ExponentialFamily, w: Array, rows: Rows) -> Functional:
+    """Return log(mu_k / (1 - mu_k)) of the classes k of a law of K of them, row by row."""
+    inputs, eta = network.forward(w, rows.X)
+    eta = eta if rows.offset is None else eta + rows.offset
+    values, slopes = odds_of_classes(eta)
+    gradients = slopes @ network.jacobian(w, inputs)
+    return Functional(values.ravel(), gradients.reshape(eta.size, -1))
+
+
+def odds_of_classes(eta: Array) -> tuple[Array, Array]:
+    """Return log(mu_k / (1 - mu_k)), mu = softmax(eta), (n, K), and d / d eta_l of it, (n, K, K).
+
+    It is eta_k - log sum_(l != k) exp(eta_l): no probability that rounds to 0 or 1 is in it.
+
+    Examples
+    --------
+    >>> print(odds_of_classes(np.array([[800.0, 0.0]]))[0])
+    [[ 800. -800.]]
+    """
+    same = np.eye(eta.shape[1], dtype=bool)
+    others = np.where(same, -np.inf, eta[:, None, :])
+    return eta - special.logsumexp(others, axis=2), same - special.softmax(others, axis=2)
 
 
 def partial_effects(

@@ -1,15 +1,11 @@
-"""Tests of linear hypotheses, of added columns, and of one model within another."""
+"""Tests of linear hypotheses, and of added columns."""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from scipy import linalg, stats
+from scipy import linalg
 
 from families import Array
 from glmnet_nn.exceptions import InferenceWarning
@@ -17,134 +13,11 @@ from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.contrasts import Contrasts
 from glmnet_nn.inference.covariance import Fitted
 from glmnet_nn.inference.options import InferenceOptions
+from glmnet_nn.inference.reference import ContrastTest, JointTest
 from glmnet_nn.inference.sandwich import meat
-from glmnet_nn.training.solvers import stacked_qr
-
-if TYPE_CHECKING:
-    from glmnet_nn.inference.results import GLMResults
 
 _ROUNDING = 1e-10
-_NESTED = 1e-7  # of the length of a column: less of it outside the other columns is rounding
 _RANK_RCOND = 1e-13  # eigenvalues of a correlation matrix below, of the largest, count as 0
-
-
-@dataclass(frozen=True)
-class JointTest:
-    """A statistic with its reference law: chi-square, or F if ``df_denom`` is a number.
-
-    Attributes
-    ----------
-    statistic : float
-        An F statistic is the chi-square one over ``df_num``.
-    df_num : int
-    df_denom : float or None
-    """
-
-    statistic: float
-    df_num: int
-    df_denom: float | None = None
-
-    @property
-    def pvalue(self) -> float:
-        """P(a larger statistic) under the hypothesis."""
-        if self.df_denom is None:
-            return float(stats.chi2.sf(self.statistic, self.df_num))
-        return float(stats.f.sf(self.statistic, self.df_num, self.df_denom))
-
-    @property
-    def distribution(self) -> str:
-        """ "chi2" or "F"."""
-        return "chi2" if self.df_denom is None else "F"
-
-    def __str__(self) -> str:
-        df = f"{self.df_num}" if self.df_denom is None else f"{self.df_num}, {self.df_denom:g}"
-        return f"{self.distribution}({df}) = {self.statistic:.6g}, p = {self.pvalue:.4g}"
-
-
-@dataclass(frozen=True)
-class ContrastTest:
-    """Tests of R b = q row by row.
-
-    Attributes
-    ----------
-    effect, sd : array of shape (m,)
-        R b and its standard error.
-    value : array of shape (m,)
-        q.
-    df : float or None
-        Degrees of freedom of the t law; None is the normal law.
-    """
-
-    effect: Array
-    sd: Array
-    value: Array
-    df: float | None
-    labels: list[str]
-
-    @cached_property
-    def tvalue(self) -> Array:
-        """(effect - value) / sd; NaN for a row that is compared with itself."""
-        return ratio(self.effect - self.value, self.sd)
-
-    @property
-    def pvalue(self) -> Array:
-        """Two-sided."""
-        return np.asarray(2.0 * reference(self.df).sf(np.abs(self.tvalue)))
-
-    def conf_int(self, alpha: float = 0.05) -> Array:
-        """Return effect -+ t sd, (m, 2)."""
-        half = critical_value(self.df, alpha) * self.sd
-        return np.column_stack([self.effect - half, self.effect + half])
-
-    def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Return the tests as a table."""
-        return coefficient_table(self.effect, self.sd, self.df, alpha, self.labels, self.value)
-
-    def __str__(self) -> str:
-        return self.summary_frame().to_string(float_format=lambda value: f"{value:.4f}")
-
-
-def reference(df: float | None) -> stats.rv_frozen:
-    """Return the law that a statistic is referred to: normal, or t with df degrees."""
-    return stats.norm() if df is None else stats.t(df)
-
-
-def critical_value(df: float | None, alpha: float) -> float:
-    """Return the 1 - alpha / 2 quantile of that law."""
-    if not 0 < alpha < 1:
-        raise ValueError(
-            f"alpha must lie between 0 and 1, but got {alpha!r}. Use 0.05 for 95 % intervals."
-        )
-    return float(reference(df).ppf(1.0 - alpha / 2))
-
-
-def ratio(estimate: Array, se: Array | float) -> Array:
-    """Return estimate / se, infinite or NaN where se is 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(estimate / np.asarray(se))
-
-
-def coefficient_table(
-    estimate: Array,
-    se: Array,
-    df: float | None,
-    alpha: float,
-    index: pd.Index | list[str],
-    value: Array | float = 0.0,
-) -> pd.DataFrame:
-    """Return estimates, standard errors, tests of ``value`` and intervals, one row each."""
-    law, letter = reference(df), "z" if df is None else "t"
-    z = ratio(estimate - value, se)
-    half = critical_value(df, alpha) * se
-    columns = {
-        "coef": estimate,
-        "std err": se,
-        letter: z,
-        f"P>|{letter}|": 2.0 * law.sf(np.abs(z)),
-        f"[{alpha / 2:g}": estimate - half,
-        f"{1 - alpha / 2:g}]": estimate + half,
-    }
-    return pd.DataFrame(columns, index=index)
 
 
 def wald(
@@ -283,95 +156,6 @@ def added_columns(
     else:
         M = phi * (kept.T @ information[r:, r:] @ kept - (kept.T @ information[r:, :r]) @ B)
     return _chi2(s, M)
-
-
-def likelihood_ratio(full: GLMResults, restricted: GLMResults) -> JointTest:
-    """Return (D_0 - D_1) / phi_1, D_0 the deviance of the restricted model.
-
-    Source: McCullagh and Nelder (1989), section 2.3; F as in Venables and Ripley (2002), 7.5.
-
-    Raises
-    ------
-    ValueError
-        The models cannot be nested, or their covariance is not model-based.
-    """
-    for results in (full, restricted):
-        if results.options.is_robust:
-            raise ValueError(
-                f"the likelihood-ratio test holds under the model alone, but cov_type="
-                f"{results.cov_type!r}. Use wald_test, or cov_type='nonrobust'."
-            )
-    _require_nested(full.fitted, restricted.fitted)
-    df = full.n_parameters - restricted.n_parameters
-    same = full.title == restricted.title and full.nobs == restricted.nobs
-    gain = restricted.deviance - full.deviance
-    if same and full.fitted.family != restricted.fitted.family:
-        gain = _profile_gain(full, restricted)
-    if not same or df <= 0 or gain < -1e-8 * abs(restricted.deviance):
-        raise ValueError(
-            "lr_test(restricted) needs a special case of this model, fitted to the same data, but "
-            f"this is a {full.title!r} with {full.n_parameters} parameters, {full.nobs:g} "
-            f"observations and deviance {full.deviance:.6g}; the other a {restricted.title!r} with "
-            f"{restricted.n_parameters}, {restricted.nobs:g} and {restricted.deviance:.6g}."
-        )
-    statistic = max(gain, 0.0) / full.scale
-    if not full.use_t:
-        return JointTest(statistic, df)
-    return JointTest(statistic / df, df, full.df_inference)
-
-
-def _require_nested(full: Fitted, restricted: Fitted) -> None:
-    """Raise unless the rows are the same and the full model can say what the restricted can."""
-    ours, theirs = full.rows, restricted.rows
-    pairs: dict[str, tuple[Any, Any]] = {
-        "y": (ours.y, theirs.y),
-        "weights": (full.weights.total, restricted.weights.total),
-        "weight_type": (full.weights.kind, restricted.weights.kind),
-    }
-    for name, (one, other) in pairs.items():
-        if not np.array_equal(one, other):
-            raise ValueError(
-                "lr_test(restricted) compares two models of the same rows in the same order, but "
-                f"the {name} of the restricted one are not those of this one. Call inference() of "
-                "both with the same data."
-            )
-    if full.eta.shape != restricted.eta.shape:  # which likelihood_ratio tells from their titles
-        return
-    zero = np.zeros_like(full.eta)
-    known = [zero if rows.offset is None else rows.offset + zero for rows in (ours, theirs)]
-    offset = known[1] - known[0]
-    offset = offset - offset[:, :1] if full.family.event_ndim else offset
-    D, D0 = _reduced(full, restricted, offset)
-    size = np.sqrt(np.square(D0).sum(axis=0))
-    rest = D0 - D @ linalg.lstsq(D, D0)[0]
-    if np.any(np.sqrt(np.square(rest).sum(axis=0)) > _NESTED * size):
-        raise ValueError(
-            "lr_test(restricted) needs a special case of this model, but the columns of the "
-            "restricted one, or what its offset has more, are no linear combinations of the "
-            "columns of this one. Compare aic, or fit a model that holds the columns of both."
-        )
-
-
-def _reduced(full: Fitted, restricted: Fitted, offset: Array) -> tuple[Array, Array]:
-    """Return Q'[1, X] and Q'[1, X_0, offset], Q of both side by side: no more rows than columns."""
-    size = full.n_designed + restricted.n_designed + offset.shape[1]
-    parts = (
-        np.hstack([full.design(at), restricted.design(at), offset[at]]) for at in full.blocks(size)
-    )
-    R = stacked_qr(((part, np.zeros(len(part))) for part in parts), size)[:, :size]
-    return R[:, : full.n_designed], R[:, full.n_designed :]
-
-
-def _profile_gain(full: GLMResults, restricted: GLMResults) -> float:
-    """Return twice the gain in log-likelihood, each at its own estimate of the law."""
-    law, other = full.fitted.family, restricted.fitted.family
-    estimated = full.n_law_parameters and restricted.n_law_parameters
-    if law.has_dispersion or not estimated:
-        raise ValueError(
-            f"lr_test(restricted) compares deviances of one law, but this model has {law!r}, the "
-            f"other {other!r}. Fit the restricted model with family={law!r}."
-        )
-    return 2 * (full.llf - restricted.llf)
 
 
 def _estimable(schur: Array, information: Array) -> Array:

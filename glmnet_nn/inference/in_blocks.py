@@ -26,8 +26,9 @@ _SUMMED = ("HC0", "HC1", "HC2", "HC3")
 def _refuse() -> NoReturn:
     raise ValueError(
         "these results are of data in blocks, whose rows are not kept, but residuals, fitted "
-        "values, influence, marginal effects, score and likelihood-ratio tests need them. Call "
-        "inference() with rows in memory, or a sample of them."
+        "values and predictions without X, influence, marginal effects, score and "
+        "likelihood-ratio tests need them. Call inference() with rows in memory, or a sample of "
+        "them."
     )
 
 

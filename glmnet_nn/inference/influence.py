@@ -12,7 +12,7 @@ from scipy import stats
 from families import Array
 from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.covariance import Fitted
-from glmnet_nn.inference.hypotheses import ratio
+from glmnet_nn.inference.reference import ratio
 
 
 @dataclass(frozen=True)

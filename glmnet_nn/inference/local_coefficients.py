@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from families import Array
 from glmnet_nn.exceptions import InferenceWarning
 from glmnet_nn.inference.estimate import Estimate
-from glmnet_nn.inference.hypotheses import coefficient_table, critical_value
+from glmnet_nn.inference.reference import coefficient_table, critical_value
 from glmnet_nn.network import ShiftedSparse, jacobian_tangent, laid_out, tangent
 
 _BLOCK_BYTES = 2**25

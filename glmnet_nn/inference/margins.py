@@ -10,8 +10,8 @@ import pandas as pd
 
 from families import Array, ExponentialFamily
 from glmnet_nn.inference.coefficients import Coefficients
-from glmnet_nn.inference.hypotheses import coefficient_table, critical_value, ratio, reference
 from glmnet_nn.inference.levels import LevelSteps, ends_of_step
+from glmnet_nn.inference.reference import coefficient_table, critical_value, ratio, reference
 from glmnet_nn.network import ShiftedSparse, beside
 
 _AT = ("overall", "mean", "median", "zero")

@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Any, NoReturn
+from functools import cached_property
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from families import Array, ExponentialFamily
-from glmnet_nn.exceptions import InferenceWarning
-from glmnet_nn.inference import functionals
 from glmnet_nn.inference.average_effects import column_effects
 from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.covariance import Fitted
-from glmnet_nn.inference.draws import generator
 from glmnet_nn.inference.estimate import Estimate
 from glmnet_nn.inference.flags import in_words
-from glmnet_nn.inference.functionals import Functional, WithError, delta_method
 from glmnet_nn.inference.influence import Influence
 from glmnet_nn.inference.levels import LevelSteps
 from glmnet_nn.inference.local_coefficients import Door, LocalInference
 from glmnet_nn.inference.observed import ObservedInformation, covariance_root
 from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.partial_effects import PartialInference
-from glmnet_nn.inference.predictions import AverageEffects, Differences, Prediction
-from glmnet_nn.inference.residuals import residuals
+from glmnet_nn.inference.predictions import AverageEffects, Differences, PredictionInference
+from glmnet_nn.inference.residuals import ResidualInference
 from glmnet_nn.inference.summary import Summary
 from glmnet_nn.network import Network
-from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import Inputs
 
-_BLOCK = 2**22  # numbers of the Jacobian of one block of rows
 _OF_WEIGHTS = frozenset(
     {"params", "bse", "tvalues", "pvalues", "conf_int", "cov_params", "t_test", "f_test",
      "wald_test", "score_test"}
@@ -44,7 +35,7 @@ _OF_UNITS = frozenset({"lr_test", "compare_lr_test"})
 
 
 @dataclass(frozen=True)
-class NetworkResults(LocalInference, PartialInference):
+class NetworkResults(PredictionInference, LocalInference, PartialInference, ResidualInference):
     """Standard errors, intervals and tests of predictions, effects and contrasts.
 
     The weights of a network are not identified: hidden units can be exchanged, their
@@ -189,71 +180,6 @@ class NetworkResults(LocalInference, PartialInference):
 
     # ------------------------------------------------------------ functionals
 
-    def get_prediction(
-        self,
-        X: ArrayLike | None = None,
-        offset: ArrayLike | None = None,
-        exposure: ArrayLike | None = None,
-    ) -> Prediction:
-        """Return eta and mu of rows, with standard errors and confidence intervals.
-
-        Parameters
-        ----------
-        X : array-like of shape (m, p), optional
-            The rows of the fit if absent, with their offset.
-        offset, exposure : array-like of shape (m,), optional
-            As in ``predict``.
-        """
-        rows, index = self._new_rows(X, offset, exposure)
-        linear = self._delta(functionals.linear_predictors, rows)
-        mean = self._delta(functionals.means, rows)
-        return Prediction(
-            linpred=linear.values,
-            se_linpred=linear.se,
-            predicted_mean=mean.values,
-            se_mean=mean.se,
-            family=self.family,
-            index=index,
-            outputs=self.outputs,
-            df=self._df,
-            note=self._note(linear.se, mean.se),
-        )
-
-    def contrast(
-        self,
-        X1: ArrayLike,
-        X2: ArrayLike,
-        offset: ArrayLike | None = None,
-        exposure: ArrayLike | None = None,
-        which: str = "mean",
-    ) -> Differences:
-        """Return f(x1) - f(x2), row by row, tested against 0.
-
-        Parameters
-        ----------
-        X1, X2 : array-like of shape (m, p)
-        offset, exposure : array-like of shape (m,), optional
-            Of both.
-        which : {"mean", "linear"}, default="mean"
-            f is mu or eta; with the log link exp of a difference of eta is a rate ratio.
-        """
-        functions = {"mean": functionals.means, "linear": functionals.linear_predictors}
-        if which not in functions:
-            raise ValueError(f"which must be one of {list(functions)}, but got {which!r}.")
-        (one, index), (two, _) = (self._new_rows(X, offset, exposure) for X in (X1, X2))
-        if len(one) != len(two):
-            raise ValueError(
-                f"X1 and X2 must have as many rows, but they have {len(one)} and {len(two)}. "
-                "Repeat a row that others are compared with."
-            )
-        found = self._delta(functions[which], one, two)
-        labels = [str(label) for label in index]
-        if self.outputs is not None:
-            outputs = self.outputs[int(which == "linear") :]
-            labels = [f"{label}:{output}" for label in labels for output in outputs]
-        values, se = found.values.ravel(), found.se.ravel()
-        return Differences(values, se, np.zeros(len(values)), self._df, labels, self._note(se))
-
     def linear_coefficients(self) -> Differences:
         """Return beta of eta = x beta + network(x), tested against 0.
 
@@ -280,7 +206,7 @@ class NetworkResults(LocalInference, PartialInference):
             T = (T.reshape(*B.shape, -1)[1:] - T.reshape(*B.shape, -1)[:1]).reshape(-1, layout.size)
             labels = [f"{output}:{name}" for output in self.outputs[1:] for name in self.names]
         se = np.sqrt(np.square(T @ self._root).sum(axis=1))
-        se = np.where(self.information.is_estimable(T), se, np.nan)
+        se = np.where(self.estimate.determines(T), se, np.nan)
         null = np.zeros(len(T))
         return Differences(T @ self.parameters, se, null, self._df, labels, self._note(se))
 
@@ -321,7 +247,7 @@ class NetworkResults(LocalInference, PartialInference):
         variance = np.square(G @ self._root).sum(axis=1)
         if target == "population":
             variance = variance + found.sampling_variance(self.fitted, self.options)
-        se = np.where(self.information.is_estimable(G), np.sqrt(variance), np.nan)
+        se = np.where(self.estimate.determines(G), np.sqrt(variance), np.nan)
         se = se.reshape(average.shape)
         outputs = None if self.outputs is None else self.outputs[int(which == "linear") :]
         one = outputs is None
@@ -337,20 +263,6 @@ class NetworkResults(LocalInference, PartialInference):
         )
 
     # -------------------------------------------------------------- diagnostics
-
-    def residuals(self, kind: str = "deviance", random_state: Any = None) -> Array:
-        """Return residuals, (n,) or (n, K): see :func:`glmnet_nn.inference.residuals.residuals`."""
-        fitted = self.fitted
-        values = residuals(
-            fitted.family,
-            fitted.rows.y,
-            fitted.eta,
-            kind,
-            precision=fitted.weights.precision,
-            phi=self.scale,
-            rng=generator(random_state),
-        )
-        return values[:, 0] if values.shape[1] == 1 else values
 
     def get_influence(self) -> Influence:
         """Return leverages, studentised residuals, Cook's distances and changes of predictions.
@@ -393,48 +305,6 @@ class NetworkResults(LocalInference, PartialInference):
         )
         tables = [("Average partial effects in this sample", effects.summary_frame(alpha))]
         return Summary(title, facts, tables, [note for note in (effects.note,) if note])
-
-    def _new_rows(self, X: Any, offset: Any, exposure: Any) -> tuple[Rows, pd.Index]:
-        """Return rows of standardised X, those of the fit if X is None, and their labels."""
-        if X is None:
-            if offset is not None or exposure is not None:
-                raise ValueError(
-                    "offset and exposure belong to new rows, but X is absent. The rows of the "
-                    "fit keep theirs."
-                )
-            return self.fitted.rows, self.index
-        raw, known, index = self.door(X, offset, exposure)
-        y = np.empty((len(raw), self.network.layout.sizes[-1]))
-        return Rows(self.inputs.transform(raw), y, np.ones(len(raw)), known), index
-
-    @property
-    def _block(self) -> int:
-        """Rows whose Jacobian is formed at a time."""
-        return max(64, _BLOCK // self.n_weights)
-
-    def _delta(self, function: Callable[..., Functional], *rows: Rows) -> WithError:
-        """Return f, or f(first) - f(second), row by row, with standard errors."""
-        found = delta_method(
-            partial(function, self.network, self.family, self.fitted.w),
-            self._root,
-            self.information.is_estimable,
-            [part.blocks(self._block) for part in rows],
-        )
-        shape = (-1,) if self.outputs is None else (len(rows[0]), -1)
-        return WithError(found.values.reshape(shape), found.se.reshape(shape))
-
-    def _note(self, *errors: Array) -> str:
-        """Return what goes with numbers: the flags, and how many are not estimable."""
-        missing = sum(int(np.isnan(se).sum()) for se in errors)
-        notes = [in_words(self.flags)]
-        if missing:
-            notes.append(
-                f"{missing} standard errors are nan: the data do not determine what was asked "
-                "for (rows unlike any of the fit, or an information that is not positive "
-                "definite)."
-            )
-            warnings.warn(notes[-1], InferenceWarning, stacklevel=3)
-        return " ".join(note for note in notes if note)
 
     def __getattr__(self, name: str) -> NoReturn:
         if name in _OF_WEIGHTS:

@@ -17,7 +17,6 @@ from glmnet_nn.training.objective import Objective
 RIDGE = 0.1  # precision of the prior under which intervals have been found to hold
 _CUT = 1e-8  # eigenvalues below, of the largest, count as 0
 _FISHER_CUT = 1e-12
-_ESTIMABLE = 1e-6  # the largest share of a gradient along what the data do not determine
 
 
 @dataclass(frozen=True)
@@ -108,11 +107,6 @@ class ObservedInformation:
             return both
         basis, s, _ = linalg.svd(both, full_matrices=False)
         return np.asarray(basis[:, s > 1e-6 * s[0]] / self.scale[:, None])
-
-    def is_estimable(self, gradients: Array) -> Array:
-        """Tell for each row of ``gradients``, (m, q), whether the data determine it."""
-        along = np.square(gradients @ self.undetermined).sum(axis=1)
-        return np.asarray(along <= _ESTIMABLE**2 * np.square(gradients / self.scale).sum(axis=1))
 
     def decrement(self, phi: float) -> float:
         """Return g' (F + P)^-1 g / phi, g the gradient of the sum, F the Fisher information.

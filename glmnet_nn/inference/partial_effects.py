@@ -16,9 +16,9 @@ from families import Array, ExponentialFamily
 from glmnet_nn.exceptions import InferenceWarning
 from glmnet_nn.inference import functionals
 from glmnet_nn.inference.estimate import Estimate
-from glmnet_nn.inference.hypotheses import critical_value
 from glmnet_nn.inference.local_coefficients import Door
 from glmnet_nn.inference.predictions import around, mean_limits, probability_limits
+from glmnet_nn.inference.reference import critical_value
 from glmnet_nn.tables import as_frame
 from glmnet_nn.training.data import Rows
 
@@ -231,14 +231,14 @@ class _Average:
     def of(self, X: Array, offset: Array | None) -> tuple[Array, Array]:
         """Return them, (K,) and (K, q); NaN where some row is unlike any of the fit."""
         estimate = self.estimate
-        Z = estimate.inputs.transform(X)
+        Z, outside = estimate.seen(X)
         rows = Rows(Z, np.empty((len(Z), 0)), self.shares, offset)
         total, gradients = np.zeros(()), np.zeros(())
         for block in self._blocks(rows):
             values, gradient = self._function(block)
             total = total + block.weight @ values
             gradients = gradients + gradient
-        if estimate._is_outside(X, Z).any():
+        if outside.any():
             gradients = gradients + np.nan
         return total, gradients
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from scipy import special
 
 from families import Array, ExponentialFamily
+from glmnet_nn.inference.draws import generator
 
 KINDS = ("response", "working", "pearson", "deviance", "anscombe", "quantile")
 
@@ -85,3 +88,56 @@ def _quantile(
     unused = (1.0 - rng.uniform(size=y.shape)) * jump
     below, above = np.maximum(below - unused, 0.0), above + unused
     return np.where(below < 0.5, special.ndtri(below), -special.ndtri(above))
+
+
+class ResidualInference:
+    """Residuals and fitted values of the results of inference, under statsmodels' names."""
+
+    if TYPE_CHECKING:  # what the results have
+        fitted: Any
+        scale: float
+
+    def residuals(self, kind: str = "deviance", random_state: Any = None) -> Array:
+        """Return residuals, (n,) or (n, K): see :func:`glmnet_nn.inference.residuals.residuals`."""
+        fitted = self.fitted
+        values = residuals(
+            fitted.family,
+            fitted.rows.y,
+            fitted.eta,
+            kind,
+            precision=fitted.weights.precision,
+            phi=self.scale,
+            rng=generator(random_state),
+        )
+        return values[:, 0] if values.shape[1] == 1 else values
+
+    @property
+    def resid_response(self) -> Array:
+        """y - mu."""
+        return self.residuals("response")
+
+    @property
+    def resid_working(self) -> Array:
+        """(y - mu) d eta / d mu."""
+        return self.residuals("working")
+
+    @property
+    def resid_pearson(self) -> Array:
+        """(y - mu) / sqrt(V(mu)), times the root of a precision."""
+        return self.residuals("pearson")
+
+    @property
+    def resid_deviance(self) -> Array:
+        """sign(y - mu) sqrt(unit deviance), times the root of a precision."""
+        return self.residuals("deviance")
+
+    @property
+    def resid_anscombe(self) -> Array:
+        """Anscombe residuals, times the root of a precision; not divided by sqrt(scale)."""
+        return self.residuals("anscombe")
+
+    @property
+    def fittedvalues(self) -> Array:
+        """mu, (n,) or (n, K)."""
+        mu = self.fitted.family.mean(self.fitted.eta)
+        return mu[:, 0] if mu.shape[1] == 1 else mu

@@ -14,32 +14,30 @@ from families import Array
 from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.contrasts import contrasts, numbers
 from glmnet_nn.inference.covariance import Fitted
-from glmnet_nn.inference.draws import generator
 from glmnet_nn.inference.estimate import Estimate, root_of
-from glmnet_nn.inference.hypotheses import (
-    ContrastTest,
-    JointTest,
-    added_columns,
-    by_row,
-    coefficient_table,
-    critical_value,
-    likelihood_ratio,
-    ratio,
-    reference,
-    wald,
-)
+from glmnet_nn.inference.hypotheses import added_columns, by_row, wald
 from glmnet_nn.inference.influence import Influence
+from glmnet_nn.inference.likelihood_ratio import likelihood_ratio
 from glmnet_nn.inference.local_coefficients import Door, LocalInference
 from glmnet_nn.inference.margins import Effects, LinearPredictor, MarginalEffects, Population
 from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.partial_effects import PartialInference
-from glmnet_nn.inference.residuals import residuals
+from glmnet_nn.inference.predictions import PredictionInference
+from glmnet_nn.inference.reference import (
+    ContrastTest,
+    JointTest,
+    coefficient_table,
+    critical_value,
+    ratio,
+    reference,
+)
+from glmnet_nn.inference.residuals import ResidualInference
 from glmnet_nn.inference.summary import Summary
 from glmnet_nn.training.inputs import Inputs
 
 
 @dataclass(frozen=True)
-class GLMResults(LocalInference, PartialInference):
+class GLMResults(PredictionInference, LocalInference, PartialInference, ResidualInference):
     """Estimates, their uncertainty, tests and diagnostics of a model without hidden layers.
 
     Coefficients are asymptotically normal, with covariance phi F^-1, F the Fisher
@@ -280,51 +278,6 @@ class GLMResults(LocalInference, PartialInference):
             )
 
     # ---------------------------------------------------------- diagnostics
-
-    def residuals(self, kind: str = "deviance", random_state: Any = None) -> Array:
-        """Return residuals, (n,) or (n, K): see :func:`glmnet_nn.inference.residuals.residuals`."""
-        fitted = self.fitted
-        values = residuals(
-            fitted.family,
-            fitted.rows.y,
-            fitted.eta,
-            kind,
-            precision=fitted.weights.precision,
-            phi=self.scale,
-            rng=generator(random_state),
-        )
-        return values[:, 0] if values.shape[1] == 1 else values
-
-    @property
-    def resid_response(self) -> Array:
-        """y - mu."""
-        return self.residuals("response")
-
-    @property
-    def resid_working(self) -> Array:
-        """(y - mu) d eta / d mu."""
-        return self.residuals("working")
-
-    @property
-    def resid_pearson(self) -> Array:
-        """(y - mu) / sqrt(V(mu)), times the root of a precision."""
-        return self.residuals("pearson")
-
-    @property
-    def resid_deviance(self) -> Array:
-        """sign(y - mu) sqrt(unit deviance), times the root of a precision."""
-        return self.residuals("deviance")
-
-    @property
-    def resid_anscombe(self) -> Array:
-        """Anscombe residuals, times the root of a precision; not divided by sqrt(scale)."""
-        return self.residuals("anscombe")
-
-    @property
-    def fittedvalues(self) -> Array:
-        """mu, (n,) or (n, K)."""
-        mu = self.fitted.family.mean(self.fitted.eta)
-        return mu[:, 0] if mu.shape[1] == 1 else mu
 
     def get_influence(self) -> Influence:
         """Return leverages, Cook's distances and what each row does to the coefficients."""

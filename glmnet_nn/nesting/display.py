@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from glmnet_nn._plotting import figure_and_axes
+from glmnet_nn._plotting import Display
 from glmnet_nn.nesting.results import NetworkPath
 
 
-class NetworkPathDisplay:
+class NetworkPathDisplay(Display):
     """Deviances along a path, from the GLM on the left to the network on the right.
 
     Parameters
@@ -35,28 +35,28 @@ class NetworkPathDisplay:
 
     def plot(self, ax: Any = None) -> NetworkPathDisplay:
         """Draw the deviances against the effective degrees of freedom at each strength."""
-        self.figure_, self.ax_ = figure_and_axes(ax)
+        ax = self._axes(ax)
         table = self.path.table
         at = np.arange(len(table))
         place = dict(zip(table.index, at, strict=True))
-        train = self.ax_.plot(at, table["train_deviance"], "o-", color="C7", ms=3, label="training")
-        validation = self.ax_.errorbar(
+        train = ax.plot(at, table["train_deviance"], "o-", color="C7", ms=3, label="training")
+        validation = ax.errorbar(
             at, table["validation_deviance"], table["se"], fmt="o-", color="C0", ms=4, capsize=2,
             label="validation, one standard error",
         )  # fmt: skip
         marks = {
-            name: self.ax_.axvline(place[strength], color="C3", ls=style, lw=1, label=label)
+            name: ax.axvline(place[strength], color="C3", ls=style, lw=1, label=label)
             for name, strength, style, label in (
                 ("min", self.path.strength_min, ":", "least"),
                 ("chosen", self.path.strength, "--", f"chosen ({self.path.rule})"),
             )
         }
         labels = [f"{strength:.3g}" for strength in table.index]
-        self.ax_.set_xticks(at, ["GLM", *labels[1:]], rotation=45)
-        self.ax_.set(xlabel="strength of the penalty on the network", ylabel="mean deviance")
-        above = self.ax_.secondary_xaxis("top")
+        ax.set_xticks(at, ["GLM", *labels[1:]], rotation=45)
+        ax.set(xlabel="strength of the penalty on the network", ylabel="mean deviance")
+        above = ax.secondary_xaxis("top")
         above.set_xticks(at, [f"{df:.3g}" for df in table["df"]], rotation=45, fontsize="small")
         above.set_xlabel("effective degrees of freedom")
-        self.ax_.legend()
+        ax.legend()
         self.lines_ = {"train": train[0], "validation": validation, **marks}
         return self

@@ -2,6 +2,7 @@
 
 from glmnet_nn.network.activations import Activation, get_activation, known_activations
 from glmnet_nn.network.batches import BatchRecursion, batch_recursion
+from glmnet_nn.network.embedded import EmbeddedLayout, EmbeddedNetwork, Embedding
 from glmnet_nn.network.layout import Layer, Layout
 from glmnet_nn.network.local import LocalLayout, LocalNetwork, network_on
 from glmnet_nn.network.local_batches import LocalBatchRecursion
@@ -20,6 +21,9 @@ __all__ = [
     "Activation",
     "BatchRecursion",
     "Bounds",
+    "EmbeddedLayout",
+    "EmbeddedNetwork",
+    "Embedding",
     "Layer",
     "Layout",
     "LocalBatchRecursion",

@@ -70,6 +70,19 @@ class Layout:
         """The number of inputs of each layer."""
         return (*self.sizes[:-2], self.sizes[-2] + self.sizes[0] * self.skip)
 
+    @property
+    def plain(self) -> Layout:
+        """The layout of the same network with all its weights: itself, unless some are products."""
+        return self
+
+    def widened(self, flat: Array) -> Array:
+        """Return the parameters of that network."""
+        return flat
+
+    def narrowed(self, plain: Array) -> Array:
+        """Return the parameters whose network is nearest to one of that layout."""
+        return plain
+
     def resized(self, *, n_features: int) -> Self:
         """Return the layout for another number of features."""
         return replace(self, sizes=(n_features, *self.sizes[1:]))
@@ -99,12 +112,12 @@ class Layout:
 
     def layers(self, flat: Array) -> list[Layer]:
         """Return the layers as views of the flat vector."""
-        views = []
-        shapes = zip(self.slices, self.inputs_of_layers, self.sizes[1:], strict=True)
-        for (W, b), n_in, n_out in shapes:
-            offsets = flat[b] if b.stop > b.start else None
-            views.append(Layer(flat[W].reshape(n_out, n_in), offsets))
-        return views
+        return [self._layer(flat, at) for at in range(self.n_layers)]
+
+    def _layer(self, flat: Array, at: int) -> Layer:
+        W, b = self.slices[at]
+        offsets = flat[b] if b.stop > b.start else None
+        return Layer(flat[W].reshape(self.sizes[at + 1], self.inputs_of_layers[at]), offsets)
 
     def skipping(self, flat: Array) -> Array:
         """Return the view B, (n_outputs, n_features), of the weights that pass the hidden layers.

@@ -30,6 +30,7 @@ from glmnet_nn.inference import Estimate, Search
 from glmnet_nn.network import (
     Activation,
     Bounds,
+    Embedding,
     Layout,
     LocalLayout,
     LocalNetwork,
@@ -54,7 +55,7 @@ _ESTIMATORS: dict[str, type[BaseEstimator]] = {
 # from their fields
 _PLAIN = (
     Layout, LocalLayout, Bounds, Inputs, Search, LawEstimate, Estimate, ElasticNetPath, HeldOut,
-    Design, TableCoding, Factor, Numbers, Learner,
+    Design, TableCoding, Factor, Numbers, Learner, Embedding,
 )  # fmt: skip
 _OWN_PACKAGES = ("families", "glmnet_nn")
 _CALLBACKS = "_skl_callbacks"  # who watched the fit: no part of the model

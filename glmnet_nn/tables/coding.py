@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -70,12 +71,13 @@ class TableCoding:
         Raises
         ------
         ValueError
-            A column that cannot be coded, or may not; missing values with "error".
+            A column that cannot be coded, or may not; missing values with "error"; numbers
+            of the same name.
         """
         plan = planned(frame, categorical, reference, has_intercept)
         if missing == "error":
             refuse_missing(frame, in_fit=True)
-        names = _names(frame)
+        names = column_names(frame)
         found: list[Numbers | Factor] = []
         for j, (name, kind) in enumerate(zip(names, plan, strict=True)):
             column = frame.iloc[:, j]
@@ -86,6 +88,7 @@ class TableCoding:
         coding = cls(tuple(found))
         if set(plan) <= {"number"} and len(coding.names) == len(names):
             return None
+        _require_distinct_names(coding.names)
         if not coding.names:
             raise ValueError(
                 f"the columns of X, {names[:_SHOWN]}, have one level each: against a reference "
@@ -114,7 +117,7 @@ class TableCoding:
         found: dict[int, tuple[NDArray[np.intp], int]] = {}
         at = 0
         for column in self.columns:
-            k = len(column.names)
+            k = column.width
             if isinstance(column, Factor):
                 of_factor = np.arange(at, at + k), -1 if column.reference else at
                 found |= dict.fromkeys(range(at, at + k), of_factor)
@@ -134,13 +137,23 @@ class TableCoding:
             A level is not known, a value missing where none was, or a column of another kind.
         """
         absent = np.zeros(len(frame), dtype=bool) if absent is None else absent
-        rows = np.zeros((len(frame), len(self.names)))
+        rows = np.zeros((len(frame), sum(column.width for column in self.columns)))
         at = 0
-        for j, column in enumerate(self.columns):
-            width = len(column.names)
-            column.code(frame.iloc[:, j], absent, unseen, rows[:, at : at + width])
-            at += width
+        for column, (_, values) in zip(self.columns, frame.items(), strict=True):
+            column.code(values, absent, unseen, rows[:, at : at + column.width])
+            at += column.width
         return rows
+
+
+def _require_distinct_names(names: list[str]) -> None:
+    """Raise if a coefficient could not be told from another by its name."""
+    twice = [name for name, k in Counter(names).items() if k > 1]
+    if twice:
+        raise ValueError(
+            f"columns and levels of X must be told apart by their names, but {twice[:_SHOWN]} "
+            "would each be the name of several coefficients. Rename a column of X, or the level of "
+            "a factor, so that no two of column[level] are alike."
+        )
 
 
 def planned(
@@ -149,7 +162,7 @@ def planned(
     """Return what each column becomes: "number", "levels", or "contrasts" with a reference."""
     kinds = [kind_of(frame.iloc[:, j]) for j in range(frame.shape[1])]
     factors = _factors(frame, categorical, kinds)
-    _check_kinds(_names(frame), kinds, factors, categorical)
+    _check_kinds(column_names(frame), kinds, factors, categorical)
     plan = ["number"] * len(kinds)
     for j in sorted(factors):
         plan[j] = "contrasts" if reference else "levels"
@@ -163,7 +176,7 @@ def refuse_missing(X: Any, in_fit: bool) -> None:
     frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X))
     gone = frame.isna().sum(axis=0).to_numpy()
     if gone.any():
-        counts = [f"{name!r} ({k})" for name, k in zip(_names(frame), gone, strict=True) if k]
+        counts = [f"{name!r} ({k})" for name, k in zip(column_names(frame), gone, strict=True) if k]
         more = f" and {len(counts) - _SHOWN} more" if len(counts) > _SHOWN else ""
         raise ValueError(
             f"Input X contains NaN, or another missing value, in the columns (rows) "
@@ -171,7 +184,7 @@ def refuse_missing(X: Any, in_fit: bool) -> None:
         )
 
 
-def _names(frame: pd.DataFrame) -> list[str]:
+def column_names(frame: pd.DataFrame) -> list[str]:
     """Return the names of the columns, x0, x1, ... if they are not strings."""
     named = all(isinstance(label, str) for label in frame.columns)
     return [str(label) if named else f"x{j}" for j, label in enumerate(frame.columns)]
@@ -192,7 +205,7 @@ def _factors(frame: pd.DataFrame, categorical: Any, kinds: list[str]) -> set[int
         if not places:
             raise ValueError(
                 f"categorical must name columns of X, or number them, but {column!r} is none of "
-                f"{_names(frame)[:20]} (offset and exposure are no features)."
+                f"{column_names(frame)[:20]} (offset and exposure are no features)."
             )
         found.update(places)
     return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from families import Array
 
 _NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal", "boolean", "empty"}
 _LABELS = (str, int, float, np.number, np.bool_)
+_GONE = ("missing", "no value")  # what the level of missing values is called
 _SHOWN = 5
 
 Flags = NDArray[np.bool_]
@@ -75,6 +77,11 @@ class Numbers:
         return cls(name, float(known @ np.where(gone, 0.0, values) / known.sum()))
 
     @property
+    def width(self) -> int:
+        """How many numbers it makes."""
+        return 1 + (self.fill is not None)
+
+    @property
     def names(self) -> list[str]:
         """What the numbers are called."""
         return [self.name] if self.fill is None else [self.name, f"{self.name}[missing]"]
@@ -128,22 +135,45 @@ class Factor:
         total = np.bincount(at[at >= 0], share[at >= 0], len(levels) + has_missing)
         return cls(name, levels, has_missing, reference, total / total.sum())
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is kept: the fields."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @property
+    def width(self) -> int:
+        """How many indicators it makes."""
+        return len(self.levels) + self.has_missing - self.reference
+
+    @property
+    def labels(self) -> list[str]:
+        """What the levels are called; that of missing values "no value" beside one "missing"."""
+        found = [str(level) for level in self.levels.tolist()]
+        return [*found, *[_GONE["missing" in found]] * self.has_missing]
+
     @property
     def names(self) -> list[str]:
         """What the indicators are called, as in patsy: area[T.B], or area[B] without reference."""
-        labels = [*map(str, self.levels.tolist()), *["missing"] * self.has_missing]
+        labels = self.labels
         before = "T." if self.reference else ""
         return [f"{self.name}[{before}{label}]" for label in labels[self.reference :]]
 
+    @cached_property
+    def _index(self) -> pd.Index:
+        """The levels as they are looked up: of no guessed type, so that 1 is 1.0."""
+        return pd.Index(self.levels, dtype=object)
+
     def places(self, column: pd.Series, gone: Flags) -> NDArray[np.intp]:
         """Return the number of each row's level, -1 where it has none of them."""
-        known = pd.Index(self.levels, dtype=object)  # so that 1 is 1.0, and no type is guessed
+        known = self._index
         if isinstance(column.dtype, pd.CategoricalDtype):
             of_category = np.append(known.get_indexer(labels(column.cat.categories)), -1)
             at = of_category[column.cat.codes.to_numpy()]
         else:
-            values = pd.Index(column.astype(object), dtype=object)
-            at = known.get_indexer(values)
+            values = pd.Index(column.to_numpy(dtype=object), dtype=object)
+            try:
+                at = known.get_indexer(values)
+            except TypeError as error:
+                raise _no_levels(self.name, column) from error
             other = (at < 0) & ~gone
             if other.any():
                 at[other] = known.get_indexer(labels(values[other]))
@@ -201,16 +231,21 @@ def _levels(name: str, column: pd.Series) -> NDArray[Any]:
     if isinstance(column.dtype, pd.CategoricalDtype):
         found = column.cat.remove_unused_categories().cat.categories
     else:
-        found = pd.Index(pd.unique(column[column.notna()].astype(object)), dtype=object)
         try:
+            found = pd.Index(pd.unique(column[column.notna()].astype(object)), dtype=object)
             found = pd.Index(sorted(found), dtype=object)
         except TypeError as error:
-            kinds = sorted({type(value).__name__ for value in found})
-            raise ValueError(
-                f"levels of column {name!r} of X must be of one type, but they are {kinds}. "
-                "Convert the column to strings."
-            ) from error
+            raise _no_levels(name, column) from error
     return _plain(found)
+
+
+def _no_levels(name: str, column: pd.Series) -> ValueError:
+    """Return what to raise of values that cannot be looked up, or not be sorted."""
+    kinds = sorted({type(value).__name__ for value in column[column.notna()]})
+    return ValueError(
+        f"levels of column {name!r} of X must be numbers or text, of one type, but they are "
+        f"{kinds[:_SHOWN]}. Convert the column to strings."
+    )
 
 
 def labels(values: pd.Index) -> pd.Index:

@@ -9,8 +9,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from families import ExponentialFamily
+from glmnet_nn._plotting import Display
 from glmnet_nn.validation.calibration import isotonic_calibration, local_calibration
-from glmnet_nn.validation.display import Display, colour, exposure_bars
+from glmnet_nn.validation.display import colour, exposure_bars
 from glmnet_nn.validation.fitted import fitted_means
 from glmnet_nn.validation.murphy import murphy_decomposition
 from glmnet_nn.validation.observations import Predictions, observations

@@ -1,4 +1,4 @@
-"""What the displays share: axes to draw on, bars of exposure, legends."""
+"""What figures of models share: their means, bars of exposure, names, colours and ticks."""
 
 from __future__ import annotations
 
@@ -10,33 +10,13 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from families import Array
-from glmnet_nn._plotting import figure_and_axes
+from glmnet_nn._plotting import Display
 from glmnet_nn.validation.fitted import fitted_means
 
 _COVERAGE = 0.95
 _UPRIGHT = 16  # levels
 _LETTERS = 50  # that fit below the axis
 _BAR_HEIGHT = 0.3  # of the axes: bars of exposure stay below the curves
-
-
-class Display:
-    """A table and its figure, in the style of scikit-learn's displays.
-
-    ``from_estimator`` and ``from_predictions`` make the table and draw it; ``plot`` draws it
-    again, elsewhere.
-
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib's Axes and Figure
-    """
-
-    ax_: Any
-    figure_: Any
-
-    def _axes(self, ax: Any, figsize: tuple[float, float] | None = None) -> Any:
-        """Return the axes to draw on, kept with their figure; new ones have this size."""
-        self.figure_, self.ax_ = figure_and_axes(ax, figsize)
-        return self.ax_
 
 
 class DisplayOfMeans(Display):

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from families import Array
+from glmnet_nn._plotting import Display
 from glmnet_nn.tables import as_frame
 from glmnet_nn.validation.actual_expected import actual_expected
 from glmnet_nn.validation.display import (
-    Display,
     DisplayOfMeans,
     by_model,
     colour,
@@ -55,17 +56,8 @@ class LiftDisplay(DisplayOfMeans):
             x, shade = table.index.to_numpy(dtype=float), colour(number)
             if not number:
                 exposure_bars(ax, x, table["exposure"].to_numpy())
-            error = reach(table["se"].to_numpy())
-            label = labelled("actual", name)
-            ax.errorbar(x, table["actual"], error, color=shade, marker="o", capsize=2, label=label)
-            ax.plot(
-                x,
-                table["expected"],
-                "--s",
-                color=shade,
-                mfc="white",
-                label=labelled("expected", name),
-            )
+            _draw_actual(ax, x, table, shade, labelled("actual", name))
+            _draw_expected(ax, x, table["expected"], shade, labelled("expected", name))
         whole_ticks(ax)
         ax.set(xlabel="bin, by ascending prediction", ylabel="mean per exposure")
         ax.legend(loc="upper left")
@@ -114,11 +106,10 @@ class DoubleLiftDisplay(DisplayOfMeans):
         ax, table = self._axes(ax), self.table
         x = table.index.to_numpy(dtype=float)
         exposure_bars(ax, x, table["exposure"].to_numpy())
-        error = reach(table["se"].to_numpy())
-        ax.errorbar(x, table["actual"], error, color="black", marker="o", capsize=2, label="actual")
+        _draw_actual(ax, x, table, "black", "actual")
         first, second = table.columns.drop(["exposure", "sort_ratio", "actual", "se"])
         for number, name in enumerate((first, second)):
-            ax.plot(x, table[name], "--s", color=colour(number), mfc="white", label=name)
+            _draw_expected(ax, x, table[name], colour(number), name)
         whole_ticks(ax)
         ax.set(xlabel=f"bin, by ascending {first} / {second}", ylabel="mean per exposure")
         ax.legend(loc="best")
@@ -171,19 +162,9 @@ class ActualExpectedDisplay(Display):
             if not number:
                 exposure_bars(ax, x, table["exposure"].to_numpy())
                 ticks(ax, table.index)
-                error = reach(table["se"].to_numpy())
-                ax.errorbar(
-                    x, table["actual"], error, color="black", marker="o", capsize=2, label="actual"
-                )
+                _draw_actual(ax, x, table, "black", "actual")
                 ax.set_xlabel(str(table.index.name))
-            ax.plot(
-                x,
-                table["expected"],
-                "--s",
-                color=colour(number),
-                mfc="white",
-                label=labelled("expected", name),
-            )
+            _draw_expected(ax, x, table["expected"], colour(number), labelled("expected", name))
         ax.set_ylabel("mean per exposure")
         ax.legend(loc="best")
         return self
@@ -239,6 +220,17 @@ class ActualExpectedDisplay(Display):
         return cls.from_predictions(
             found.y, found.mu, factor, n_bins=n_bins, ax=ax, **found.arguments
         )
+
+
+def _draw_actual(ax: Any, x: Array, table: pd.DataFrame, shade: str, label: str) -> None:
+    """Draw what was observed, with intervals for it where the expected is right."""
+    error = reach(table["se"].to_numpy())
+    ax.errorbar(x, table["actual"], error, color=shade, marker="o", capsize=2, label=label)
+
+
+def _draw_expected(ax: Any, x: Array, mean: pd.Series, shade: str, label: str) -> None:
+    """Draw what a model expects."""
+    ax.plot(x, mean, "--s", color=shade, mfc="white", label=label)
 
 
 def column_of(X: Any, by: Any, n_rows: int) -> pd.Series:

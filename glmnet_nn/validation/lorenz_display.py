@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from glmnet_nn._plotting import plain_log_axis
-from glmnet_nn.validation.display import Display, DisplayOfMeans, by_model, colour
+from glmnet_nn._plotting import Display, plain_log_axis
+from glmnet_nn.validation.display import DisplayOfMeans, by_model, colour
 from glmnet_nn.validation.fitted import inference_of
 from glmnet_nn.validation.lorenz import gini_table, lorenz_curve
 from glmnet_nn.validation.observations import Predictions
