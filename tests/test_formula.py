@@ -82,13 +82,11 @@ def test_the_columns_are_those_of_formulaic():
     matrix = formulaic.model_matrix(STATEFUL, DATA).rhs
     model = from_formula(STATEFUL)
     assert ["Intercept", *model.feature_names_in_] == list(matrix.columns)
-    same = []
-    for order in "CF":  # the order in memory, and with it the last bit, is a matter of pandas
-        columns = np.array(np.asarray(matrix)[:, 1:], order=order)
-        plain = DeepGLMRegressor("poisson", hidden_layer_sizes=())
-        plain.fit(columns, DATA["claims"], exposure=DATA["exposure"])
-        same.append([*model.coef_, model.intercept_] == [*plain.coef_, plain.intercept_])
-    assert any(same)
+    columns = np.asarray(matrix)[:, 1:]
+    plain = DeepGLMRegressor("poisson", hidden_layer_sizes=())
+    plain.fit(columns, DATA["claims"], exposure=DATA["exposure"])
+    assert_array_equal(model.coef_, plain.coef_)
+    assert_array_equal(model.intercept_, plain.intercept_)
 
 
 @pytest.mark.parametrize("hidden", [(), (2,)])
