@@ -114,7 +114,7 @@ def digits() -> Data:
 def motor_claims(folder: Path, n: int | None = None) -> Data:
     """Return claim counts with exposure of French motor policies (freMTPL2), split as published.
 
-    ``folder`` has freMTPL2.parquet, the table of Wuthrich and Merz (2023), whose column
+    ``folder`` has freMTPL2.parquet, the table of Wüthrich and Merz (2023), whose column
     LearnTest tells the split. The inputs are theirs: capped numbers, the area as an
     ordinal, log density, brand and region as indicators. ``n`` takes the first
     rows of each part only.

@@ -1,6 +1,6 @@
 """Claim frequencies of French motor policies: this package's models beside the published ones.
 
-The table of Wuthrich and Merz (2023), split as they split it, with the inputs of the published
+The table of Wüthrich and Merz (2023), split as they split it, with the inputs of the published
 networks. Every model of ours has its defaults, but for the choices that its name tells; each
 is fitted to the learning part from several seeds and judged on the test part, which nothing
 was chosen by. The loss is theirs: 100 times the mean Poisson deviance of the frequencies,
@@ -23,8 +23,8 @@ _MOST_IMBALANCE = 1e-9
 _MOST_SECONDS = 10.0
 _QUICK: dict[str, Any] = {"max_iter": 2, "n_estimators": 2, "n_jobs": 1}
 
-# The constant and GLM3 (50 parameters, refitted): Wuthrich and Merz (2023), Statistical
-# Foundations of Actuarial Learning. Networks: Wuthrich et al. (2025), AI Tools for Actuaries.
+# The constant and GLM3 (50 parameters, refitted): Wüthrich and Merz (2023), Statistical
+# Foundations of Actuarial Learning. Networks: Wüthrich et al. (2025), AI Tools for Actuaries.
 PUBLISHED = {
     "constant frequency": (47.722, 47.967),
     "GLM3": (45.586, 45.435),
@@ -113,7 +113,7 @@ def run(options: Any) -> dict[str, Any]:
     """
     if options.data is None:
         raise SystemExit(
-            "insurance needs `--data FOLDER`, where freMTPL2.parquet is: the table of Wuthrich and "
+            "insurance needs `--data FOLDER`, where freMTPL2.parquet is: the table of Wüthrich and "
             "Merz (2023), a cleaned version of OpenML's 41214 and 41215."
         )
     few = 500 if options.quick else None

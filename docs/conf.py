@@ -37,6 +37,13 @@ myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 4
 html_math_renderer = "mathml"
 
+# What is copied can be pasted: neither prompts nor what was printed.
+copybutton_selector = "div:not(.highlight-text, .highlight-console) > div.highlight pre"
+copybutton_exclude = ".linenos, .gp, .go"
+
+# A default of "auto" is to be read, and copied, as it is typed.
+smartquotes = False
+
 # Docstrings name types in words. A link that leads nowhere is an error, but for names of other
 # packages, which are not looked up, and of inner modules, which have no page.
 autodoc_typehints = "none"
@@ -69,6 +76,7 @@ sphinx_gallery_conf = {
     "reset_modules": ("matplotlib", "strict.reset"),
     "reset_modules_order": "both",
     "download_all_examples": False,
+    "remove_config_comments": True,
     "show_memory": False,
     "show_signature": False,
     "write_computation_times": False,

@@ -74,6 +74,7 @@ class ExponentialFamily(Parameters, Residuals, SecondOrder, DispersionScore, ABC
     has_dispersion: ClassVar[bool] = False
     may_be_overdispersed: ClassVar[bool] = True  # Var[y] = phi V(mu), phi > 1; see Bernoulli
     event_ndim: ClassVar[int] = 0
+    otherwise: ClassVar[str] = ""  # where a y that the support lacks may be at home, for errors
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
@@ -385,5 +386,5 @@ class ExponentialFamily(Parameters, Residuals, SecondOrder, DispersionScore, ABC
         shown = f"{value.item()!r}" if value.size == 1 else f"{value.tolist()}"
         raise ValueError(
             f"{type(self).__name__} needs {self.support}, but y[{at}] = {shown} "
-            f"({int(np.sum(~inside))} such in all). Remove or correct such rows."
+            f"({int(np.sum(~inside))} such in all). Remove or correct such rows{self.otherwise}."
         )

@@ -35,6 +35,7 @@ class Bernoulli(ExponentialFamily):
 
     name: ClassVar[str] = "bernoulli"
     support: ClassVar[Interval] = CLOSED_UNIT
+    otherwise: ClassVar[str] = "; labels are for a classifier, counts of successes for 'binomial'"
     mean_domain: ClassVar[Interval] = UNIT
     canonical_link: ClassVar[Link] = Logit()
     may_be_overdispersed: ClassVar[bool] = False  # an indicator's variance follows from its mean

@@ -40,6 +40,7 @@ class Binomial(Bernoulli):
     name: ClassVar[str] = "binomial"
     aliases: ClassVar[tuple[str, ...]] = ()
     may_be_overdispersed: ClassVar[bool] = True
+    otherwise: ClassVar[str] = "; counts are two columns of y, successes and failures"
 
     @property
     def takes_precision(self) -> bool:

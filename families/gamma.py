@@ -39,6 +39,7 @@ class Gamma(PositiveMean):
 
     name: ClassVar[str] = "gamma"
     support: ClassVar[Interval] = POSITIVE
+    otherwise: ClassVar[str] = "; amounts some of which are 0 have the Tweedie law"
     canonical_link: ClassVar[Link] = Inverse()
     natural_scale: ClassVar[float] = -1.0
     has_dispersion: ClassVar[bool] = True

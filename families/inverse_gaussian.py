@@ -32,6 +32,7 @@ class InverseGaussian(PositiveMean):
     name: ClassVar[str] = "inverse_gaussian"
     aliases: ClassVar[tuple[str, ...]] = ("inverse.gaussian",)
     support: ClassVar[Interval] = POSITIVE
+    otherwise: ClassVar[str] = "; amounts some of which are 0 have the Tweedie law"
     canonical_link: ClassVar[Link] = InverseSquared()
     natural_scale: ClassVar[float] = -0.5
     has_dispersion: ClassVar[bool] = True

@@ -1,5 +1,26 @@
 """Deep networks whose output layer is a generalized linear model.
 
+Estimators of scikit-learn's kind, ``hidden_layer_sizes=()`` being the classical GLM:
+
+    DeepGLMRegressor              numbers: amounts, counts, shares
+    DeepGLMClassifier             labels
+    DoubleGLMRegressor            a second model, for the dispersion
+    ElasticNetGLMCV, ElasticNetGLMClassifierCV, elastic_net_path
+                                  GLMs along a sequence of penalties
+    Poisson, Gamma, Tweedie, ...  laws of y as objects; most go by name, ``family="poisson"``
+
+What a fitted model is asked:
+
+    model.inference(X, y).summary()   standard errors and tests; to_statsmodels the same there
+    model.predict_interval(X)         and predict_distribution, predict_quantiles, sample_y
+    model.residuals(X, y)             model.local_coef(X), the coefficients row by row
+    compare, nonlinearity_test        is the network better than the GLM? glm_to_net_path: by
+                                      how much of it?
+    glmnet_nn.validation              calibration, lift, Gini, actual against expected
+    ...Display                        figures, by their from_estimator (they need matplotlib)
+    save_model, load_model, to_onnx   files
+    Blocks, ParquetBlocks             rows that do not fit in memory
+
 >>> from glmnet_nn import DeepGLMRegressor, Poisson
 >>> DeepGLMRegressor(Poisson(), hidden_layer_sizes=())
 DeepGLMRegressor(family=Poisson(link=Log()), hidden_layer_sizes=())
@@ -118,6 +139,7 @@ __all__ = [
     "vuong_test",
 ]
 
+_PACKAGES = ("elastic_net", "nesting", "validation")  # with public names of their own
 _LAZY = {
     "Blocks": "blocks",
     "ParquetBlocks": "blocks",
@@ -158,10 +180,12 @@ _LAZY = {
 
 def __getattr__(name: str) -> Any:
     """Import what needs scikit-learn when first asked for."""
+    if name in _PACKAGES:
+        return import_module(f"glmnet_nn.{name}")
     if name not in _LAZY:
         raise AttributeError(f"module 'glmnet_nn' has no attribute {name!r}")
     return getattr(import_module(f"glmnet_nn.{_LAZY[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted([*__all__, *_PACKAGES, "__version__"])

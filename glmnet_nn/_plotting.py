@@ -18,7 +18,7 @@ def pyplot() -> Any:
     except ImportError as error:
         raise ImportError(
             "figures need matplotlib, which is not installed. Install it with: "
-            "pip install glmnet_nn[plot]"
+            'pip install "glmnet_nn[plot]"'
         ) from error
     return plt
 

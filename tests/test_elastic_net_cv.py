@@ -227,6 +227,8 @@ def test_displays():
     first = model.path().coefs[np.flatnonzero(alive)[0]]
     np.testing.assert_array_equal(display.lines_[0][0].get_ydata(), first)
     assert display.ax_.get_xscale() == "log"
+    assert [text.get_text() for text in display.ax_.texts] == ["chosen"]
+    assert display.ax_.texts[0].xy[0] == model.alpha_
     assert display.figure_ is display.ax_.figure
     curve = ElasticNetCVDisplay.from_estimator(model)
     heights = np.asarray(curve.errorbar_[0].get_ydata(), dtype=float)
@@ -245,5 +247,5 @@ def test_displays():
 def test_without_matplotlib_plots_say_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     path = elastic_net_path(X, COUNTS, family="poisson", n_alphas=3)
-    with pytest.raises(ImportError, match=r"pip install glmnet_nn\[plot\]"):
+    with pytest.raises(ImportError, match=r"pip install \"glmnet_nn\[plot\]\""):
         path.plot()

@@ -17,9 +17,11 @@ from test_checkpoints import assert_same_fit, cut_off_after
 
 from families import Normal, Poisson
 from glmnet_nn import (
+    Blocks,
     DeepGLMClassifier,
     DeepGLMRegressor,
     DoubleGLMRegressor,
+    glm_to_net_path,
     load_model,
     save_model,
 )
@@ -134,6 +136,22 @@ def test_reduced_rank_regression():
     assert degrees_of_freedom(net, table, Y) == pytest.approx(free)
 
 
+def test_a_search_starts_with_a_slope_in_every_axis():
+    """From v = e = 0 there is none, and no search would leave it."""
+    layout = EmbeddedLayout((10, 4, 1), embeddings=TWO)
+    rng = np.random.default_rng(5)
+    dense = rng.normal(size=layout.plain.size)
+    W = layout.plain.layers(dense)[0].W
+    W[:, 1:5] = np.outer(W[:, 1], W[0, 1:5])  # of rank 1, for an embedding of size 2
+    W[:, 6:9] = 0.0
+    start = layout.opened(dense)
+    assert_allclose(layout.widened(start), dense, atol=1e-12)
+    of_dense = rng.normal(size=dense.size)
+    gradient = layout.pulled(start, of_dense)
+    for _, (V, E) in layout.factors(gradient):
+        assert np.all(np.abs(V).max(axis=0) + np.abs(E).max(axis=0) > 1e-3)
+
+
 # --------------------------------------------------------------- estimators
 
 
@@ -174,6 +192,28 @@ def test_ranks_of_the_first_layer(motor, solver):
     }
 
 
+def test_pairs_of_units_at_the_start_hold_back_no_axis(motor):
+    """The hidden units of a start come in pairs of the same weights: four of them have rank 2."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = embedded_network(
+            hidden_layer_sizes=(4,), embedding_size=3, alpha=1e-3, max_iter=5
+        ).fit(*motor)
+    assert ranks(net) == {"region": 3, "brand": 3}
+
+
+def test_a_warm_start_uses_new_axes(motor):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = embedded_network(embedding_size=1, alpha=1e-3, warm_start=True, max_iter=20).fit(
+            *motor
+        )
+        before = net.loss_
+        net.set_params(embedding_size=2).fit(*motor)
+    assert ranks(net) == {"region": 2, "brand": 2}
+    assert net.loss_ < before
+
+
 def test_distances_of_levels_are_those_of_their_weights(motor):
     net = embedded_network(embedding_size={"region": 3}).fit(*motor)
     for name, points in net.embeddings_.items():
@@ -194,6 +234,41 @@ def test_levels_a_reference_leaves_out_lie_at_0(motor):
     assert points.index.tolist() == ["0", "1", "2", "3", "4", "missing"]
     assert np.all(points.loc["0"] == 0)
     assert np.all(points.loc["1":].abs().sum(axis=1) > 0)
+
+
+def test_one_level_against_a_reference_has_no_weights(motor):
+    X, y = motor
+    net = embedded_network(skip_connection=True, max_iter=5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net.fit(X.assign(brand="the one"), y)
+    assert net.embeddings_["brand"].shape == (1, 0)
+    assert net.embeddings_["region"].shape == (12, 2)
+
+
+@pytest.mark.parametrize("skip", [True, "fixed"])
+def test_the_glm_beside_it_has_all_its_coefficients(motor, skip):
+    X, y = motor[0], np.minimum(motor[1], 2)
+    X = X.assign(again=X["age"])
+    glm = DeepGLMClassifier(hidden_layer_sizes=(), alpha=0.0)
+    net = DeepGLMClassifier(
+        hidden_layer_sizes=(3,), embedding_size=1, skip_connection=skip, solver="lbfgs", alpha=1e3
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a column that is there twice
+        glm.fit(X, y)
+        net.fit(X, y)
+    assert_allclose(net.predict_proba(X), glm.predict_proba(X), atol=1e-4)
+
+
+def test_a_path_from_the_glm(motor):
+    X, y = (part[:200] for part in motor)
+    net = embedded_network(hidden_layer_sizes=(3,), embedding_size=1, max_iter=10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = glm_to_net_path(net, X, y, strengths=[1e-2], cv=2)
+    assert [model.n_layers_ for model in path.models] == [2, 3]
+    assert max(ranks(path.models[1]).values()) == 1
 
 
 def test_an_embedding_as_long_as_the_layer_restricts_nothing(motor):
@@ -223,6 +298,19 @@ def test_calls_of_partial_fit_are_one_fit(motor):
     assert ranks(learner) == {"region": 2, "brand": 2}
     before = net.deviance_
     assert net.partial_fit(X, y).deviance_ < before
+    with pytest.raises(ValueError, match=r"sizes \[2, 2\], but embedding_size=1"):
+        learner.set_params(embedding_size=1).partial_fit(X, y)
+
+
+def test_one_block_is_a_table(motor):
+    X, y = motor
+    net = embedded_network(max_iter=5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        one, other = net.fit(Blocks([(X, y)])).predict(X), clone(net).fit(X, y).predict(X)
+    assert_allclose(one, other, rtol=1e-6)
+    with pytest.raises(ValueError, match="X has none"):  # whatever was fitted before
+        net.fit(Blocks([(X[["age", "size"]], y)]))
 
 
 def test_a_warm_start_goes_on(motor):
@@ -318,6 +406,8 @@ def test_a_mean_with_embeddings_beside_a_dispersion(motor):
         ({"embedding_size": {"area": 2}}, "'area', but the factors of X are"),
         ({"embedding_size": {"region": 0}}, "that of 'region' is 0"),
         ({"embedding_size": {"region": True}}, "that of 'region' is True"),
+        ({"embedding_size": True}, "is True"),
+        ({"store_covariance": True}, "store_covariance=True"),
         ({"embedding_size": 0}, "embedding_size"),
         ({"embedding_size": "auto"}, "embedding_size"),
     ],

@@ -303,5 +303,5 @@ def test_a_formula_in_a_file_runs_nothing(tmp_path):
 
 def test_without_formulaic_it_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "formulaic", None)
-    with pytest.raises(ImportError, match=r"pip install glmnet_nn\[formula\]"):
+    with pytest.raises(ImportError, match=r"pip install \"glmnet_nn\[formula\]\""):
         from_formula(SIMPLE)

@@ -202,6 +202,10 @@ def test_a_figure(path):
     assert_allclose(display.lines_["train"].get_ydata(), path.table["train_deviance"])
     assert display.lines_["chosen"].get_xdata()[0] == list(path.table.index).index(path.strength)
     assert display.ax_.get_xticklabels()[0].get_text() == "GLM"
+    labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert ("least" in labels) == (path.strength != path.strength_min)
+    lowest = (path.table["validation_deviance"] - path.table["se"]).min()
+    assert display.ax_.get_ylim()[0] < lowest - 0.1 * np.ptp(display.ax_.get_ylim())
     ax = display.figure_.add_subplot()
     assert NetworkPathDisplay.from_path(path, ax=ax).ax_ is ax
     mpl.pyplot.close(display.figure_)

@@ -271,7 +271,7 @@ def test_what_has_no_graph_is_refused(monkeypatch):
         to_onnx(DeepGLMRegressor.from_formula("y ~ a", frame, **GLM))
     glm = DeepGLMRegressor(Poisson(Log()), **GLM).fit(X, COUNTS)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ImportError, match=r"pip install glmnet_nn\[onnx\]"):
+    with pytest.raises(ImportError, match=r"pip install \"glmnet_nn\[onnx\]\""):
         to_onnx(glm)
 
 

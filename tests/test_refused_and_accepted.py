@@ -80,6 +80,15 @@ REFUSED = {
         fits(family="multinoulli"),
         r"Multinoulli needs y of shape \(n, K\).*shape \(40,\).*DeepGLMClassifier",
     ),
+    "labels": (
+        fits(y=lambda X, y: np.where(np.arange(len(y)) < 3, "7", "no").astype(object)),
+        r"y must hold numbers.*'no' \(place 3\).*DeepGLMClassifier",
+    ),
+    "amounts that are 0": (fits(family="gamma"), r"Gamma needs y > 0.*have the Tweedie law\.$"),
+    "successes without failures": (
+        fits(family="binomial"),
+        r"Binomial needs 0 <= y <= 1.*two columns of y",
+    ),
     "y NaN": (fits(y=put(np.nan)), "Input y contains NaN"),
     "y infinite": (fits(y=put(np.inf)), "Input y contains infinity"),
     "X NaN": (fits(X=put_x(np.nan)), "Input X contains NaN"),

@@ -261,7 +261,7 @@ def test_without_matplotlib_each_says_what_to_install(monkeypatch):
         lambda: PartialEffectDisplay.from_estimator(model, X, y, "age"),
         lambda: TrainingCurveDisplay.from_estimator(model),
     ):
-        with pytest.raises(ImportError, match=r"pip install glmnet_nn\[plot\]"):
+        with pytest.raises(ImportError, match=r"pip install \"glmnet_nn\[plot\]\""):
             draw()
 
 

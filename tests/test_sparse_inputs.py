@@ -372,9 +372,10 @@ def test_the_prior_of_many_columns_is_nearly_that_of_few(wide, monkeypatch):
     exact = PreliminaryGLM.of(rows, inputs, Normal())
     counted = overdispersion(rows, inputs, Poisson())
     monkeypatch.setattr("glmnet_nn.training.preliminary.MOST_COLUMNS", 10)
+    monkeypatch.setattr("glmnet_nn.training.preliminary._MANY", 10)
     rough = PreliminaryGLM.of(rows, inputs, Normal())
-    assert rough.is_wide
-    assert not exact.is_wide
+    assert rough.has_many
+    assert not exact.has_many
     assert_allclose(rough.solved().value, exact.solved().value, rtol=1e-8)
     assert_allclose(overdispersion(rows, inputs, Poisson()), counted, rtol=0.01)
 

@@ -135,6 +135,17 @@ def test_autocalibration_draws_both_regressions(fitted):
     assert display.ax_.get_title() == "DeepGLMRegressor"
 
 
+def test_a_few_rows_that_all_had_an_event_do_not_stretch_autocalibration():
+    mu = np.linspace(0.05, 0.3, 4000)
+    y = (np.arange(4000) % 7 < 1).astype(float)
+    y[-2:] = 1  # an isotonic level of 1, of three rows
+    high = AutocalibrationDisplay.from_predictions(y, mu).ax_.get_ylim()[1]
+    assert 0.3 < high < 0.35
+    few = AutocalibrationDisplay.from_predictions(y[-50:], mu[-50:])
+    assert few.ax_.get_ylim()[1] > 1  # of fifty, they are many
+    plt.close("all")
+
+
 def test_murphy_draws_its_table(fitted):
     X, y, weight, models, mu = fitted
     display = MurphyDisplay.from_estimator(models, X, y, sample_weight=weight)
@@ -197,7 +208,7 @@ def test_axes_may_be_given_and_a_display_drawn_again():
 
 def test_without_matplotlib_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r"pip install glmnet_nn\[plot\]"):
+    with pytest.raises(ImportError, match=r"pip install \"glmnet_nn\[plot\]\""):
         LiftDisplay.from_predictions([1.0, 2.0], [1.0, 2.0])
 
 

@@ -9,15 +9,23 @@ from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 
 
+def mathml(latex: str, display: str = "inline") -> str:
+    """Return MathML, in which the bars of a norm are as high as what stands between |bars|."""
+    norm = "<mo>&#x02016;</mo>"
+    return str(convert(latex, display=display)).replace(
+        norm, norm.replace("mo>", 'mo stretchy="false">', 1)
+    )
+
+
 def inline(translator: Any, node: nodes.math) -> None:
     """Write a formula within a line."""
-    translator.body.append(convert(node.astext()))
+    translator.body.append(mathml(node.astext()))
     raise nodes.SkipNode
 
 
 def block(translator: Any, node: nodes.math_block) -> None:
     """Write a formula that stands alone."""
-    translator.body.append(f'<div class="formula">{convert(node.astext(), display="block")}</div>')
+    translator.body.append(f'<div class="formula">{mathml(node.astext(), "block")}</div>')
     raise nodes.SkipNode
 
 

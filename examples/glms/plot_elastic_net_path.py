@@ -22,6 +22,7 @@ from glmnet_nn.elastic_net import ElasticNetCVDisplay, ElasticNetPathDisplay
 data = load_diabetes(as_frame=True, scaled=False)
 products = PolynomialFeatures(2, include_bias=False).set_output(transform="pandas")
 X, y = products.fit_transform(data.data).drop(columns="sex^2"), data.target
+X = (X - X.mean()) / X.std()  # coefficients that can be compared
 model = ElasticNetGLMCV(
     "gamma",
     link="log",
@@ -34,7 +35,8 @@ for alpha in (model.alpha_min_, model.alpha_1se_):
     print(f"alpha {alpha:.4f}: {row['df']:.0f} columns, deviance {row['mean_deviance']:.4f}")
 
 # %%
-# The columns that are left, with the Gamma law and the log link: factors for the progression.
+# The columns that are left, with the Gamma law and the log link: a standard deviation more of a
+# column multiplies the progression by exp of its coefficient.
 
 for name, effect in zip(model.feature_names_in_, model.coef_, strict=True):
     if effect:

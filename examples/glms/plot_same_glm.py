@@ -86,8 +86,8 @@ print("robust standard errors:", np.abs(robust / glum.std_errors(X, y) - 1).max(
 
 figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 rows = np.arange(len(models))
-for name, marker in (("statsmodels", "o"), ("glum", "s")):
-    ax.plot(np.maximum(gaps[name], 1e-14), rows, marker, label=name)
+for name, marker, height in (("statsmodels", "o", -0.12), ("glum", "s", 0.12)):
+    ax.plot(np.maximum(gaps[name], 1e-14), rows + height, marker, label=name)
 ax.axvline(1e-3, color="grey", ls="--")
 ax.text(1.2e-3, 0, "visible", color="grey", va="center")
 ax.set(
@@ -95,5 +95,5 @@ ax.set(
 )
 ax.set_yticks(rows, models)
 ax.invert_yaxis()
-ax.legend(loc="lower center")
+ax.legend(loc="lower right")
 plt.show()

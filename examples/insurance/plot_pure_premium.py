@@ -61,16 +61,18 @@ table = gini_table(cost[new] / years[new], premium, sample_weight=years[new], re
 print(table[["gini", "se", "difference", "difference_se"]].round(4).to_string())
 
 # %%
-# The answer: for premiums it makes next to no difference here. Two parts tell more: which column
-# makes claims frequent, and which dear.
+# The answer: for premiums it makes next to no difference here, some 2 % at most for nearly all
+# policies. Two parts tell more: which column makes claims frequent, and which dear.
 
 effects = pd.DataFrame(
     {"frequency": frequency.coef_, "severity": severity.coef_, "Tweedie": tweedie.coef_},
     index=X.columns,
 )
 print(effects.assign(sum=effects["frequency"] + effects["severity"]).round(3).to_string())
-figure, ax = plt.subplots(figsize=(6, 6), layout="constrained")
-ax.scatter(premium["two parts"], premium["Tweedie"], s=4, alpha=0.3)
-ax.axline((500, 500), slope=1, color="black", lw=0.8)
-ax.set(xscale="log", yscale="log", xlabel="premium in two parts", ylabel="Tweedie premium")
+change = 100 * (premium["Tweedie"] / premium["two parts"] - 1)
+figure, ax = plt.subplots(figsize=(8.5, 5), layout="constrained")
+drawn = ax.hexbin(premium["two parts"], change, xscale="log", gridsize=40, mincnt=1, bins="log")
+ax.axhline(0, color="black", lw=0.8)
+ax.set(xlabel="premium in two parts", ylabel="Tweedie premium above it, %")
+figure.colorbar(drawn, label="policies")
 plt.show()

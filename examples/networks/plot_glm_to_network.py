@@ -40,6 +40,8 @@ figure, ax = plt.subplots(figsize=(8.5, 5), layout="constrained")
 path.plot(ax=ax)
 plt.show()
 
+# sphinx_gallery_thumbnail_number = 2
+
 # %%
 # What did the network add? The claims of an average policy by the age of the driver. (In truth
 # they fall by 42 % from 25 to 30, and rise by 35 % at 70.)

@@ -33,6 +33,8 @@ years = np.linspace(0.5, 23, 40)
 rows = pd.DataFrame({"rate_marriage": 4.0, "age": 27.0, "yrs_married": years, "religious": 2.0})
 odds = results.local_coef(rows).relativities().xs("yrs_married", level="column")
 
+# sphinx_gallery_thumbnail_number = 2
+
 # %%
 # Which columns matter, in which direction, and how much that differs from woman to woman?
 

@@ -100,7 +100,9 @@ def _dataset(path: str | Path) -> Any:
     try:
         from pyarrow import dataset
     except ImportError as error:
-        raise ImportError("ParquetBlocks needs pyarrow: pip install glmnet_nn[parquet]") from error
+        raise ImportError(
+            'ParquetBlocks needs pyarrow: pip install "glmnet_nn[parquet]"'
+        ) from error
     return dataset.dataset(str(path), format="parquet")
 
 

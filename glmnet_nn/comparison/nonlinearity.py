@@ -47,6 +47,8 @@ class NonlinearityTest:
     def __str__(self) -> str:
         return f"chi2({self.df}) = {self.statistic:.6g}, p = {self.pvalue:.4g}"
 
+    __repr__ = __str__
+
 
 def nonlinearity_test(
     estimator: Any,

@@ -141,10 +141,10 @@ class Comparison:
 
     def __repr__(self) -> str:
         law = f"{type(self.family).__name__} deviance, {len(self.y)} rows out of fold"
-        return f"{law}\n{self.table.to_string(float_format=lambda value: f'{value:.5g}')}"
+        return f"{law}\n{self.table.to_string(float_format='{:.5g}'.format)}"
 
     def _repr_html_(self) -> str:
-        return str(self.table.to_html())
+        return str(self.table.to_html(float_format="{:.5g}".format))
 
 
 def compare(

@@ -58,6 +58,19 @@ class ElasticNetPathDisplay(Display):
         if against == "alpha":
             for one in np.ravel(display.ax_):
                 one.axvline(estimator.alpha_, color="0.4", linestyle="--", linewidth=1)
+                at = (estimator.alpha_, 1.0)
+                one.annotate(
+                    "chosen",
+                    at,
+                    (-3, -3),
+                    xycoords=("data", "axes fraction"),
+                    textcoords="offset points",
+                    ha="right",
+                    va="top",
+                    rotation=90,
+                    color="0.4",
+                    fontsize="small",
+                )
         return display
 
     def plot(self, *, ax: Any = None, **kwargs: Any) -> ElasticNetPathDisplay:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from families import Array, ExponentialFamily
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ElasticNetPath:
     r"""GLMs with an elastic net, one for each alpha, from the strongest penalty to the weakest.
 
@@ -83,6 +83,10 @@ class ElasticNetPath:
             gap = np.abs(np.log(self.alphas) - np.log(alpha))
         gap[self.alphas == alpha] = 0.0
         return int(np.argmin(gap))
+
+    def __repr__(self) -> str:
+        ends = f"{len(self.alphas)} alphas from {self.alphas[0]:.3g} to {self.alphas[-1]:.3g}"
+        return f"<ElasticNetPath: {self.family!r}, {ends}; see to_frame() and plot()>"
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row for each alpha: deviance_ratio, df, converged and the coefficients.

@@ -36,7 +36,7 @@ from glmnet_nn.estimators._validation import (
     present_rows,
 )
 from glmnet_nn.inference import Estimate, Search
-from glmnet_nn.network import Layout, Network, ShiftedSparse
+from glmnet_nn.network import Layout, Network, ShiftedSparse, laid_out
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.sources import Source
 
@@ -88,6 +88,8 @@ class BaseDeepGLM(
         trains for an epoch.
         """
         law, family = family, family.initial
+        if (for_inference or self.store_covariance) and self._coding is not None:
+            X = laid_out(X)  # second derivatives take all numbers
         given = (X, y, sample_weight, offset, exposure)
         rows = present_rows(X, y, family, sample_weight, offset, exposure, trials)
         if partial:
@@ -279,6 +281,11 @@ class BaseDeepGLM(
         self._free_directions = fit.free
         if fit.estimable is not None:
             self.estimable_coef_ = fit.estimable
+
+    @property
+    def _codes_entries(self) -> bool:
+        """Whether they do: where a dense first layer multiplies them."""
+        return bool(self._hidden_sizes()) and self.architecture == "dense"
 
     def _entered_matrix(
         self,

@@ -3,7 +3,7 @@
 What a tree, a spline or a GLM of other columns has found enters as an offset, in every
 call from the same columns of X, so that it is there at prediction too.
 
-Source: Schelldorfer and Wuthrich (2019), "Nesting classical actuarial models into neural
+Source: Schelldorfer and Wüthrich (2019), "Nesting classical actuarial models into neural
 networks", section 3 (there the base is a GLM).
 """
 

@@ -56,11 +56,11 @@ class BlockwiseMixin:
         source, law, marks = entered(self, blocks)
         _require_known_law(law)
         check_estimable(law, source.mean_response()[None], np.ones(1))
+        for name, value in marks.items():  # the coding among them, which embeddings ask
+            setattr(self, name, value)
         spec, _ = self._specified(law, source)
         if spec.solver == "adam":
             source.require_residence()
-        for name, value in marks.items():
-            setattr(self, name, value)
         spec, callbacks = watched(self, spec, told, law, 1, False, None)
         fit = fit_nested_rows(source, spec)
         self._store(fit, spec)

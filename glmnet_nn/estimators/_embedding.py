@@ -38,13 +38,13 @@ class EmbeddingMixin:
 
     @property
     def embeddings_(self) -> dict[str, pd.DataFrame]:
-        """The levels of each factor as points, (levels, size), such that distances are weights'.
+        """The levels of each factor as points, (levels, size): as far apart as their weights.
 
         With U S Q' the singular value decomposition of the weights (units, levels) of a factor
         in the first layer, the coordinates of its levels are Q S, those of largest spread
-        first: two levels are as far apart as their weights. Of ``embedding_size`` numbers each
-        or, without it, as many as the weights have. A level that a reference coding leaves out
-        lies at 0.
+        first. Of ``embedding_size`` numbers each or, without it, as many as the weights have. A
+        level that a reference coding leaves out lies at 0. The rows of the table are called as
+        in ``feature_names_``.
         """
         check_is_fitted(self)
         self._refuse_of_ensemble("embeddings_")
@@ -62,7 +62,9 @@ class EmbeddingMixin:
 def _points(factor: Factor, weights: Array, size: int | None) -> pd.DataFrame:
     """Return the points of the levels of a factor, from its weights, (indicators, units)."""
     Q, s, Ut = linalg.svd(weights, full_matrices=False)
-    points = (svd_flip(Q, Ut)[0] * s)[:, :size]
+    if len(Q):  # against a reference a factor of one level has no indicator
+        Q, _ = svd_flip(Q, Ut)
+    points = (Q * s)[:, :size]
     if factor.reference:
         points = np.vstack([np.zeros(points.shape[1]), points])
     return pd.DataFrame(points, index=pd.Index(factor.labels, name=factor.name))
@@ -95,11 +97,18 @@ def embeddings_of(estimator: Any, hidden: tuple[int, ...]) -> tuple[Embedding, .
     _check_choices(estimator, hidden)
     factors = list(_factors(estimator._coding))
     sizes = _sizes(asked, [factor.name for *_, factor in factors])
-    return tuple(
+    found = tuple(
         Embedding(start, stop, sizes[factor.name])
         for start, stop, factor in factors
         if sizes.get(factor.name, np.inf) < min(hidden[0], stop - start)
     )
+    if found and estimator.store_covariance:
+        raise ValueError(
+            "store_covariance=True keeps the covariance of parameters that the data determine, but "
+            f"with embedding_size={asked!r} axes can be turned. Set embedding_size=None or "
+            "store_covariance=False."
+        )
+    return found
 
 
 def _check_choices(estimator: Any, hidden: tuple[int, ...]) -> None:
@@ -131,17 +140,17 @@ def _sizes(asked: Any, names: list[str]) -> dict[str, int]:
             "Give a table with columns of categories or strings, name them in categorical, or "
             "set embedding_size=None. (The categories of a formula are columns of numbers.)"
         )
-    if not isinstance(asked, dict):
-        return dict.fromkeys(names, int(asked))
-    unknown = [name for name in asked if name not in names]
+    sizes = asked if isinstance(asked, dict) else dict.fromkeys(names, asked)
+    unknown = [name for name in sizes if name not in names]
     if unknown:
         raise ValueError(
             f"embedding_size has a size for {unknown[0]!r}, but the factors of X are "
             f"{names[:20]}. Name one of these."
         )
-    for name, size in asked.items():
+    for name, size in sizes.items():
         if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
             raise ValueError(
-                f"embedding_size must have integers >= 1, but that of {name!r} is {size!r}."
+                f"embedding_size must have integers >= 1, but that of {name!r} is {size!r}. "
+                "Give a number of axes; None keeps all weights."
             )
-    return {name: int(size) for name, size in asked.items()}
+    return {name: int(size) for name, size in sizes.items()}

@@ -5,7 +5,7 @@
 The average of means keeps the balance, sum w mu = sum w y, if every member has it;
 that of linear predictors keeps it under the identity link alone.
 
-Source: Richman and Wuthrich (2020), "Nagging predictors", Risks 8(3), 83.
+Source: Richman and Wüthrich (2020), "Nagging predictors", Risks 8(3), 83.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ class EnsembleMixin:
 
         References
         ----------
-        Richman and Wuthrich (2020), "Nagging predictors", Risks 8(3), 83, section 4.2.
+        Richman and Wüthrich (2020), "Nagging predictors", Risks 8(3), 83, section 4.2.
         """
         check_is_fitted(self)
         if not self._is_ensemble:

@@ -88,7 +88,7 @@ def parsed(formula: str, available: list[str]) -> Parsed:
     except ImportError as error:
         raise ImportError(
             "formulas need formulaic, which is not installed. Install it with: "
-            "pip install glmnet_nn[formula]"
+            'pip install "glmnet_nn[formula]"'
         ) from error
     if not isinstance(formula, str):
         raise TypeError(

@@ -117,7 +117,7 @@ class LocalCoefMixin:
 
         References
         ----------
-        Richman and Wuthrich (2023), "LocalGLMnet: interpretable deep learning for tabular
+        Richman and Wüthrich (2023), "LocalGLMnet: interpretable deep learning for tabular
         data", Scandinavian Actuarial Journal 2023(1).
         """
         check_is_fitted(self)

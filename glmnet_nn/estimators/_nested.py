@@ -1,6 +1,6 @@
 """A network around a GLM: eta = x beta + network(x), started at the GLM.
 
-Sources: Schelldorfer and Wuthrich (2019), "Nesting classical actuarial models into neural
+Sources: Schelldorfer and Wüthrich (2019), "Nesting classical actuarial models into neural
 networks" (the combined actuarial neural network, CANN), section 3; He, Zhang, Ren and Sun
 (2016), "Deep residual learning for image recognition".
 """
@@ -112,6 +112,7 @@ def _glm_of(rows: Rows | Source, spec: Specification) -> Fit:
         waiting=None,
         polish_output=False,
         balance=None,
+        embeddings=(),
     )
     fit = fit_rows(rows.seen(Rows.in_double), classical)
     if not fit.solution.converged:

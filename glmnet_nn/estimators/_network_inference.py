@@ -46,9 +46,9 @@ def network_results(
         )
     if estimator._embeddings:
         raise ValueError(
-            "inference() needs parameters that the data determine, but an embedding can be turned "
-            f"within its axes, and embedding_size={estimator.embedding_size!r}. Use "
-            "embedding_size=None, or base=, a GLM of the factors, for its standard errors."
+            "inference() needs parameters that the data determine, but this network has embeddings "
+            "(embedding_size), whose axes can be turned. Fit with embedding_size=None, or take the "
+            "inference of a GLM of the factors (hidden_layer_sizes=())."
         )
     family, inputs = estimator.family_, estimator._inputs
     given = float(rows.weight.sum())

@@ -29,7 +29,7 @@ from glmnet_nn.estimators._task import (
 )
 from glmnet_nn.estimators._validation import check_estimable, is_estimable
 from glmnet_nn.estimators._waiting import Iteration, Lines, in_unit
-from glmnet_nn.network import Layer, Layout
+from glmnet_nn.network import Embedding, Layer, Layout
 from glmnet_nn.training.data import Rows
 from glmnet_nn.training.inputs import Inputs, unfolded
 from glmnet_nn.training.objective import Objective
@@ -92,6 +92,8 @@ class PartialFit:
         alpha_: list[float]
         family_: ExponentialFamily
         n_features_in_: int
+        embedding_size: Any
+        _embeddings: tuple[Embedding, ...]
         _inputs: Inputs
         _network: Any
         _weights: Array
@@ -148,6 +150,13 @@ class PartialFit:
                 f"partial_fit() continues the network that was fitted, {layout}, but now it is "
                 f"{asked}. {remedy}"
             )
+        if spec.embeddings != self._embeddings:
+            before, now = ([at.size for at in of] for of in (self._embeddings, spec.embeddings))
+            raise ValueError(
+                "partial_fit() continues the network that was fitted, with embeddings of sizes "
+                f"{before}, but embedding_size={self.embedding_size!r} now makes them {now}. "
+                f"{remedy}"
+            )
         if spec.family != self.family_:
             raise ValueError(
                 f"partial_fit() continues the model that was fitted, of {self.family_!r}, but now "
@@ -165,7 +174,7 @@ class PartialFit:
             objective = objective_of(rows, inputs, alpha, units, spec)
             layout = searched(objective, spec).network.layout
             fitted = unfolded(layout.plain, inputs, self._weights)
-            start = layout.narrowed(units.seen(layout.plain, fitted))
+            start = layout.opened(units.seen(layout.plain, fitted))
             sound = is_estimable(spec.family, mean.y, mean.weight)
             intercept = null_model(mean, spec.family)[0] if sound else np.full(1, -np.inf)
         else:

@@ -91,7 +91,7 @@ def best_of(
             start = feasible_start(objective, start)
         if spec.start is not None and attempt == 0:
             known = unfolded(layout.plain, inputs, spec.start)
-            warm = layout.narrowed(units.seen(layout.plain, known))
+            warm = layout.opened(units.seen(layout.plain, known))
             if solve(warm, rng, "from the last fit"):
                 break
             if solutions[-1].converged or spec.max_iter == 1:  # or one step from there is asked
@@ -125,8 +125,8 @@ def random_start(
 ) -> Array:
     """Return the null model with this intercept or, if given, the GLM, with random layers."""
     if glm is None:
-        return layout.narrowed(initial_weights(layout.plain, intercept, rng))
-    return layout.narrowed(paired_weights(layout.plain, glm_seen(glm, inputs, units), rng, size))
+        return layout.opened(initial_weights(layout.plain, intercept, rng))
+    return layout.opened(paired_weights(layout.plain, glm_seen(glm, inputs, units), rng, size))
 
 
 def most_searches(spec: Specification) -> int:

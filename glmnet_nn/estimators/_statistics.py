@@ -211,7 +211,7 @@ class StatisticsMixin:
         """Return data as the user has them as rows, checked against the fit."""
         y = given_response(self, X, y, sample_weight)
         X, offset, exposure = known_columns(self, X, offset, exposure, sample_weight)
-        checks = {"dtype": np.float64, "accept_sparse": COMPRESSED}
+        checks: dict[str, Any] = {"dtype": np.float64, "accept_sparse": COMPRESSED}
         validated: Array = as_inputs(known_matrix(self, X, sample_weight, **checks))
         return self._rows(validated, y, sample_weight, offset, exposure)
 

@@ -26,10 +26,12 @@ from sklearn.utils.validation import (
 from families import Array
 from glmnet_nn.estimators._validation import (
     FLOATING,
+    as_inputs,
     check_inputs,
     check_weight,
     has_columns_of_fit,
     has_finite_sum,
+    refuse_labels,
 )
 from glmnet_nn.inference.levels import LevelSteps
 from glmnet_nn.tables import TableCoding
@@ -50,6 +52,11 @@ class TableMixin:
     categorical: Any
     missing: str
     _coding: TableCoding | None = None
+
+    @property
+    def _codes_entries(self) -> bool:
+        """Whether a fit and its predictions leave out the zeros of wide tables."""
+        return False
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()  # type: ignore[misc]
@@ -98,6 +105,8 @@ def fitted_matrix(
         X has missing values or columns that are not to be coded; under ``warm_start`` columns
         of other kinds, or other levels, than the fit before.
     """
+    if checks.get("y_numeric"):
+        refuse_labels(y)
     frame, coding = _coded_frame(estimator, X), None
     if frame is not None:
         share = check_weight(sample_weight, frame)
@@ -107,28 +116,37 @@ def fitted_matrix(
             rows, target = validate_data(estimator, X, y, dtype=FLOATING, **checks)
     else:
         _, target = validate_data(estimator, X, y, skip_check_array=True)
-        rows = coding.matrix(frame, estimator.unseen, absent=share == 0)
-        if not has_finite_sum(rows):
+        rows = _coded(estimator, coding, frame, share == 0, estimator._codes_entries)
+        if not _is_finite(rows):
             _refuse_infinite(frame)
         rows, target = check_X_y(rows, target, dtype=FLOATING, estimator=estimator, **checks)
     estimator._coding = coding
     return rows, target
 
 
-def known_inputs(estimator: Any, X: Any) -> Any:
-    """Return the X of a fitted estimator as the numbers of its fit, float64 or float32."""
+def known_inputs(estimator: Any, X: Any, as_entries: bool = True) -> Any:
+    """Return the X of a fitted estimator as the numbers of its fit, float64 or float32.
+
+    Those of a wide table without its zeros, unless ``as_entries`` is False.
+    """
     if estimator._coding is not None:
-        return known_matrix(estimator, X)
+        as_entries = as_entries and estimator._codes_entries
+        return as_inputs(known_matrix(estimator, X, as_entries=as_entries))
     with _naming_columns(X, in_fit=False):
         return check_inputs(estimator, X)
 
 
 def known_matrix(
-    estimator: Any, X: Any, sample_weight: ArrayLike | None = None, **checks: Any
+    estimator: Any,
+    X: Any,
+    sample_weight: ArrayLike | None = None,
+    as_entries: bool = False,
+    **checks: Any,
 ) -> Any:
     """Return the X of a fitted estimator as the numbers of its fit, checked.
 
-    Rows of weight 0 may have levels that the fit has not seen.
+    Rows of weight 0 may have levels that the fit has not seen. ``as_entries`` leaves out the
+    zeros of a wide table.
     """
     coding: TableCoding | None = estimator._coding
     checks = {"dtype": FLOATING, **checks}
@@ -139,8 +157,8 @@ def known_matrix(
     if not has_columns_of_fit(estimator, X):
         validate_data(estimator, X, reset=False, skip_check_array=True)
     absent = None if sample_weight is None else check_weight(sample_weight, frame) == 0
-    rows = coding.matrix(frame, estimator.unseen, absent)
-    if has_finite_sum(rows):
+    rows = _coded(estimator, coding, frame, absent, as_entries)
+    if _is_finite(rows):
         return rows
     _refuse_infinite(frame)
     return check_array(rows, estimator=estimator, **checks)
@@ -157,10 +175,23 @@ def known_rows(
     **checks: Any,
 ) -> tuple[Any, Any]:
     """Return X as :func:`known_matrix` does, and y, checked, of rows that a fit goes on with."""
-    rows = known_matrix(estimator, X, sample_weight, **checks)
+    entries = estimator._codes_entries
+    rows = known_matrix(estimator, X, sample_weight, as_entries=entries, **checks)
     target = _check_y(y, multi_output=multi_output, y_numeric=y_numeric, estimator=estimator)
     check_consistent_length(rows, target)
     return rows, target
+
+
+def _coded(
+    estimator: Any, coding: TableCoding, frame: pd.DataFrame, absent: Any, as_entries: bool
+) -> Any:
+    """Return the numbers of a table; of a wide one, where it may be, in compressed rows."""
+    coded = coding.entries if as_entries and coding.is_wide else coding.matrix
+    return coded(frame, estimator.unseen, absent)
+
+
+def _is_finite(rows: Any) -> bool:
+    return has_finite_sum(rows.data if sparse.issparse(rows) else rows)
 
 
 def _coding(

@@ -218,6 +218,23 @@ def _column(values: Any, name: str, n_rows: int, n_outputs: int) -> Array:
     return array
 
 
+def refuse_labels(y: Any) -> None:
+    """Raise ValueError where y holds text that is no number."""
+    values = np.asarray(y)
+    if values.dtype.kind not in "OUS":
+        return
+    for at, value in enumerate(values.ravel().tolist()):
+        if not isinstance(value, str | bytes):
+            continue
+        try:
+            float(value)
+        except ValueError:
+            raise ValueError(
+                f"y must hold numbers, but it holds {value!r} (place {at}). Labels are for a "
+                "classifier: DeepGLMClassifier."
+            ) from None
+
+
 def is_estimable(family: ExponentialFamily, y: Array, weight: Array) -> bool:
     """Tell whether some parameters give the mean of y."""
     return bool(np.all(_mean_is_possible(family, y, weight)[1]))

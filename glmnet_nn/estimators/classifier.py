@@ -55,10 +55,10 @@ store_covariance, random_state, verbose
         Without a hidden layer: (n_features,) and a number for one output; for
         Multinoulli (n_classes, n_features) and (n_classes,), the representative whose
         rows sum to zero.
-    coefs_, intercepts_, input_bounds_, deviance_, null_deviance_, family_, link_, solver_, \
-alpha_, n_iter_, converged_, loss_, loss_curve_, validation_loss_curve_, deviance_curve_, \
-start_curves_, rank_, separated_rows_, estimable_coef_, estimators_, feature_names_, \
-n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
+    coefs_, intercepts_, embeddings_, input_bounds_, deviance_, null_deviance_, family_, link_, \
+solver_, alpha_, n_iter_, converged_, loss_, loss_curve_, validation_loss_curve_, \
+deviance_curve_, start_curves_, rank_, separated_rows_, estimable_coef_, estimators_, \
+feature_names_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
         As in :class:`DeepGLMRegressor`.
 
     Examples

@@ -41,9 +41,10 @@ class DeepGLMRegressor(
     Parameters
     ----------
     family : str or ExponentialFamily, default="normal"
-        The law of y: "normal", "poisson", "bernoulli" (y in [0, 1]), "binomial" (two
-        columns of y: successes and failures), "multinoulli" (rows of y are
-        probabilities), or an object of :mod:`families`. One with an
+        The law of y: "normal"; "poisson", "negative_binomial" (counts); "gamma",
+        "inverse_gaussian" (amounts > 0), "tweedie" (amounts, some of them 0); "bernoulli"
+        (y in [0, 1]), "binomial" (two columns of y: successes and failures), "multinoulli"
+        (rows of y are probabilities); or an object of :mod:`families`. One with an
         unknown parameter, as NegativeBinomial(alpha="estimate"), is fitted by profile
         likelihood: the fit is repeated, from where the one before ended, until that
         parameter maximises the likelihood at the fitted means.
@@ -191,7 +192,7 @@ class DeepGLMRegressor(
         is the seed of the first member, and the others' are drawn from it.
     verbose : int, default=0
         1 shows a bar: iterations, mean deviance (and that of held-out rows), time left; it
-        needs tqdm, ``pip install glmnet_nn[progress]``. 2, or 1 without tqdm, prints the
+        needs tqdm, ``pip install "glmnet_nn[progress]"``. 2, or 1 without tqdm, prints the
         chosen solver, F and the deviance after every iteration. Ctrl-C leaves the best
         parameters so far, and a ConvergenceWarning.
 
@@ -203,6 +204,9 @@ class DeepGLMRegressor(
         connection ``coef_`` is beta.
     coefs_, intercepts_ : list of arrays
         Weights (n_in, n_out) and offsets (n_out,) of every layer, for X as given.
+    embeddings_ : dict of str to DataFrame
+        With hidden layers the levels of each factor of a table as points, (levels, numbers):
+        two are as far apart as their weights in the first layer.
     input_bounds_ : array, (2, n_features)
         The ends to which columns of X are clipped; infinite where they are not.
     deviance_, null_deviance_ : float

@@ -137,7 +137,7 @@ def explained(
         raise ValueError(f"of must be one of {list(_KINDS)}, but got {of!r}.")
     features, _, _ = design_columns(estimator, X, None, None)
     estimator = on_design(estimator)
-    rows = known_inputs(estimator, features).astype(float, copy=False)
+    rows = known_inputs(estimator, features, as_entries=False).astype(float, copy=False)
     require_array(rows, "there is a coefficient for every column of every row")
     weight = check_weight(sample_weight, rows)
     index = row_labels(features, len(rows))

@@ -56,7 +56,7 @@ def local_importance(
 
     References
     ----------
-    Richman and Wuthrich (2023), "LocalGLMnet: interpretable deep learning for tabular data",
+    Richman and Wüthrich (2023), "LocalGLMnet: interpretable deep learning for tabular data",
     Scandinavian Actuarial Journal 2023(1), sections 3.2 and 3.4.
 
     Examples

@@ -48,7 +48,7 @@ def local_interactions(
     References
     ----------
     Friedman and Popescu (2008), "Predictive learning via rule ensembles", section 8.1, for
-    the second derivative as the measure of interaction; Richman and Wuthrich (2023),
+    the second derivative as the measure of interaction; Richman and Wüthrich (2023),
     Scandinavian Actuarial Journal 2023(1), section 3.5.
 
     Examples

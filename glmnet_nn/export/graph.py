@@ -23,7 +23,7 @@ def onnx() -> Any:
     except ImportError as error:
         raise ImportError(
             "to_onnx() needs onnx, which is not installed. Install it with: "
-            "pip install glmnet_nn[onnx]"
+            'pip install "glmnet_nn[onnx]"'
         ) from error
     return package
 

@@ -35,19 +35,14 @@ def to_onnx(
     and standardised inputs, skip connections, local networks, ensembles (averaged on the mean),
     the balance shift and a ``base`` of this package with the same link are part of the graph.
 
-    ===================  ====================  ===========================================
-    input ``X``          (n, n_features_in_)   the columns as in ``predict``, without named
-                                               ones; or, if fit has coded some,
-    the column's name    (n, 1)                for each column (x0, x1, ... without names):
-                                               text of a factor with levels of text, ""
-                                               where it is missing; else double, NaN where
-                                               it is missing, truth values 0 and 1
-    ``offset``           (n or 1, K or 1)      added to eta
-    ``exposure``         (n or 1, 1)           multiplies the mean
-    output ``mean``      (n,) or (n, K)        as ``predict``; of a classifier it is
-                                               ``probabilities``, as ``predict_proba``
-    ``dispersion``       (n,)                  of a double GLM, as ``predict_dispersion``
-    ===================  ====================  ===========================================
+    - Input ``X``, (n, n_features_in_): the columns as in ``predict``, without named ones. If fit
+      has coded some, each column is an input (n, 1) by its name (x0, x1, ... without names): text
+      of a factor with levels of text, "" where it is missing; else double, NaN where it is
+      missing, truth values 0 and 1.
+    - Input ``offset``, (n or 1, K or 1), added to eta; ``exposure``, (n or 1, 1), multiplies the
+      mean.
+    - Output ``mean``, (n,) or (n, K), as ``predict``; of a classifier ``probabilities``, as
+      ``predict_proba``. ``dispersion``, (n,), of a double GLM, as ``predict_dispersion``.
 
     Rows that ``predict`` refuses, of missing or infinite values, levels that are not known
     (unless ``unseen="average"``), exposures that are not positive, are NaN.

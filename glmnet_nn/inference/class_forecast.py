@@ -18,7 +18,7 @@ from glmnet_nn.inference.reference import critical_value
 _POINTS = 2**10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ClassForecast:
     """What a fit says of rows of X, for a law of K classes.
 
@@ -33,6 +33,10 @@ class ClassForecast:
     estimate: Estimate
     X: Array
     offset: Array | None = None
+
+    def __repr__(self) -> str:
+        rows, classes = self.mean.shape
+        return f"<{type(self).__name__} of {rows} rows, {classes} classes>"
 
     @cached_property
     def eta(self) -> Array:

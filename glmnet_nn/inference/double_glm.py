@@ -13,12 +13,13 @@ from families import Array
 from glmnet_nn.inference.covariance import Fitted
 from glmnet_nn.inference.reference import JointTest
 from glmnet_nn.inference.results import GLMResults
+from glmnet_nn.inference.shown import ShownSummary, ShownTable
 from glmnet_nn.inference.summary import Summary
 
 _JOINT = "belongs to both models together: see that of inference() itself"
 
 
-class PartResults(GLMResults):
+class PartResults(ShownTable, GLMResults):
     """One of the two models: coefficients, their uncertainty and tests, as of a GLM.
 
     Its deviance is that of the working response with the weights of the last round.
@@ -45,8 +46,8 @@ class PartResults(GLMResults):
         raise AttributeError(f"lr_test {_JOINT}.")
 
 
-@dataclass(frozen=True)
-class DoubleGLMResults:
+@dataclass(frozen=True, repr=False)
+class DoubleGLMResults(ShownSummary):
     """Both models, whose estimates are asymptotically independent.
 
     Attributes
@@ -66,6 +67,11 @@ class DoubleGLMResults:
     llf: float
     nobs: float
     method: str
+
+    @property
+    def title(self) -> str:
+        """The law in words."""
+        return f"{type(self.mean.fitted.family).__name__} double GLM"
 
     @property
     def n_parameters(self) -> int:
@@ -151,7 +157,7 @@ class DoubleGLMResults:
             (f"mean, {law.link_name} link", self.mean.summary_frame(alpha)),
             ("dispersion, log phi", self.dispersion.summary_frame(alpha)),
         ]
-        return Summary(f"{type(law).__name__} double GLM", facts, tables, [])
+        return Summary(self.title, facts, tables, [])
 
 
 def dispersion_covariance(mean: Fitted, dispersion: Fitted, own: Array, residual: bool) -> Array:

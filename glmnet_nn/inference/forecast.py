@@ -18,10 +18,11 @@ from glmnet_nn.inference.predictive import (
     truncated_normal,
 )
 from glmnet_nn.inference.reference import critical_value
+from glmnet_nn.inference.shown import ShownTable
 
 
-@dataclass(frozen=True)
-class Forecast:
+@dataclass(frozen=True, repr=False)
+class Forecast(ShownTable):
     """What a fit says of rows of X, for a law of numbers.
 
         eta_hat ~ N(eta, J C J'),   mu = g^-1(eta),   Y ~ integral of f(y | g^-1(eta), phi) d N

@@ -13,10 +13,11 @@ from families import Array
 from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.covariance import Fitted
 from glmnet_nn.inference.reference import ratio
+from glmnet_nn.inference.shown import ShownTable
 
 
-@dataclass(frozen=True)
-class Influence:
+@dataclass(frozen=True, repr=False)
+class Influence(ShownTable):
     """What each observation does to the fit, by one scoring step without it.
 
     With A_i = sqrt(w_i) S_i J_i the root of the information of the observation and r_i its

@@ -16,6 +16,7 @@ from families import Array
 from glmnet_nn.exceptions import InferenceWarning
 from glmnet_nn.inference.estimate import Estimate
 from glmnet_nn.inference.reference import coefficient_table, critical_value
+from glmnet_nn.inference.shown import ShownTable
 from glmnet_nn.network import ShiftedSparse, jacobian_tangent, laid_out, tangent
 
 _BLOCK_BYTES = 2**25
@@ -32,8 +33,8 @@ class Door(Protocol):
         """Return the slopes of a model that eta has as an offset, (n, K, p), if there is one."""
 
 
-@dataclass(frozen=True)
-class LocalCoefficients:
+@dataclass(frozen=True, repr=False)
+class LocalCoefficients(ShownTable):
     """d eta / d x_j at rows of X, with what the parameters' error makes of them.
 
     In the neighbourhood of a row a network is the GLM with these coefficients. Of K
@@ -153,10 +154,6 @@ class LocalCoefficients:
             levels.insert(1, self.outputs)
             labels.insert(1, "output")
         return pd.MultiIndex.from_product(levels, names=labels)
-
-    def __str__(self) -> str:
-        text = self.summary_frame().to_string(float_format=lambda value: f"{value:.4g}")
-        return f"{text}\n\n{self.note}" if self.note else text
 
 
 class LocalInference:

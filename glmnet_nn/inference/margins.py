@@ -12,6 +12,7 @@ from families import Array, ExponentialFamily
 from glmnet_nn.inference.coefficients import Coefficients
 from glmnet_nn.inference.levels import LevelSteps, ends_of_step
 from glmnet_nn.inference.reference import coefficient_table, critical_value, ratio, reference
+from glmnet_nn.inference.shown import ShownTable
 from glmnet_nn.network import ShiftedSparse, beside
 
 _AT = ("overall", "mean", "median", "zero")
@@ -80,8 +81,8 @@ class LinearPredictor:
         return ones
 
 
-@dataclass(frozen=True)
-class MarginalEffects:
+@dataclass(frozen=True, repr=False)
+class MarginalEffects(ShownTable):
     """Effects, (p,) or (p, K), and their standard errors.
 
     Attributes
@@ -95,6 +96,8 @@ class MarginalEffects:
     outputs: list[str] | None
     df: float | None
     title: str
+
+    _digits = ".4f"
 
     @cached_property
     def tvalues(self) -> Array:
@@ -119,9 +122,6 @@ class MarginalEffects:
         effects, se = (np.ravel(values.T) for values in (self.margeff, self.margeff_se))
         table = coefficient_table(effects, se, self.df, alpha, index)
         return table.rename(columns={"coef": self.title})
-
-    def __str__(self) -> str:
-        return self.summary_frame().to_string(float_format=lambda value: f"{value:.4f}")
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from glmnet_nn.inference.options import InferenceOptions
 from glmnet_nn.inference.partial_effects import PartialInference
 from glmnet_nn.inference.predictions import AverageEffects, Differences, PredictionInference
 from glmnet_nn.inference.residuals import ResidualInference
+from glmnet_nn.inference.shown import ShownSummary
 from glmnet_nn.inference.summary import Summary
 from glmnet_nn.network import Network
 from glmnet_nn.training.inputs import Inputs
@@ -34,8 +35,10 @@ _OF_WEIGHTS = frozenset(
 _OF_UNITS = frozenset({"lr_test", "compare_lr_test"})
 
 
-@dataclass(frozen=True)
-class NetworkResults(PredictionInference, LocalInference, PartialInference, ResidualInference):
+@dataclass(frozen=True, repr=False)
+class NetworkResults(
+    ShownSummary, PredictionInference, LocalInference, PartialInference, ResidualInference
+):
     """Standard errors, intervals and tests of predictions, effects and contrasts.
 
     The weights of a network are not identified: hidden units can be exchanged, their
@@ -98,6 +101,14 @@ class NetworkResults(PredictionInference, LocalInference, PartialInference, Resi
     def family(self) -> ExponentialFamily:
         """The law of y."""
         return self.fitted.family
+
+    @property
+    def title(self) -> str:
+        """Law, link and layers in words."""
+        return (
+            f"{type(self.family).__name__} network with {self.family.link_name} link, hidden "
+            f"layers {self.network.layout.sizes[1:-1]} of {self.network.activation.name}"
+        )
 
     @property
     def network(self) -> Network:
@@ -298,13 +309,8 @@ class NetworkResults(PredictionInference, LocalInference, PartialInference, Resi
             ("bic", f"{self.bic:.6g}"),
         ]
         effects = self.average_partial_effects()
-        hidden = self.network.layout.sizes[1:-1]
-        title = (
-            f"{type(self.family).__name__} network with {self.family.link_name} link, hidden "
-            f"layers {hidden} of {self.network.activation.name}"
-        )
         tables = [("Average partial effects in this sample", effects.summary_frame(alpha))]
-        return Summary(title, facts, tables, [note for note in (effects.note,) if note])
+        return Summary(self.title, facts, tables, [note for note in (effects.note,) if note])
 
     def __getattr__(self, name: str) -> NoReturn:
         if name in _OF_WEIGHTS:

@@ -19,6 +19,7 @@ from glmnet_nn.inference.estimate import Estimate
 from glmnet_nn.inference.local_coefficients import Door
 from glmnet_nn.inference.predictions import around, mean_limits, probability_limits
 from glmnet_nn.inference.reference import critical_value
+from glmnet_nn.inference.shown import ShownTable
 from glmnet_nn.tables import as_frame
 from glmnet_nn.training.data import Rows
 
@@ -27,8 +28,8 @@ _OUTER = (0.01, 0.99)  # quantiles of a column between which values lie
 WHICH = ("mean", "linear", "slope")
 
 
-@dataclass(frozen=True)
-class PartialEffect:
+@dataclass(frozen=True, repr=False)
+class PartialEffect(ShownTable):
     """What rows predict on average when a column has the same value in all of them.
 
     Attributes

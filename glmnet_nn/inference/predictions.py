@@ -22,13 +22,14 @@ from glmnet_nn.inference.local_coefficients import Door
 from glmnet_nn.inference.margins import MarginalEffects
 from glmnet_nn.inference.predictive import predictor_range
 from glmnet_nn.inference.reference import ContrastTest, critical_value
+from glmnet_nn.inference.shown import ShownTable
 from glmnet_nn.training.data import Rows
 
 _BLOCK = 2**22  # numbers of the Jacobian of one block of rows
 
 
-@dataclass(frozen=True)
-class Prediction:
+@dataclass(frozen=True, repr=False)
+class Prediction(ShownTable):
     """Linear predictors and means of rows, with what the parameters' error makes of them.
 
     Not intervals of a new y, whose own law is wider: confidence intervals of its mean.
@@ -100,30 +101,20 @@ class Prediction:
         }
         return pd.DataFrame(columns, index=index)
 
-    def __str__(self) -> str:
-        text = self.summary_frame().to_string(float_format=lambda value: f"{value:.4g}")
-        return _noted(text, self.note)
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Differences(ContrastTest):
     """Differences between rows, tested against 0."""
 
     note: str
 
-    def __str__(self) -> str:
-        return _noted(super().__str__(), self.note)
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AverageEffects(MarginalEffects):
     """Average partial effects, and what their standard errors are for."""
 
     target: str
     note: str
-
-    def __str__(self) -> str:
-        return _noted(super().__str__(), self.note)
 
 
 class PredictionInference:
@@ -285,10 +276,6 @@ class _SeenRows:
 
     def __len__(self) -> int:
         return len(self.rows)
-
-
-def _noted(text: str, note: str) -> str:
-    return f"{text}\n\n{note}" if note else text
 
 
 def around(values: Array, half: Array) -> Array:

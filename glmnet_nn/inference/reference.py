@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from families import Array
+from glmnet_nn.inference.shown import ShownTable
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,11 @@ class JointTest:
         df = f"{self.df_num}" if self.df_denom is None else f"{self.df_num}, {self.df_denom:g}"
         return f"{self.distribution}({df}) = {self.statistic:.6g}, p = {self.pvalue:.4g}"
 
+    __repr__ = __str__
 
-@dataclass(frozen=True)
-class ContrastTest:
+
+@dataclass(frozen=True, repr=False)
+class ContrastTest(ShownTable):
     """Tests of R b = q row by row.
 
     Attributes
@@ -64,6 +67,8 @@ class ContrastTest:
     value: Array
     df: float | None
     labels: list[str]
+
+    _digits = ".4f"
 
     @cached_property
     def tvalue(self) -> Array:
@@ -83,9 +88,6 @@ class ContrastTest:
     def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return the tests as a table."""
         return coefficient_table(self.effect, self.sd, self.df, alpha, self.labels, self.value)
-
-    def __str__(self) -> str:
-        return self.summary_frame().to_string(float_format=lambda value: f"{value:.4f}")
 
 
 def reference(df: float | None) -> stats.rv_frozen:

@@ -32,12 +32,15 @@ from glmnet_nn.inference.reference import (
     reference,
 )
 from glmnet_nn.inference.residuals import ResidualInference
+from glmnet_nn.inference.shown import ShownSummary
 from glmnet_nn.inference.summary import Summary
 from glmnet_nn.training.inputs import Inputs
 
 
-@dataclass(frozen=True)
-class GLMResults(PredictionInference, LocalInference, PartialInference, ResidualInference):
+@dataclass(frozen=True, repr=False)
+class GLMResults(
+    ShownSummary, PredictionInference, LocalInference, PartialInference, ResidualInference
+):
     """Estimates, their uncertainty, tests and diagnostics of a model without hidden layers.
 
     Coefficients are asymptotically normal, with covariance phi F^-1, F the Fisher

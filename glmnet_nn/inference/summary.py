@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,7 +51,7 @@ class Summary:
         )
         parts = [self.title, head]
         for heading, table in self.tables:
-            text = table.to_string(float_format=_shown)
+            text = table.to_string(float_format=_shown, formatters=of_pvalues(table), na_rep="nan")
             parts.append(f"{heading}\n{text}" if heading else text)
         return "\n\n".join([*parts, *self.notes])
 
@@ -63,7 +65,9 @@ class Summary:
         for heading, table in self.tables:
             columns = "".join(f"<th>{escape(str(name))}</th>" for name in table.columns)
             rows = "".join(
-                f"<tr><th>{escape(name)}</th>" + "".join(f"<td>{v}</td>" for v in values) + "</tr>"
+                f"<tr><th>{escape(name)}</th>"
+                + "".join(f"<td>{escape(v)}</td>" for v in values)
+                + "</tr>"
                 for name, values in _cells(table)
             )
             caption = f"<caption>{escape(heading)}</caption>" if heading else ""
@@ -79,7 +83,9 @@ class Summary:
         parts = [f"% {self.title}", _tabular("lrlr", head)]
         for heading, table in self.tables:
             names = " & ".join(["", *(_tex(str(name)) for name in table.columns)])
-            rows = "\n".join(" & ".join([_tex(name), *v]) + r" \\" for name, v in _cells(table))
+            rows = "\n".join(
+                " & ".join(map(_tex, [name, *v])) + r" \\" for name, v in _cells(table)
+            )
             body = rf"{names} \\ \hline" + "\n" + rows
             caption = [rf"\textbf{{{_tex(heading)}}}\\"] if heading else []
             parts += [*caption, _tabular("l" + "r" * table.shape[1], body)]
@@ -102,9 +108,20 @@ def _shown(value: float) -> str:
     return f"{value:.4f}"
 
 
+def _shown_pvalue(value: float) -> str:
+    return "<0.0001" if value < 5e-5 else f"{value:.4f}"
+
+
+def of_pvalues(table: pd.DataFrame) -> dict[Any, Callable[[float], str]]:
+    """Return what writes the columns of p-values: four digits, of less only that it is less."""
+    return {name: _shown_pvalue for name in table if str(name).startswith("P>")}
+
+
 def _cells(table: pd.DataFrame) -> list[tuple[str, list[str]]]:
+    special = of_pvalues(table)
+    ways = [special.get(name, _shown) for name in table]
     return [
-        (str(name), [_shown(v) for v in row])
+        (str(name), [way(value) for way, value in zip(ways, row, strict=True)])
         for name, row in zip(table.index, table.to_numpy(dtype=float), strict=True)
     ]
 

@@ -44,10 +44,11 @@ class NetworkPathDisplay(Display):
             at, table["validation_deviance"], table["se"], fmt="o-", color="C0", ms=4, capsize=2,
             label="validation, one standard error",
         )  # fmt: skip
+        same = self.path.strength_min == self.path.strength
         marks = {
             name: ax.axvline(place[strength], color="C3", ls=style, lw=1, label=label)
             for name, strength, style, label in (
-                ("min", self.path.strength_min, ":", "least"),
+                ("min", self.path.strength_min, ":", "_" if same else "least"),
                 ("chosen", self.path.strength, "--", f"chosen ({self.path.rule})"),
             )
         }
@@ -57,6 +58,8 @@ class NetworkPathDisplay(Display):
         above = ax.secondary_xaxis("top")
         above.set_xticks(at, [f"{df:.3g}" for df in table["df"]], rotation=45, fontsize="small")
         above.set_xlabel("effective degrees of freedom")
-        ax.legend()
+        low, high = ax.get_ylim()
+        ax.set_ylim(low - 0.2 * (high - low), high)  # room below the bars
+        ax.legend(loc="lower left", ncols=2, fontsize="small")
         self.lines_ = {"train": train[0], "validation": validation, **marks}
         return self

@@ -42,6 +42,7 @@ _CLASSICAL = {
     "early_stopping": False,
     "polish_output": False,
     "balance": "auto",
+    "embedding_size": None,
 }
 
 

@@ -40,6 +40,8 @@ from glmnet_nn.network.layout import Layer, Layout
 from glmnet_nn.network.recursion import Bounds, Network
 from glmnet_nn.network.second_order import Tangent, gradient_tangent, hessian, tangent
 
+_NOTHING = 1e-6  # of the root of the largest singular value: less is rounding
+
 
 @dataclass(frozen=True)
 class Embedding:
@@ -151,6 +153,17 @@ class EmbeddedLayout(Layout):
         With V = U_d S_d^1/2, E = Q_d S_d^1/2 from the singular values S of W_0[:, J] = U S Q',
         so that ridges on V and E are the sum of the d largest (Eckart and Young 1936).
         """
+        return self._factorised(dense, opened=False)
+
+    def opened(self, dense: Array) -> Array:
+        """Return :meth:`narrowed` with a slope in every axis, for a search to start from.
+
+        Where a column of V and its column of E are both 0, neither has one, and the search would
+        never use the axis. There V has the column of U, as long as its shortest other one.
+        """
+        return self._factorised(dense, opened=True)
+
+    def _factorised(self, dense: Array, opened: bool) -> Array:
         flat = np.empty(self.size)
         self._copied(dense, flat)
         W = self.plain.layers(dense)[0].W
@@ -160,6 +173,10 @@ class EmbeddedLayout(Layout):
             U, s, Qt = linalg.svd(W[:, J], full_matrices=False)
             root = np.sqrt(s[:d])
             V[:], E[:] = U[:, :d] * root, Qt[:d].T * root
+            if opened:
+                n_axes = np.count_nonzero(root > _NOTHING * root[0])
+                V[:, n_axes:] = U[:, n_axes:d] * (root[n_axes - 1] if n_axes else 1.0)
+                E[:, n_axes:] = 0.0
         return flat
 
     def widened_direction(self, flat: Array, v: Array) -> Array:

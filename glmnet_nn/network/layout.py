@@ -83,6 +83,10 @@ class Layout:
         """Return the parameters whose network is nearest to one of that layout."""
         return plain
 
+    def opened(self, plain: Array) -> Array:
+        """Return these for a search to start from."""
+        return plain
+
     def resized(self, *, n_features: int) -> Self:
         """Return the layout for another number of features."""
         return replace(self, sizes=(n_features, *self.sizes[1:]))

@@ -13,7 +13,7 @@ and dF/db = the column sums of P. To the input there is a second way, through th
 d eta_k / d x_j = beta_kj + sum_l (x_l - c_l) d beta_kl / d x_j. Differentiated once more along an
 input tangent t, R S_kj = R P_k (x_j - c_j) + P_k t_j. Constant coefficients are a GLM.
 
-Source: Richman and Wuthrich (2023), "LocalGLMnet: interpretable deep learning for tabular
+Source: Richman and Wüthrich (2023), "LocalGLMnet: interpretable deep learning for tabular
 data", Scandinavian Actuarial Journal 2023(1).
 """
 

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import sparse
 
 from families import Array
 from glmnet_nn.tables.columns import Factor, Flags, Numbers, kind_of
 
 _SHOWN = 10
+_WIDE = 32  # numbers for each column of the table, of which one or two are not 0
 _FILL_IN = {
     True: "Fill them in or drop the rows, or set missing='indicator': a missing number is its "
     "column's mean, and a 0/1 column tells where; a missing category is a level.",
@@ -136,13 +138,34 @@ class TableCoding:
         ValueError
             A level is not known, a value missing where none was, or a column of another kind.
         """
-        absent = np.zeros(len(frame), dtype=bool) if absent is None else absent
+        absent = _none(frame) if absent is None else absent
         rows = np.zeros((len(frame), sum(column.width for column in self.columns)))
         at = 0
         for column, (_, values) in zip(self.columns, frame.items(), strict=True):
             column.code(values, absent, unseen, rows[:, at : at + column.width])
             at += column.width
         return rows
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether nearly all numbers of a row are zeros, of levels that are not its own."""
+        width = sum(column.width for column in self.columns)
+        return width >= _WIDE * len(self.columns)
+
+    def entries(
+        self, frame: pd.DataFrame, unseen: str, absent: Flags | None = None
+    ) -> sparse.csr_array:
+        """Return what :meth:`matrix` does, without its zeros."""
+        absent = _none(frame) if absent is None else absent
+        blocks = [
+            column.entries(values, absent, unseen)
+            for column, (_, values) in zip(self.columns, frame.items(), strict=True)
+        ]
+        return sparse.hstack(blocks, format="csr")
+
+
+def _none(frame: pd.DataFrame) -> Flags:
+    return np.zeros(len(frame), dtype=bool)
 
 
 def _require_distinct_names(names: list[str]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
+from scipy import sparse
 
 from families import Array
 
@@ -96,6 +97,12 @@ class Numbers:
         else:
             out[:, 1] = gone
         out[gone, 0] = self.fill or 0.0
+
+    def entries(self, column: pd.Series, absent: Flags, unseen: str) -> sparse.csr_array:
+        """Return what :meth:`code` writes, without its zeros."""
+        out = np.zeros((len(column), self.width))
+        self.code(column, absent, unseen, out)
+        return sparse.csr_array(out)
 
 
 @dataclass(frozen=True)
@@ -185,15 +192,32 @@ class Factor:
         With ``unseen="average"`` a level that is not known has the mean of the indicators over
         the rows of the fit; so have rows that are absent.
         """
+        at = self._checked_places(column, absent, unseen)
+        own = np.flatnonzero(at >= self.reference)
+        out[own, at[own] - self.reference] = 1.0
+        out[at < 0] = self.shares[self.reference :]
+
+    def entries(self, column: pd.Series, absent: Flags, unseen: str) -> sparse.csr_array:
+        """Return what :meth:`code` writes, (n, k), without its zeros."""
+        at = self._checked_places(column, absent, unseen)
+        own, unknown = np.flatnonzero(at >= self.reference), np.flatnonzero(at < 0)
+        shares = self.shares[self.reference :]
+        rows = np.concatenate([own, np.repeat(unknown, self.width)])
+        places = np.concatenate(
+            [at[own] - self.reference, np.tile(np.arange(self.width), len(unknown))]
+        )
+        values = np.concatenate([np.ones(len(own)), np.tile(shares, len(unknown))])
+        return sparse.coo_array((values, (rows, places)), (len(at), self.width)).tocsr()
+
+    def _checked_places(self, column: pd.Series, absent: Flags, unseen: str) -> NDArray[np.intp]:
+        """Return the number of each row's level, -1 where it is to have the mean over all."""
         gone = column.isna().to_numpy()
         at = self.places(column, gone)
         unknown = at < 0
         require_no_missing(self.name, gone & unknown & ~absent)
         if unseen == "error":
             self._require_known(column, unknown & ~absent)
-        own = np.flatnonzero(at >= self.reference)
-        out[own, at[own] - self.reference] = 1.0
-        out[unknown] = self.shares[self.reference :]
+        return at
 
     def _require_known(self, column: pd.Series, unknown: Flags) -> None:
         if unknown.any():

@@ -36,7 +36,7 @@ def level_shift(rows: Rows, family: ExponentialFamily, eta: Array) -> Array:
     by closed form; under others the root of a monotone function, by Brent's method. For
     a vector law the outputs share their means, and b is its maximum likelihood estimate.
 
-    Source: Wuthrich (2021), "The balance property in neural network modelling",
+    Source: Wüthrich (2021), "The balance property in neural network modelling",
     Statistical Theory and Related Fields 5.
 
     Parameters

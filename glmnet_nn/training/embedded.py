@@ -7,6 +7,7 @@ import numpy as np
 from glmnet_nn.network import EmbeddedLayout, EmbeddedNetwork, Embedding
 from glmnet_nn.training.objective import Objective
 from glmnet_nn.training.penalties import ElasticNet
+from glmnet_nn.training.source_objective import objective_on
 
 _LEVELS = 0.1  # the ridge of E over that of V
 
@@ -29,10 +30,9 @@ def embedded(objective: Objective, embeddings: tuple[Embedding, ...]) -> Objecti
     for _, factors in layout.factors(l2):
         for part in factors:
             part[:] = np.sqrt(_LEVELS) * ridge
-    return Objective(
+    return objective_on(
         objective.rows,
         objective.family,
         EmbeddedNetwork(layout, network.activation, network.bounds),
         ElasticNet(np.zeros_like(l2), l2),
-        objective.total_weight,
     )

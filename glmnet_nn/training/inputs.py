@@ -15,6 +15,7 @@ from glmnet_nn.training.solvers import stacked_qr
 
 _EPS = np.finfo(float).eps
 _BLOCK_NUMBERS = 2**15
+_CLEAR = 1e-9  # eigenvalues of Z'Z above this share of their sum are not 0
 _LARGEST = 1e290  # sums and quotients of larger numbers leave double precision
 
 
@@ -219,10 +220,22 @@ def full_rank(inputs: Inputs, X: Array) -> Inputs:
     """
     Z = inputs.transform(X)
     n, p = Z.shape
-    gram = (Z.moments(np.ones(n)) if isinstance(Z, ShiftedSparse) else Z.T @ Z) / max(n, 1)
-    if n >= p and p and linalg.eigvalsh(gram, subset_by_index=[0, 0])[0] > 1e-9 * np.trace(gram):
+    gram = _gram(Z)
+    if n >= p and p and linalg.eigvalsh(gram, subset_by_index=[0, 0])[0] > _CLEAR * np.trace(gram):
         return inputs
     return row_space(inputs, _triangle(Z), n)
+
+
+def rough_rank(inputs: Inputs, X: Array) -> int:
+    """Return the rank of Z, as far as the squares of its columns tell: for a rough fit."""
+    gram = _gram(inputs.transform(X))
+    return int(np.sum(linalg.eigvalsh(gram) > _CLEAR * np.trace(gram)))
+
+
+def _gram(Z: Array) -> Array:
+    """Return Z'Z / n."""
+    moments = Z.moments(np.ones(len(Z))) if isinstance(Z, ShiftedSparse) else Z.T @ Z
+    return np.asarray(moments / max(len(Z), 1))
 
 
 def row_space(inputs: Inputs, R: Array, n: int) -> Inputs:

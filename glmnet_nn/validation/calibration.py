@@ -54,7 +54,7 @@ def isotonic_calibration(
     References
     ----------
     Dimitriadis, Gneiting and Jordan (2021), "Stable reliability diagrams for probabilistic
-    classifiers", PNAS 118. Wuthrich and Ziegel (2024), "Isotonic recalibration under a low
+    classifiers", PNAS 118. Wüthrich and Ziegel (2024), "Isotonic recalibration under a low
     signal-to-noise ratio", Scandinavian Actuarial Journal. Barlow and Brunk (1972), "The
     isotonic regression problem and its dual", JASA 67 (one solution for all deviances).
 

@@ -17,6 +17,7 @@ from glmnet_nn.validation.murphy import murphy_decomposition
 from glmnet_nn.validation.observations import Predictions, observations
 
 _BARS = 30
+_OUTER = 1e-3  # share of the exposure at either end whose steps do not stretch the axis
 _ROOM = 1.25
 
 
@@ -24,7 +25,8 @@ class AutocalibrationDisplay(Display):
     """Recalibrated against predicted means: on the diagonal if the model is autocalibrated.
 
     The steps are the isotonic regression, the curve with its band the local GLM. Bars show
-    where the exposure lies.
+    where the exposure lies. Steps of the outermost thousandths of the exposure, a few rows that
+    all or none had an event, may end outside the picture.
 
     Parameters
     ----------
@@ -73,8 +75,21 @@ class AutocalibrationDisplay(Display):
             ax.fill_between(at, low, high, color=colour(1), alpha=0.25, lw=0)
             ax.plot(at, self.local["recalibrated"], color=colour(1), label="local GLM, 95 %")
         ax.set(xlabel="predicted mean", ylabel="recalibrated mean", title=self.name or "")
+        ax.set_ylim(*self._heights(ends))
         ax.legend(loc="upper left")
         return self
+
+    def _heights(self, ends: list[float]) -> tuple[float, float]:
+        """Return the ends of the vertical axis: of the diagonal, the steps and the band."""
+        steps = self.isotonic
+        upto = steps["exposure"].cumsum() / steps["exposure"].sum()
+        before = upto - steps["exposure"] / steps["exposure"].sum()
+        shown = steps["recalibrated"][(upto > _OUTER) & (before < 1 - _OUTER)]
+        values = [*ends, *shown]
+        if self.local is not None:
+            values += [*self.local["recalibrated"].dropna()]
+        margin = 0.05 * (max(values) - min(values))
+        return min(values) - margin, max(values) + margin
 
     @classmethod
     def from_predictions(
