@@ -89,7 +89,7 @@ def alone(way: str, directory: str) -> dict[str, Any]:
     from distributed import Client, LocalCluster
 
     with (
-        LocalCluster(n_workers=_WORKERS, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=_WORKERS, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         here: list[int | None] = []

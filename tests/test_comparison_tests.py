@@ -175,17 +175,20 @@ def test_score_test_is_that_of_statsmodels_at_the_same_columns(law):
     found = nonlinearity_test(ours, X, y, weight, random_state=0)
     rows = np.repeat(np.arange(len(y)), weight)
     theirs = sm.GLM(y[rows], sm.add_constant(X[rows]), family=THEIRS[law]).fit(**TIGHT)
-    expected = theirs.score_test(exog_extra=found.columns[rows])
-    assert found.statistic == pytest.approx(float(expected.statistic[0]), rel=1e-7)
-    assert found.pvalue == pytest.approx(float(expected.pvalue[0]), rel=1e-6)
+    expected = theirs.score_test(exog_extra=found.columns[rows])  # a tuple before 0.15
+    assert found.statistic == pytest.approx(float(np.squeeze(expected[0])), rel=1e-7)
+    assert found.pvalue == pytest.approx(float(np.squeeze(expected[1])), rel=1e-6)
     assert found.df == 5
     # statsmodels centres the scores and divides by n - 1; White's form does neither
     n, robust = len(rows), nonlinearity_test(ours, X, y, weight, robust=True, random_state=0)
     expected = theirs.score_test(exog_extra=robust.columns[rows], cov_type="HC0")
     centred = robust.statistic / (1 - robust.statistic / n) * (n - 1) / n
-    assert centred == pytest.approx(float(expected.statistic), rel=1e-6)
+    assert centred == pytest.approx(float(np.squeeze(expected[0])), rel=1e-6)
 
 
+@pytest.mark.skipif(
+    not hasattr(sm.MNLogit, "score_factor"), reason="statsmodels < 0.15 has no such test"
+)
 def test_of_several_classes_each_but_one_has_its_columns():
     X, y = bent("normal", curvature=0.6)
     labels = np.digitize(y, [0.3, 1.2])

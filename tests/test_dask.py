@@ -165,10 +165,10 @@ def test_a_killed_worker_costs_a_recomputation_not_the_fit(rows, monkeypatch):
     run, passes = _dask._run, []
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,
         Client(cluster) as client,
-        dask.config.set(scheduler=client),
+        dask.config.set(scheduler="distributed"),
     ):
         assert fitted(poisson(), *lazy)._weights.tobytes() == alone._weights.tobytes()
         check_an_ensemble_on(client, rows)

@@ -149,6 +149,12 @@ def test_normal_is_scikit_learns_path(l1_ratio):
     assert ours.alphas[0] * l1_ratio == pytest.approx(np.abs(Z.T @ (y - y.mean())).max() / len(y))
 
 
+def mixed(l1_ratio):
+    """Return how LogisticRegression is told of it; before scikit-learn 1.8 in two words."""
+    named = LogisticRegression().penalty != "deprecated"
+    return {"l1_ratio": l1_ratio} | ({"penalty": "elasticnet"} if named else {})
+
+
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5, 0.0])
 def test_bernoulli_is_scikit_learns_logistic_regression(l1_ratio):
     y = Y["bernoulli"]
@@ -159,7 +165,7 @@ def test_bernoulli_is_scikit_learns_logistic_regression(l1_ratio):
     values = objective(ours, Z, y)[0]
     for k, alpha in enumerate(ours.alphas):
         theirs = LogisticRegression(
-            solver="saga", C=1 / (alpha * len(y)), l1_ratio=l1_ratio, tol=1e-8, max_iter=20_000
+            solver="saga", C=1 / (alpha * len(y)), tol=1e-8, max_iter=20_000, **mixed(l1_ratio)
         ).fit(Z, y)
         b = theirs.coef_[0]
         eta = Z @ b + theirs.intercept_
@@ -177,7 +183,7 @@ def test_multinoulli_is_scikit_learns_logistic_regression():
     alpha = 0.02
     ours = elastic_net_path(Z, onehot, family="multinoulli", l1_ratio=0.7, alphas=[alpha])
     theirs = LogisticRegression(
-        solver="saga", C=1 / (alpha * len(y)), l1_ratio=0.7, tol=1e-9, max_iter=50_000
+        solver="saga", C=1 / (alpha * len(y)), tol=1e-9, max_iter=50_000, **mixed(0.7)
     ).fit(Z, y)
     B = theirs.coef_
     F = np.mean(Multinoulli().loss(onehot, Z @ B.T + theirs.intercept_)) + alpha * (

@@ -37,7 +37,7 @@ def test_the_minimum_is_exact(dependent, l2, share):
     assert gap <= 1e-12 * square
     assert violation(Q, q, l1, l2, w) <= 1e-7 * l1
     if l2 == 0.3 and not dependent:
-        y = np.linalg.lstsq(X.T, q)[0]  # X'y = q
+        y = np.linalg.lstsq(X.T, q, rcond=None)[0]  # X'y = q
         alpha = (l1 + l2) / len(y)
         model = ElasticNet(
             alpha, l1_ratio=l1 / (l1 + l2), fit_intercept=False, tol=1e-14, max_iter=10**6

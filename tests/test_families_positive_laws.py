@@ -48,7 +48,10 @@ def test_variance_and_deviance_are_those_of_statsmodels(ours, their):
 def test_log_likelihood_is_that_of_statsmodels(ours, their):
     for phi in (0.2, 1.0, 3.0) if ours.has_dispersion else (1.0,):
         expected = their.loglike_obs(Y.copy(), MU, scale=phi)
-        np.testing.assert_allclose(ours.log_likelihood(Y, MU, phi), expected, rtol=1e-9)
+        summed = np.isfinite(expected)  # before 0.15 the series overflows at y = 260
+        assert summed[:-1].all()
+        found = ours.log_likelihood(Y, MU, phi)
+        np.testing.assert_allclose(found[summed], expected[summed], rtol=1e-9)
 
 
 @pytest.mark.parametrize("law", [Gamma(), InverseGaussian()], ids=label)

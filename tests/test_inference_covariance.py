@@ -71,12 +71,17 @@ def test_hc1_to_hc3_of_a_glm_are_their_definitions_and_not_statsmodels():
         np.testing.assert_array_equal(theirs[0], other)  # if this fails, compare instead
 
 
-def test_classes_have_the_robust_covariances_of_mnlogit():
+def classes():
+    """Return columns, classes, and the two models of them."""
     data = sm.datasets.anes96.load_pandas()
     X, y = data.exog[["logpopul", "selfLR", "age"]], (data.endog // 3).astype(int)
-    group = np.arange(len(y)) // 8
     ours = DeepGLMClassifier(hidden_layer_sizes=()).fit(X, y)
-    model = sm.MNLogit(y, sm.add_constant(X))
+    return X, y, ours, sm.MNLogit(y, sm.add_constant(X))
+
+
+def test_classes_have_the_robust_covariances_of_mnlogit():
+    X, y, ours, model = classes()
+    group = np.arange(len(y)) // 8
     for cov_type, options, kwds in (
         ("HC0", {}, {}),
         ("cluster", {"groups": group}, {"cov_kwds": {"groups": group}}),
@@ -84,6 +89,13 @@ def test_classes_have_the_robust_covariances_of_mnlogit():
         theirs = model.fit(disp=0, method="newton", cov_type=cov_type, **kwds)
         results = ours.inference(X, y, cov_type=cov_type, **options)
         np.testing.assert_allclose(results.bse, theirs.bse, rtol=1e-8)
+
+
+@pytest.mark.skipif(
+    not hasattr(sm.MNLogit, "score_factor"), reason="statsmodels < 0.15 has no such test"
+)
+def test_the_score_test_of_classes_is_that_of_mnlogit():
+    X, y, ours, model = classes()
     extra = np.random.default_rng(0).normal(size=(len(y), 2))
     theirs = model.fit(disp=0, method="newton").score_test(exog_extra=extra)
     test = ours.inference(X, y).score_test(extra)

@@ -235,7 +235,7 @@ def test_rows_of_weight_0_and_a_formula():
     odd.loc[0, "age"] = np.nan
     model = from_formula("y ~ age + area", odd, sample_weight=PRESENT)
     rest = odd[1:]
-    assert model.score(odd, sample_weight=PRESENT) == model.score(rest)
+    assert model.score(odd, sample_weight=PRESENT) == pytest.approx(model.score(rest), abs=1e-14)
     assert_array_equal(model.residuals(odd, sample_weight=PRESENT), model.residuals(rest))
     found = model.inference(odd, sample_weight=PRESENT)
     pd.testing.assert_series_equal(found.bse, model.inference(rest).bse)

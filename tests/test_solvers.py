@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import ElasticNet as SklearnElasticNet
 from sklearn.linear_model import Lasso, LogisticRegression
+from test_elastic_net_path import mixed
 from test_training_reference import Plain, central_mean, draw, pairs
 
 from families import Bernoulli, Multinoulli, Normal, Poisson, get_family, known_pairs
@@ -184,7 +185,7 @@ def test_l1_is_sklearns_logistic_regression(alpha):
     solution = LBFGS(tol=1e-9).solve(objective, np.zeros(7))
     assert solution.converged
     reference = LogisticRegression(
-        l1_ratio=1.0, C=1 / (100 * alpha), solver="saga", tol=1e-10, max_iter=10**5
+        C=1 / (100 * alpha), solver="saga", tol=1e-10, max_iter=10**5, **mixed(1.0)
     )
     reference.fit(X, y)
     np.testing.assert_allclose(solution.w[:6], reference.coef_[0], atol=1e-6)

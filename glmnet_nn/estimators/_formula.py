@@ -67,7 +67,7 @@ class Design:
             not have, is of another type, or beyond the knots of a spline.
         """
         if present is not None and not present.all():
-            values = np.zeros((len(frame), len(self.columns)))
+            values = np.zeros((len(frame), len(self.columns)), order="F")
             values[present] = self.of(frame[present]).to_numpy()
             return pd.DataFrame(values, frame.index, self.columns)
         terms = parsed(self.formula, self.available)
@@ -122,7 +122,7 @@ def fitted_design(
             "model is part of every fit, as null_deviance_."
         )
     require_distinct(found.columns)
-    values = np.zeros((len(frame), len(found.columns)))
+    values = np.zeros((len(frame), len(found.columns)), order="F")
     values[present] = found.values
     design = Design(
         formula,

@@ -38,10 +38,10 @@ def local_lines(x: Array, values: Array, weight: Array, points: Array, span: flo
     A line is its own local line:
 
     >>> x = np.linspace(0.0, 1.0, 50)
-    >>> curve = local_lines(x, 3.0 * x[:, None], np.ones(50), np.array([0.0, 0.5]), 0.3)
+    >>> curve = local_lines(x, 3.0 * x[:, None], np.ones(50), np.array([0.25, 0.5]), 0.3)
     >>> print(curve.round(12))
-    [[0. ]
-     [1.5]]
+    [[0.75]
+     [1.5 ]]
     """
     order = np.argsort(x, kind="stable")
     x, values, weight = x[order], values[order], weight[order]
