@@ -101,7 +101,7 @@ def test_what_a_mean_lacks_to_one(link):
         (Probit(), mpmath.ncdf, -37.0),
         (Cauchit(), lambda x: mpmath.acot(-x) / mpmath.pi if x else mpmath.mpf(0.5), -1e300),
     ],
-    ids=str,
+    ids=["probit", "cauchit"],
 )
 def test_tails_of_probit_and_cauchit(link, law, lowest):
     """As mpmath has them; runtimes have neither erf nor arctan in double precision."""
