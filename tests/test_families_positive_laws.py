@@ -3,6 +3,7 @@
 import mpmath
 import numpy as np
 import pytest
+import statsmodels
 from mpmath import mp, mpf
 from scipy import optimize, stats
 from statsmodels.genmod import families as theirs
@@ -46,10 +47,12 @@ def test_variance_and_deviance_are_those_of_statsmodels(ours, their):
 
 @with_statsmodels
 def test_log_likelihood_is_that_of_statsmodels(ours, their):
+    overflows = statsmodels.__version__ < "0.15"  # the series of Tweedie, at y = 260
     for phi in (0.2, 1.0, 3.0) if ours.has_dispersion else (1.0,):
         expected = their.loglike_obs(Y.copy(), MU, scale=phi)
-        summed = np.isfinite(expected)  # before 0.15 the series overflows at y = 260
+        summed = np.isfinite(expected)
         assert summed[:-1].all()
+        assert summed[-1] or overflows
         found = ours.log_likelihood(Y, MU, phi)
         np.testing.assert_allclose(found[summed], expected[summed], rtol=1e-9)
 
