@@ -1,11 +1,13 @@
 """eta = x beta + network(x): the recursion, the start at the GLM, and that it leaves it."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.datasets import load_iris
 
 from families import known_pairs
@@ -366,3 +368,20 @@ def test_beta_is_of_a_skip_connection_estimated_with_the_rest():
         held.fit(X, y).inference(X, y)
     with pytest.raises(ValueError, match="chooses skip_connection"):
         held.fit_for_inference(X, y)
+
+
+@pytest.mark.parametrize("skip", [True, "fixed"])
+def test_a_glm_that_leaves_nothing_is_left_alone(skip):
+    """Of residuals that are rounding a solver would make weights."""
+    rng = np.random.RandomState(42)
+    X, y, weight = rng.rand(15, 30), rng.randint(0, 3, size=15), rng.randint(0, 5, size=15)
+    new = rng.rand(5, 30)
+    net = DeepGLMClassifier(hidden_layer_sizes=(5,), skip_connection=skip, random_state=0)
+    glm = DeepGLMClassifier(hidden_layer_sizes=())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the GLM is separated
+        one, two = clone(net).fit(X, y, weight), net.fit(X.repeat(weight, 0), y.repeat(weight))
+        glm.fit(X, y, weight)
+    for fitted in (one, two):
+        assert fitted.converged_
+        assert_allclose(fitted.predict_proba(new), glm.predict_proba(new), atol=1e-12)

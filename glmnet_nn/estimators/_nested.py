@@ -54,8 +54,8 @@ def fit_nested_rows(rows: Rows | Source, spec: Specification, glm: Fit | None = 
     linear = glm.network.layout.layers(glm.weights)[0]
     spec = replace(spec, completed=partial(_with_rank_of, glm))
     if glm.deviance <= _NOTHING_LEFT * glm.null_deviance:
-        # Adam divides gradients by their size, and would make steps of what is rounding
-        spec = replace(spec, start=_without_network(linear, spec), solver="lbfgs")
+        # any solver would make steps of what is rounding
+        spec = replace(spec, start=_without_network(linear, spec), settled=True)
     if spec.skip == "fixed":
         return _around(linear, rows, spec)
     return fit_rows(rows, spec, linear)

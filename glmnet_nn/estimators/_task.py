@@ -41,7 +41,8 @@ class Specification:
     """What to fit and how, every choice made.
 
     ``waiting`` is None for a fit on the way to another, which nobody watches. ``completed``
-    adds to a fit what others than the solver know of it.
+    adds to a fit what others than the solver know of it. Where ``start`` is ``settled`` it is
+    the minimum, but for rounding, and nothing is searched.
     """
 
     family: ExponentialFamily
@@ -73,6 +74,7 @@ class Specification:
     balance: str | None = None
     completed: Callable[[Any], Any] | None = None
     embeddings: tuple[Embedding, ...] = ()
+    settled: bool = False
 
     @property
     def nests_glm(self) -> bool:
