@@ -143,8 +143,8 @@ class BaseDeepGLM(
         family, hidden = law.initial, self._hidden_sizes()
         alpha = self._alpha(len(hidden) + 1)
         penalised = bool(self.l1_ratio > 0 and (hidden if alpha is None else np.any(alpha)))
-        links = family.has_safe_link
-        solver = _choices.choose_solver(self, hidden, penalised, links, rows.is_resident)
+        safe = family.has_safe_link
+        solver = _choices.choose_solver(self, hidden, penalised, safe, rows.is_resident)
         if isinstance(rows, Rows) and isinstance(rows.X, ShiftedSparse):
             solver = check_sparse(self, rows.X, hidden, alpha, solver, for_inference)
         _choices.check_architecture(self)
@@ -285,7 +285,7 @@ class BaseDeepGLM(
 
     @property
     def _codes_entries(self) -> bool:
-        """Whether they do: where a dense first layer multiplies them."""
+        """Whether wide tables are coded without zeros: where a dense first layer takes them."""
         return bool(self._hidden_sizes()) and self.architecture == "dense"
 
     def _entered_matrix(

@@ -74,7 +74,7 @@ def _factors(coding: TableCoding | None) -> Iterator[tuple[int, int, Factor]]:
     """Yield the first indicator of each factor, the one after its last, and the factor."""
     at = 0
     for column in () if coding is None else coding.columns:
-        stop = at + len(column.names)
+        stop = at + column.width
         if isinstance(column, Factor):
             yield at, stop, column
         at = stop
